@@ -1,0 +1,241 @@
+/**
+ * The table of kinds. Everything generic (routes, discovery, tables, OpenAPI, clients, garbage collection) is driven by it,
+ * so a new kind is a row. Behaviour (defaults, validation, allocation) is code elsewhere, found by the row.
+ */
+import type * as T from './types.ts';
+
+export type Subresource =
+  | 'status'
+  | 'scale'
+  | 'binding'
+  | 'eviction'
+  | 'log'
+  | 'exec'
+  | 'attach'
+  | 'portforward'
+  | 'proxy'
+  | 'token'
+  | 'finalize'
+  | 'ephemeralcontainers';
+
+/** One row. `T` ties the row to the shape of its objects, so that `client.get(PODS, …)` is a Pod. */
+export interface Kind<Object extends T.KubeObject = T.KubeObject> {
+  /** '' is the core group. */
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+  /** The resource name in URLs: lower-case plural. */
+  readonly plural: string;
+  readonly singular: string;
+  readonly shortNames: readonly string[];
+  readonly namespaced: boolean;
+  /** `all` puts it into `kubectl get all` (feature 8-009). */
+  readonly categories: readonly string[];
+  readonly subresources: readonly Subresource[];
+  /** The row whose storage this one is a view of; itself where undefined (events.k8s.io Events are stored as core Events). */
+  readonly storedAs?: Kind;
+  /** Type only, never set. */
+  readonly _object?: Object;
+}
+
+type Row = [kind: string, plural: string, shortNames?: string, subresources?: string, categories?: string];
+
+function define<Object extends T.KubeObject = T.KubeObject>(
+  groupVersion: string,
+  scope: 'Namespaced' | 'Cluster',
+  [kind, plural, shortNames = '', subresources = '', categories = '']: Row,
+  storedAs?: Kind,
+): Kind<Object> {
+  const slash = groupVersion.indexOf('/');
+  const words = (text: string) => text.split(' ').filter((word) => word !== '');
+  return Object.freeze({
+    group: slash < 0 ? '' : groupVersion.slice(0, slash),
+    version: groupVersion.slice(slash + 1),
+    kind,
+    plural,
+    singular: kind.toLowerCase(),
+    shortNames: words(shortNames),
+    namespaced: scope === 'Namespaced',
+    categories: words(categories),
+    subresources: words(subresources) as Subresource[],
+    ...(storedAs && { storedAs }),
+  });
+}
+
+export const NAMESPACES = define<T.Namespace>('v1', 'Cluster', ['Namespace', 'namespaces', 'ns', 'status finalize']);
+export const NODES = define<T.Node>('v1', 'Cluster', ['Node', 'nodes', 'no', 'status proxy']);
+export const PODS = define<T.Pod>('v1', 'Namespaced', [
+  'Pod',
+  'pods',
+  'po',
+  'status log exec attach portforward proxy binding eviction ephemeralcontainers',
+  'all',
+]);
+export const SERVICES = define<T.Service>('v1', 'Namespaced', ['Service', 'services', 'svc', 'status proxy', 'all']);
+export const ENDPOINTS = define<T.Endpoints>('v1', 'Namespaced', ['Endpoints', 'endpoints', 'ep']);
+export const CONFIG_MAPS = define<T.ConfigMap>('v1', 'Namespaced', ['ConfigMap', 'configmaps', 'cm']);
+export const SECRETS = define<T.Secret>('v1', 'Namespaced', ['Secret', 'secrets']);
+export const SERVICE_ACCOUNTS = define<T.ServiceAccount>('v1', 'Namespaced', [
+  'ServiceAccount',
+  'serviceaccounts',
+  'sa',
+  'token',
+]);
+export const EVENTS = define<T.Event>('v1', 'Namespaced', ['Event', 'events', 'ev']);
+export const REPLICATION_CONTROLLERS = define<T.ReplicationController>('v1', 'Namespaced', [
+  'ReplicationController',
+  'replicationcontrollers',
+  'rc',
+  'status scale',
+  'all',
+]);
+export const LIMIT_RANGES = define('v1', 'Namespaced', ['LimitRange', 'limitranges', 'limits']);
+export const RESOURCE_QUOTAS = define('v1', 'Namespaced', ['ResourceQuota', 'resourcequotas', 'quota', 'status']);
+export const PERSISTENT_VOLUMES = define('v1', 'Cluster', ['PersistentVolume', 'persistentvolumes', 'pv', 'status']);
+export const PERSISTENT_VOLUME_CLAIMS = define('v1', 'Namespaced', [
+  'PersistentVolumeClaim',
+  'persistentvolumeclaims',
+  'pvc',
+  'status',
+]);
+export const POD_TEMPLATES = define('v1', 'Namespaced', ['PodTemplate', 'podtemplates']);
+
+export const DEPLOYMENTS = define<T.Deployment>('apps/v1', 'Namespaced', [
+  'Deployment',
+  'deployments',
+  'deploy',
+  'status scale',
+  'all',
+]);
+export const REPLICA_SETS = define<T.ReplicaSet>('apps/v1', 'Namespaced', [
+  'ReplicaSet',
+  'replicasets',
+  'rs',
+  'status scale',
+  'all',
+]);
+export const DAEMON_SETS = define<T.DaemonSet>('apps/v1', 'Namespaced', [
+  'DaemonSet',
+  'daemonsets',
+  'ds',
+  'status',
+  'all',
+]);
+export const STATEFUL_SETS = define<T.StatefulSet>('apps/v1', 'Namespaced', [
+  'StatefulSet',
+  'statefulsets',
+  'sts',
+  'status scale',
+  'all',
+]);
+export const CONTROLLER_REVISIONS = define<T.ControllerRevision>('apps/v1', 'Namespaced', [
+  'ControllerRevision',
+  'controllerrevisions',
+]);
+
+export const JOBS = define<T.Job>('batch/v1', 'Namespaced', ['Job', 'jobs', '', 'status', 'all']);
+export const CRON_JOBS = define<T.CronJob>('batch/v1', 'Namespaced', ['CronJob', 'cronjobs', 'cj', 'status', 'all']);
+
+export const ENDPOINT_SLICES = define<T.EndpointSlice>('discovery.k8s.io/v1', 'Namespaced', [
+  'EndpointSlice',
+  'endpointslices',
+]);
+export const INGRESSES = define<T.Ingress>('networking.k8s.io/v1', 'Namespaced', [
+  'Ingress',
+  'ingresses',
+  'ing',
+  'status',
+]);
+export const INGRESS_CLASSES = define<T.IngressClass>('networking.k8s.io/v1', 'Cluster', [
+  'IngressClass',
+  'ingressclasses',
+]);
+export const NETWORK_POLICIES = define('networking.k8s.io/v1', 'Namespaced', [
+  'NetworkPolicy',
+  'networkpolicies',
+  'netpol',
+]);
+export const SERVICE_CIDRS = define<T.ServiceCIDR>('networking.k8s.io/v1', 'Cluster', [
+  'ServiceCIDR',
+  'servicecidrs',
+  '',
+  'status',
+]);
+export const IP_ADDRESSES = define<T.IPAddress>('networking.k8s.io/v1', 'Cluster', ['IPAddress', 'ipaddresses', 'ip']);
+export const LEASES = define<T.Lease>('coordination.k8s.io/v1', 'Namespaced', ['Lease', 'leases']);
+export const ROLES = define('rbac.authorization.k8s.io/v1', 'Namespaced', ['Role', 'roles']);
+export const ROLE_BINDINGS = define('rbac.authorization.k8s.io/v1', 'Namespaced', ['RoleBinding', 'rolebindings']);
+export const CLUSTER_ROLES = define('rbac.authorization.k8s.io/v1', 'Cluster', ['ClusterRole', 'clusterroles']);
+export const CLUSTER_ROLE_BINDINGS = define('rbac.authorization.k8s.io/v1', 'Cluster', [
+  'ClusterRoleBinding',
+  'clusterrolebindings',
+]);
+export const POD_DISRUPTION_BUDGETS = define<T.PodDisruptionBudget>('policy/v1', 'Namespaced', [
+  'PodDisruptionBudget',
+  'poddisruptionbudgets',
+  'pdb',
+  'status',
+]);
+export const EVENTS_V1 = define('events.k8s.io/v1', 'Namespaced', ['Event', 'events', 'ev'], EVENTS);
+
+/** Every served kind, in the order discovery lists them. */
+export const KINDS: readonly Kind[] = [
+  CONFIG_MAPS,
+  ENDPOINTS,
+  EVENTS,
+  LIMIT_RANGES,
+  NAMESPACES,
+  NODES,
+  PERSISTENT_VOLUME_CLAIMS,
+  PERSISTENT_VOLUMES,
+  PODS,
+  POD_TEMPLATES,
+  REPLICATION_CONTROLLERS,
+  RESOURCE_QUOTAS,
+  SECRETS,
+  SERVICE_ACCOUNTS,
+  SERVICES,
+  CONTROLLER_REVISIONS,
+  DAEMON_SETS,
+  DEPLOYMENTS,
+  REPLICA_SETS,
+  STATEFUL_SETS,
+  CRON_JOBS,
+  JOBS,
+  LEASES,
+  ENDPOINT_SLICES,
+  EVENTS_V1,
+  INGRESS_CLASSES,
+  INGRESSES,
+  IP_ADDRESSES,
+  NETWORK_POLICIES,
+  SERVICE_CIDRS,
+  POD_DISRUPTION_BUDGETS,
+  CLUSTER_ROLE_BINDINGS,
+  CLUSTER_ROLES,
+  ROLE_BINDINGS,
+  ROLES,
+];
+
+/** `v1` for the core group, else `group/version`: the text of `apiVersion`. */
+export function apiVersionOf(kind: Kind): string {
+  return kind.group === '' ? kind.version : `${kind.group}/${kind.version}`;
+}
+
+/** `pods`, `deployments.apps`: how error messages and kubectl name a resource (feature 8-093). */
+export function resourceNameOf(kind: Kind): string {
+  return kind.group === '' ? kind.plural : `${kind.plural}.${kind.group}`;
+}
+
+const byResource = new Map(KINDS.map((kind) => [`${kind.group}/${kind.version}/${kind.plural}`, kind]));
+const byApiVersion = new Map(KINDS.map((kind) => [`${apiVersionOf(kind)}/${kind.kind}`, kind]));
+
+/** The row a URL names, or undefined. */
+export function kindByResource(group: string, version: string, plural: string): Kind | undefined {
+  return byResource.get(`${group}/${version}/${plural}`);
+}
+
+/** The row an object's own apiVersion and kind name, or undefined. */
+export function kindByApiVersion(apiVersion: string, kind: string): Kind | undefined {
+  return byApiVersion.get(`${apiVersion}/${kind}`);
+}

@@ -1,0 +1,53 @@
+/** Time as a value one can pass in: the core never reads the clock itself. */
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number;
+  /** Calls back once after `ms`; returns the cancel. A real clock's timers do not keep the process alive when `unref` is true. */
+  after(ms: number, callback: () => void, unref?: boolean): () => void;
+}
+
+export const realClock: Clock = {
+  now: () => Date.now(),
+  after(ms, callback, unref = false) {
+    const timer = setTimeout(callback, ms);
+    if (unref) timer.unref();
+    return () => {
+      clearTimeout(timer);
+    };
+  },
+};
+
+/** A clock that stands still until told: `advance(ms)` runs what falls due, in order. */
+export class FakeClock implements Clock {
+  #now: number;
+  #timers: { at: number; callback: () => void }[] = [];
+  constructor(now = 0) {
+    this.#now = now;
+  }
+  now(): number {
+    return this.#now;
+  }
+  after(ms: number, callback: () => void): () => void {
+    const timer = { at: this.#now + ms, callback };
+    this.#timers.push(timer);
+    return () => {
+      this.#timers = this.#timers.filter((other) => other !== timer);
+    };
+  }
+  advance(ms: number): void {
+    const end = this.#now + ms;
+    for (;;) {
+      const due = this.#timers.filter((timer) => timer.at <= end).sort((a, b) => a.at - b.at)[0];
+      if (!due) break;
+      this.#timers = this.#timers.filter((timer) => timer !== due);
+      this.#now = due.at;
+      due.callback();
+    }
+    this.#now = end;
+  }
+}
+
+/** RFC 3339 in UTC to the second, as Kubernetes writes metav1.Time. */
+export function timestamp(ms: number): string {
+  return new Date(ms).toISOString().replace(/\.\d{3}Z$/, 'Z');
+}
