@@ -72,11 +72,31 @@ export interface VolumeManager {
     pod: Pod,
     context: Pick<EnvironmentContext, 'hostIPs' | 'podIPs' | 'nodeName' | 'allocatable'>,
   ): Promise<void>;
+  /**
+   * The path on the node of one `subPath` (already expanded) inside a mounted volume: made where it is missing, and bound so that a
+   * symbolic link cannot lead out of the volume, now or later. `index` is the mount's place in the container. Throws VolumeError.
+   */
+  subPath(request: SubPathRequest): Promise<string>;
   /** Unmounts and removes everything of a pod that is gone. Safe to repeat. */
   cleanUp(podUid: string): Promise<void>;
   /** Uids of pods that have volumes on disk: after a restart some may belong to pods that are gone. */
   listPods(): Promise<string[]>;
 }
+
+export interface SubPathRequest {
+  podUid: string;
+  volume: string;
+  /** Where `mountAll` said the volume is. */
+  volumePath: string;
+  container: string;
+  index: number;
+  subPath: string;
+  /** Make a directory where nothing is: false for read-only kinds of volume. */
+  create: boolean;
+}
+
+/** `volumes/` exports `isReadOnlyVolume: (volume) => boolean`: configMap, secret, downwardAPI and projected volumes are always mounted read-only. */
+export type IsReadOnlyVolume = (volume: Core.Volume) => boolean;
 
 /** `images.ts` exports `createImageManager({cri, event, clock, log, …}): ImageManager`. */
 export interface ImageManager {
