@@ -14,7 +14,10 @@ import type * as Meta from 'kubernetes-types/meta/v1';
 export type { Apps, Batch, Coordination, Core, Discovery, Meta, Networking, Policy };
 
 /** Metadata of an object that came from the API server: name is always there; uid and resourceVersion once stored. */
-export type ObjectMeta = Meta.ObjectMeta & { name: string };
+export type ObjectMeta = Writable<Meta.ObjectMeta> & { name: string };
+
+/** The package marks what clients may not set as read-only; the server's own code sets it. */
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** What every stored object has. Concrete kinds intersect this with their own fields. */
 export interface KubeObject {

@@ -1,0 +1,20 @@
+/** Which behaviour belongs to which kind. A kind without a line of its own has metadata checks and nothing else. */
+import { defineStrategy } from './define-strategy.ts';
+import { KINDS, type Kind } from './kinds.ts';
+import type { Strategy } from './strategy.ts';
+import type { KubeObject } from './types.ts';
+
+const special: [Kind, Strategy][] = [];
+
+const strategies = new Map<Kind, Strategy>([
+  ...KINDS.map((kind): [Kind, Strategy] => [kind, defineStrategy(kind)]),
+  ...special,
+]);
+
+/** The behaviour of a served kind; every row of KINDS has one. */
+export function strategyFor<T extends KubeObject>(kind: Kind<T>): Strategy<T> {
+  const strategy = strategies.get(kind);
+  if (!strategy) throw new Error(`no strategy for ${kind.kind}: it is not a row of KINDS`);
+  // The map pairs each kind with a strategy over that kind's own objects.
+  return strategy as unknown as Strategy<T>;
+}
