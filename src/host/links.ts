@@ -1,0 +1,57 @@
+/** Network namespaces, links, addresses and routes through `ip`: commands are batched, one process for each namespace. */
+import { existsSync, readdirSync } from 'node:fs';
+import { exec, type Exec } from './exec.ts';
+
+const NETNS = '/run/netns';
+
+export function namespaceExists(name: string): boolean {
+  return existsSync(`${NETNS}/${name}`);
+}
+
+export function namespacesStartingWith(prefix: string): string[] {
+  try {
+    return readdirSync(NETNS).filter((name) => name.startsWith(prefix));
+  } catch {
+    return [];
+  }
+}
+
+/** `/proc/net/dev` of the own namespace, without a process. */
+export function linkExists(name: string): boolean {
+  return existsSync(`/sys/class/net/${name}`);
+}
+
+export class Links {
+  readonly #run: Exec;
+  constructor(run: Exec = exec) {
+    this.#run = run;
+  }
+
+  async addNamespace(name: string): Promise<void> {
+    await this.#run('ip', ['netns', 'add', name]);
+  }
+
+  async deleteNamespace(name: string): Promise<void> {
+    await this.#run('ip', ['netns', 'delete', name]);
+  }
+
+  /** Runs lines of `ip` commands in one process; in namespace `name`, or in our own where undefined. Stops at the first that fails. */
+  async batch(name: string | undefined, lines: readonly string[]): Promise<void> {
+    if (lines.length === 0) return;
+    await this.#run('ip', [...(name === undefined ? [] : ['-n', name]), '-batch', '-'], {
+      input: `${lines.join('\n')}\n`,
+    });
+  }
+
+  /** Addresses of the own namespace as `ip -j` tells them: name -> CIDR texts. */
+  async addresses(): Promise<Map<string, string[]>> {
+    const { stdout } = await this.#run('ip', ['-j', '-4', 'addr', 'show']);
+    const links = JSON.parse(stdout) as { ifname: string; addr_info?: { local: string; prefixlen: number }[] }[];
+    return new Map(
+      links.map((link) => [
+        link.ifname,
+        (link.addr_info ?? []).map((info) => `${info.local}/${String(info.prefixlen)}`),
+      ]),
+    );
+  }
+}

@@ -1,0 +1,93 @@
+/** Background processes, told apart by pid *and* start time, so that a pid used again is never mistaken for ours. */
+import { spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync, readdirSync } from 'node:fs';
+
+export interface ProcessId {
+  readonly pid: number;
+  /** Field 22 of /proc/PID/stat: clock ticks after boot. */
+  readonly startTime: string;
+}
+
+/** undefined when there is no such process (or only its zombie). */
+export function identify(pid: number): ProcessId | undefined {
+  try {
+    const stat = readFileSync(`/proc/${String(pid)}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    const startTime = fields[19];
+    return fields[0] === 'Z' || startTime === undefined ? undefined : { pid, startTime };
+  } catch {
+    return undefined;
+  }
+}
+
+export function isAlive({ pid, startTime }: ProcessId): boolean {
+  return identify(pid)?.startTime === startTime;
+}
+
+/** Starts a program in a session of its own that outlives us; its output is appended to `logFile`. */
+export function startDetached(
+  file: string,
+  args: readonly string[],
+  logFile: string,
+  env: Record<string, string> = {},
+): ProcessId {
+  const log = openSync(logFile, 'a', 0o640);
+  try {
+    const child = spawn(file, args, {
+      detached: true,
+      stdio: ['ignore', log, log],
+      cwd: '/',
+      env: { ...process.env, ...env },
+    });
+    child.on('error', () => undefined); // reported below: no pid
+    const id = child.pid === undefined ? undefined : identify(child.pid);
+    if (!id) throw new Error(`${file} could not be started`);
+    child.unref();
+    return id;
+  } finally {
+    closeSync(log);
+  }
+}
+
+export function signal(id: ProcessId, name: NodeJS.Signals): void {
+  if (!isAlive(id)) return;
+  try {
+    process.kill(id.pid, name);
+  } catch {
+    // it ended between the look and the signal
+  }
+}
+
+/** Resolves true once the process is gone, false after `ms`. */
+export async function waitGone(id: ProcessId, ms: number): Promise<boolean> {
+  const end = Date.now() + ms;
+  while (isAlive(id)) {
+    if (Date.now() > end) return false;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  return true;
+}
+
+/** TERM, then KILL after `grace` milliseconds. */
+export async function stopProcess(id: ProcessId, grace = 10_000): Promise<void> {
+  signal(id, 'SIGTERM');
+  if (await waitGone(id, grace)) return;
+  signal(id, 'SIGKILL');
+  await waitGone(id, 2_000);
+}
+
+/** Every process whose command line satisfies `test`. */
+export function findProcesses(test: (argv: readonly string[]) => boolean): ProcessId[] {
+  const found: ProcessId[] = [];
+  for (const entry of readdirSync('/proc')) {
+    if (!/^\d+$/.test(entry)) continue;
+    try {
+      const argv = readFileSync(`/proc/${entry}/cmdline`, 'utf8').split('\0').slice(0, -1);
+      const id = argv.length > 0 && test(argv) ? identify(Number(entry)) : undefined;
+      if (id) found.push(id);
+    } catch {
+      // gone meanwhile
+    }
+  }
+  return found;
+}
