@@ -1,0 +1,82 @@
+/** The agent process of one node: kubelet, proxy and DNS in one, in the node's network namespace. Runs until it is told to stop. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createHttpClient } from '../client/http-client.ts';
+import { loadKubeconfig } from '../client/kubeconfig.ts';
+import { runDns } from '../dns/run.ts';
+import { runKubelet } from '../kubelet/run.ts';
+import { createLog } from '../lib/log.ts';
+import { runProxy } from '../proxy/run.ts';
+import type { ClusterConfig } from './config.ts';
+import { untilStopped } from './until-stopped.ts';
+
+export interface AgentOptions {
+  readonly kubeconfig: string;
+  readonly nodeName: string;
+  readonly nodeIp: string;
+  readonly dataDir: string;
+  readonly containerRuntimeEndpoint: string;
+  readonly clientCaFile: string;
+  readonly tlsCertFile: string;
+  readonly tlsPrivateKeyFile: string;
+  readonly cniConfDir: string;
+  readonly cniBinDir: string;
+  readonly clusterCidr: string;
+  readonly clusterDns: string;
+  readonly clusterDomain: string;
+  readonly cgroupRoot: string;
+  readonly startersDir?: string;
+  readonly resolvConf: string;
+  readonly hairpinMode: ClusterConfig['hairpinMode'];
+  readonly proxyMode: ClusterConfig['proxyMode'];
+}
+
+export async function runAgent(options: AgentOptions): Promise<void> {
+  const log = createLog(options.nodeName);
+  const read = (file: string) => readFileSync(file, 'utf8');
+  const client = createHttpClient({
+    ...loadKubeconfig(options.kubeconfig),
+    userAgent: `fairway-agent/${options.nodeName}`,
+  });
+  const proxy = runProxy({
+    client,
+    nodeName: options.nodeName,
+    nodeIps: [options.nodeIp],
+    mode: options.proxyMode,
+    clusterCidr: options.clusterCidr,
+    log: log.child({ part: 'proxy' }),
+  });
+  const dns = runDns({
+    client,
+    listenAddress: options.nodeIp,
+    port: 53,
+    clusterDomain: options.clusterDomain,
+    resolvConf: options.resolvConf,
+    log: log.child({ part: 'dns' }),
+  });
+  const kubelet = await runKubelet({
+    client,
+    nodeName: options.nodeName,
+    nodeIp: options.nodeIp,
+    runtimeEndpoint: options.containerRuntimeEndpoint,
+    rootDir: join(options.dataDir, 'kubelet'),
+    podLogsDir: join(options.dataDir, 'pod-logs'),
+    clusterDns: [options.clusterDns],
+    clusterDomain: options.clusterDomain,
+    hairpinMode: options.hairpinMode,
+    cgroupRoot: options.cgroupRoot,
+    resolvConf: options.resolvConf,
+    cniConfDir: options.cniConfDir,
+    cniBinDir: options.cniBinDir,
+    serving: {
+      cert: read(options.tlsCertFile),
+      key: read(options.tlsPrivateKeyFile),
+      clientCa: read(options.clientCaFile),
+    },
+    clusterCidr: options.clusterCidr,
+    log: log.child({ part: 'kubelet' }),
+  });
+  await untilStopped();
+  await Promise.all([kubelet.stop(), (await proxy).stop(), (await dns).stop()]);
+  client.close();
+}

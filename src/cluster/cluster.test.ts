@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { DEFAULT_CONFIG, incompatibilities, validateConfig, validateName, type ClusterConfig } from './config.ts';
+import { isOtherCluster } from './down.ts';
+import { layoutOf } from './layout.ts';
+import { planLan, planNode } from './network.ts';
+import { agentPart, clusterDnsIp, firstAddress, serverPart } from './processes.ts';
+import { repeatedEnd } from './wait-ready.ts';
+
+const BAD: [change: Partial<ClusterConfig>, message: RegExp][] = [
+  [{ nodes: 0 }, /^--nodes 0: must be 1 to 50$/],
+  [{ clusterCidr: '10.244.0.0/33' }, /^--cluster-cidr 10.244.0.0\/33: must be a CIDR/],
+  [{ clusterCidr: '10.244.0.0/24' }, /holds too few \/24 ranges for 2 nodes/],
+  [{ clusterCidr: 'fd00::/64' }, /must be IPv4/],
+  [{ serviceClusterIpRange: '10.96.0.0/30' }, /must be \/8 to \/28/],
+  [{ serviceNodePortRange: '30000' }, /must be LOW-HIGH/],
+  [{ serviceNodePortRange: '40000-30000' }, /must be LOW-HIGH/],
+  [{ clusterDomain: 'Cluster.Local' }, /must be a lower-case domain name/],
+];
+for (const [change, message] of BAD) {
+  test(`${JSON.stringify(change)} is refused in one sentence`, () => {
+    const problems = validateConfig({ ...DEFAULT_CONFIG, ...change });
+    assert.equal(problems.length, 1, problems.join('; '));
+    assert.match(problems[0] ?? '', message);
+  });
+}
+
+test('the defaults are valid', () => {
+  assert.deepEqual(validateConfig(DEFAULT_CONFIG), []);
+});
+
+test('addresses already given out cannot change, other flags can', () => {
+  assert.deepEqual(
+    incompatibilities(DEFAULT_CONFIG, { ...DEFAULT_CONFIG, nodes: 5, serviceNodePortRange: '20000-21000' }),
+    [],
+  );
+  assert.match(
+    incompatibilities(DEFAULT_CONFIG, { ...DEFAULT_CONFIG, serviceClusterIpRange: '10.97.0.0/16' })[0] ?? '',
+    /--service-cluster-ip-range is 10.96.0.0\/16 .*fairway down --purge/,
+  );
+});
+
+test('names that would break paths or namespaces are refused', () => {
+  for (const good of ['default', 'a', 'my-cluster-2']) assert.equal(validateName(good), undefined);
+  for (const bad of ['', '-a', 'a-', 'A', '../x', 'a'.repeat(21), 'a_b'])
+    assert.notEqual(validateName(bad), undefined, bad);
+});
+
+test('a cluster named like the beginning of another leaves the other alone', () => {
+  assert.equal(isOtherCluster('fairway-a-lan', 'a'), false);
+  assert.equal(isOtherCluster('fairway-a-node02', 'a'), false);
+  assert.equal(isOtherCluster('fairway-a-b-node02', 'a'), true);
+  assert.equal(isOtherCluster('fairway-a-node-node02', 'a'), true);
+});
+
+test('clusters of different numbers share no address, link or folder', () => {
+  const [one, two] = [layoutOf('one', '/d', 0), layoutOf('two', '/d', 1)];
+  assert.deepEqual(
+    [one.lan.hostLink, one.apiServer, one.node(2).ip],
+    ['fairway0', 'https://172.30.0.1:6443', '172.30.0.12'],
+  );
+  assert.deepEqual(
+    [two.lan.hostLink, two.apiServer, two.node(2).ip],
+    ['fairway1', 'https://172.30.1.1:6443', '172.30.1.12'],
+  );
+  assert.notEqual(one.node(1).dir, two.node(1).dir);
+});
+
+test('sockets stay within the 107 bytes a path may have', () => {
+  const { node } = layoutOf('a'.repeat(20), '/var/lib/fairway', 255);
+  assert.ok(`${node(50).containerdSocket}.ttrpc`.length <= 107);
+});
+
+test('only a cluster with egress gets a default route', () => {
+  const layout = layoutOf('default', '/d', 0);
+  const lines = (egress: boolean) => planNode(layout, layout.node(1), { ...DEFAULT_CONFIG, egress }).inNode;
+  assert.ok(!lines(false).some((line) => line.includes('default')));
+  assert.ok(lines(true).includes('route add default via 172.30.0.1'));
+  assert.ok(lines(false).includes('route add 10.96.0.0/16 dev eth0'));
+});
+
+test('the host gets one address on one link and nothing else', () => {
+  assert.deepEqual(planLan(layoutOf('default', '/d', 0)).onHost, [
+    'address add 172.30.0.1/24 dev fairway0',
+    'link set fairway0 up',
+  ]);
+});
+
+test('well-known addresses of the service range', () => {
+  assert.equal(clusterDnsIp('10.96.0.0/16'), '10.96.0.10');
+  assert.equal(firstAddress('10.96.0.0/16'), '10.96.0.1');
+});
+
+test('a change of a flag changes the command of the part it concerns, and only that one', () => {
+  const layout = layoutOf('default', '/d', 0);
+  const changed = { ...DEFAULT_CONFIG, serviceNodePortRange: '20000-21000' };
+  assert.notDeepEqual(serverPart(layout, changed), serverPart(layout, DEFAULT_CONFIG));
+  assert.deepEqual(agentPart(layout, layout.node(1), changed), agentPart(layout, layout.node(1), DEFAULT_CONFIG));
+});
+
+const END = '{"level":"warn","part":"supervise","msg":"server ended with code 1; starting it again in 200 ms"}\n';
+test('a part that keeps ending is named with its last words', () => {
+  const words = '{"level":"fatal","msg":"cannot listen","err":{"message":"EADDRINUSE"}}\n';
+  assert.equal(repeatedEnd(words + END + words + END), undefined, 'twice may be a race');
+  assert.equal(repeatedEnd(words + END + words + END + words + END), 'cannot listen: EADDRINUSE');
+  assert.equal(repeatedEnd(`not json\n${END}${END}${END}`), 'not json');
+});

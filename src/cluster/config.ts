@@ -1,0 +1,78 @@
+/**
+ * What a local cluster is asked to be: the flags of `fairway up` as one value. Recorded in the cluster's state, so a second `up`
+ * without flags asks for the same again.
+ */
+import { parseCidr } from '../lib/cidr.ts';
+
+export const HAIRPIN_MODES = ['hairpin-veth', 'promiscuous-bridge', 'none'] as const;
+export const PROXY_MODES = ['iptables'] as const;
+
+export interface ClusterConfig {
+  readonly nodes: number;
+  readonly proxyMode: (typeof PROXY_MODES)[number];
+  readonly serviceClusterIpRange: string;
+  readonly clusterCidr: string;
+  readonly serviceNodePortRange: string;
+  readonly clusterDomain: string;
+  readonly hairpinMode: (typeof HAIRPIN_MODES)[number];
+  /** Lets Pods and nodes reach the networks of the host: one masquerade rule and forwarding on the host, both removed by `down`. */
+  readonly egress: boolean;
+}
+
+export const DEFAULT_CONFIG: ClusterConfig = {
+  nodes: 2,
+  proxyMode: 'iptables',
+  serviceClusterIpRange: '10.96.0.0/16',
+  clusterCidr: '10.244.0.0/16',
+  serviceNodePortRange: '30000-32767',
+  clusterDomain: 'cluster.local',
+  hairpinMode: 'hairpin-veth',
+  egress: false,
+};
+
+/** Fields that shape stored data (addresses already given out): they hold for the life of the data. */
+const FIXED = ['serviceClusterIpRange', 'clusterCidr', 'clusterDomain'] as const;
+
+const flagOf = (field: string) => `--${field.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
+/** Problems as sentences a user can act on; empty when the configuration is good. */
+export function validateConfig(config: ClusterConfig): string[] {
+  const problems: string[] = [];
+  const wrong = (field: keyof ClusterConfig, why: string) =>
+    problems.push(`${flagOf(field)} ${String(config[field])}: ${why}`);
+  if (!Number.isInteger(config.nodes) || config.nodes < 1 || config.nodes > 50) wrong('nodes', 'must be 1 to 50');
+  if (!PROXY_MODES.includes(config.proxyMode)) wrong('proxyMode', `must be one of ${PROXY_MODES.join(', ')}`);
+  if (!HAIRPIN_MODES.includes(config.hairpinMode)) wrong('hairpinMode', `must be one of ${HAIRPIN_MODES.join(', ')}`);
+  for (const field of ['serviceClusterIpRange', 'clusterCidr'] as const) {
+    const cidr = parseCidr(config[field]);
+    if (!cidr) wrong(field, 'must be a CIDR such as 10.96.0.0/16');
+    else if (cidr.family !== 'IPv4') wrong(field, 'must be IPv4');
+  }
+  const serviceBits = parseCidr(config.serviceClusterIpRange)?.bits;
+  if (serviceBits !== undefined && (serviceBits > 28 || serviceBits < 8))
+    wrong('serviceClusterIpRange', 'must be /8 to /28');
+  const clusterBits = parseCidr(config.clusterCidr)?.bits;
+  if (clusterBits !== undefined && 2 ** (24 - clusterBits) < config.nodes)
+    wrong('clusterCidr', `holds too few /24 ranges for ${String(config.nodes)} nodes`);
+  const range = /^(\d+)-(\d+)$/.exec(config.serviceNodePortRange);
+  const [low, high] = [Number(range?.[1]), Number(range?.[2])];
+  if (!range || low < 1 || high > 65535 || low > high) wrong('serviceNodePortRange', 'must be LOW-HIGH within 1-65535');
+  if (!/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(config.clusterDomain))
+    wrong('clusterDomain', 'must be a lower-case domain name such as cluster.local');
+  return problems;
+}
+
+/** What of `wanted` cannot be had while the data of `recorded` is kept. */
+export function incompatibilities(recorded: ClusterConfig, wanted: ClusterConfig): string[] {
+  return FIXED.filter((field) => recorded[field] !== wanted[field]).map(
+    (field) =>
+      `${flagOf(field)} is ${recorded[field]} in this cluster's data and cannot become ${wanted[field]}; run: fairway down --purge`,
+  );
+}
+
+/** A cluster's name becomes part of namespace, cgroup and folder names. */
+export function validateName(name: string): string | undefined {
+  return /^[a-z0-9]([-a-z0-9]{0,18}[a-z0-9])?$/.test(name)
+    ? undefined
+    : `--name ${name}: must be 1 to 20 lower-case letters, digits and dashes`;
+}

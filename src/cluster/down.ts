@@ -1,0 +1,80 @@
+/** Taking a cluster, or one node of it, off the machine: processes, containers, mounts, control groups, namespaces, links, rules. */
+import { existsSync, rmSync } from 'node:fs';
+import { removeCgroup } from '../host/cgroups.ts';
+import { Links, linkExists, namespacesStartingWith } from '../host/links.ts';
+import { unmountBelow } from '../host/mounts.ts';
+import { findProcesses, stopProcess, type ProcessId } from '../host/process.ts';
+import { killShims } from '../host/shims.ts';
+import { closeEgress, removeNamespaces } from './network.ts';
+import { layoutOf, type Layout, type NodeLayout } from './layout.ts';
+import { stopPart, SUPERVISE } from './processes.ts';
+import { readState, withLock, writeState, type ClusterState } from './state.ts';
+
+export interface DownOptions {
+  readonly name: string;
+  readonly dataDir: string;
+  /** Removes the data as well: the next `up` starts an empty cluster. */
+  readonly purge: boolean;
+}
+
+/** Removes one node; `state` tells its processes. What is already gone is passed over. */
+export async function removeNode(layout: Layout, node: NodeLayout, state: ClusterState | undefined): Promise<void> {
+  // The agent first, or it would start again what is stopped under it.
+  await stopPart(state?.processes[node.name], 3_000);
+  await removeCgroup(`${layout.cgroup}/${node.name}`);
+  await killShims(node.containerdSocket);
+  await stopPart(state?.processes[`${node.name}-containerd`], 3_000);
+  await unmountBelow(node.dir);
+  await removeNamespaces([node.namespace]);
+}
+
+/** Takes everything down; the caller holds the lock. Works without a state too, from the names alone. */
+export async function teardown(layout: Layout, state: ClusterState | undefined): Promise<void> {
+  const { name } = layout;
+  const namespaces = namespacesStartingWith(`fairway-${name}-`).filter((found) => !isOtherCluster(found, name));
+  await Promise.all(supervisorsOf(layout).map((id) => stopProcess(id, 5_000)));
+  const nodes = nodeNumbers(state, namespaces).map((number) => layout.node(number));
+  await Promise.all(nodes.map((node) => removeNode(layout, node, state)));
+  await Promise.all(Object.values(state?.processes ?? {}).map((record) => stopPart(record)));
+  await removeCgroup(layout.cgroup);
+  if (state?.forwardingBefore !== undefined) await closeEgress(layout, state.forwardingBefore);
+  await removeNamespaces(namespaces);
+  // The host's veth goes with the LAN namespace; a leftover without one does not.
+  if (state && linkExists(layout.lan.hostLink)) {
+    await new Links().batch(undefined, [`link delete ${layout.lan.hostLink}`]).catch(() => undefined);
+  }
+  await unmountBelow(layout.dir);
+}
+
+/** Every supervisor of this cluster, recorded or not: its command line names files below the cluster's folder. */
+function supervisorsOf(layout: Layout): ProcessId[] {
+  return findProcesses((argv) => argv.includes(SUPERVISE) && argv.some((text) => text.includes(`${layout.dir}/`)));
+}
+
+/** Resolves to false when there was nothing of that name. */
+export async function down({ name, dataDir, purge }: DownOptions): Promise<boolean> {
+  const { stateFile } = layoutOf(name, dataDir, 0);
+  const state = readState(stateFile);
+  const layout = layoutOf(name, dataDir, state?.index ?? 0);
+  if (
+    !existsSync(layout.dir) &&
+    namespacesStartingWith(`fairway-${name}-`).every((found) => isOtherCluster(found, name))
+  )
+    return false;
+  await withLock(layout, async () => {
+    await teardown(layout, state);
+    if (state) writeState(stateFile, { version: 1, index: state.index, config: state.config, processes: {} });
+  });
+  if (purge) rmSync(layout.dir, { recursive: true, force: true });
+  return true;
+}
+
+/** `fairway-a-b-lan` belongs to cluster `a-b`, not to `a`. */
+export function isOtherCluster(namespace: string, name: string): boolean {
+  return !/^(lan|node\d+)$/.test(namespace.slice(`fairway-${name}-`.length));
+}
+
+function nodeNumbers(state: ClusterState | undefined, namespaces: readonly string[]): number[] {
+  const names = [...namespaces, ...Object.keys(state?.processes ?? {})];
+  return [...new Set(names.flatMap((text) => /(?:^|-)node(\d+)(?:-containerd)?$/.exec(text)?.[1] ?? []).map(Number))];
+}

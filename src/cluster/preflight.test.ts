@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { checkMachine, type Machine } from './preflight.ts';
+
+const GOOD: Machine = { uid: 0, has: () => true, exists: () => true, read: () => 'nodev\tproc\nnodev\toverlay\n' };
+
+const CASES: [why: string, machine: Partial<Machine>, expected: RegExp[]][] = [
+  ['a good machine has no complaint', {}, []],
+  ['without root only that is said', { uid: 1000, has: () => false }, [/needs root; run: sudo fairway up/]],
+  [
+    'a missing program names its package',
+    { has: (program) => program !== 'conntrack' },
+    [/conntrack not found: package conntrack is missing; run: make setup/],
+  ],
+  [
+    'two programs of one package make one line',
+    { has: (program) => !program.startsWith('iptables') },
+    [/iptables-save and iptables-restore not found: package iptables/],
+  ],
+  [
+    'missing CNI plugins are seen',
+    { exists: (file) => !file.startsWith('/usr/lib/cni') },
+    [/package containernetworking-plugins is missing/],
+  ],
+  ['a kernel without overlayfs is seen', { read: () => 'nodev\tproc\n' }, [/no overlay file system.*modprobe overlay/]],
+  ['missing cgroups are seen', { exists: (file) => file !== '/sys/fs/cgroup' }, [/no cgroups are mounted/]],
+];
+
+for (const [why, machine, expected] of CASES) {
+  test(why, () => {
+    const problems = checkMachine({ ...GOOD, ...machine });
+    assert.equal(problems.length, expected.length, problems.join('\n'));
+    for (const [i, pattern] of expected.entries()) assert.match(problems[i] ?? '', pattern);
+    for (const problem of problems) assert.ok(!problem.includes('\n'), 'one line each');
+  });
+}

@@ -1,0 +1,100 @@
+/**
+ * What a machine must have before `up` starts anything. Every complaint is one line that names the cause and the cure.
+ */
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { delimiter, join } from 'node:path';
+
+/** Program -> Debian package that brings it. */
+const PROGRAMS: Record<string, string> = {
+  ip: 'iproute2',
+  nsenter: 'util-linux',
+  containerd: 'containerd',
+  ctr: 'containerd',
+  runc: 'runc',
+  'iptables-save': 'iptables',
+  'iptables-restore': 'iptables',
+  conntrack: 'conntrack',
+};
+const FILES: Record<string, string> = {
+  '/usr/lib/cni/bridge': 'containernetworking-plugins',
+  '/usr/lib/cni/host-local': 'containernetworking-plugins',
+};
+
+const SBIN = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
+
+/** Where a program is, or undefined. Looks into the sbin folders too: a user's PATH often lacks them. */
+export function which(program: string, path = process.env['PATH'] ?? ''): string | undefined {
+  return [...path.split(delimiter), ...SBIN]
+    .map((folder) => join(folder, program))
+    .find((file) => {
+      try {
+        accessSync(file, constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+}
+
+export interface Machine {
+  readonly uid: number;
+  has(program: string): boolean;
+  exists(file: string): boolean;
+  read(file: string): string;
+}
+
+export const thisMachine: Machine = {
+  uid: process.getuid?.() ?? -1,
+  has: (program) => which(program) !== undefined,
+  exists: existsSync,
+  read: (file) => readFileSync(file, 'utf8'),
+};
+
+/** Everything that is missing, as sentences. Pure over `machine`. */
+export function checkMachine(machine: Machine): string[] {
+  const problems: string[] = [];
+  if (machine.uid !== 0)
+    return ['fairway up makes network namespaces and containers and needs root; run: sudo fairway up'];
+  const packages = new Map<string, string[]>();
+  for (const [program, pkg] of Object.entries(PROGRAMS))
+    if (!machine.has(program)) packages.set(pkg, [...(packages.get(pkg) ?? []), program]);
+  for (const [file, pkg] of Object.entries(FILES))
+    if (!machine.exists(file)) packages.set(pkg, [...(packages.get(pkg) ?? []), file]);
+  for (const [pkg, missing] of packages)
+    problems.push(`${missing.join(' and ')} not found: package ${pkg} is missing; run: make setup`);
+  if (
+    !machine
+      .read('/proc/filesystems')
+      .split('\n')
+      .some((line) => line.endsWith('\toverlay'))
+  )
+    problems.push('the kernel has no overlay file system, which containers are built on; run: modprobe overlay');
+  if (!machine.exists('/proc/self/ns/net'))
+    problems.push('the kernel has no network namespaces (CONFIG_NET_NS); use another kernel');
+  if (!machine.exists('/sys/fs/cgroup'))
+    problems.push('no cgroups are mounted at /sys/fs/cgroup; mount them as your distribution does');
+  return problems;
+}
+
+/** Throws one line when `port` at `address` is taken. */
+export async function checkPortFree(address: string, port: number): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const server = createServer();
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      reject(
+        cause.code === 'EADDRINUSE'
+          ? new Error(
+              `port ${String(port)} on ${address} is taken by another program (see: ss -ltnp 'sport = :${String(port)}'); stop it and try again`,
+              { cause },
+            )
+          : cause,
+      );
+    });
+    server.listen(port, address, () => {
+      server.close(() => {
+        resolve();
+      });
+    });
+  });
+}
