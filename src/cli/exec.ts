@@ -1,0 +1,71 @@
+/** `fairway node exec` and `fairway lan exec`: a command where the rules are, or on a machine outside the cluster. */
+import { spawn } from 'node:child_process';
+import type { Command } from 'commander';
+import { namespaceExists } from '../host/links.ts';
+import { readState } from '../cluster/state.ts';
+import { nodeName } from '../cluster/layout.ts';
+import { Answer } from './answer.ts';
+import { knownLayout, withClusterFlags, type ClusterFlags } from './common.ts';
+
+export function addExec(program: Command): void {
+  const node = program
+    .command('node')
+    .summary('work on a node')
+    .description('Work on one node of a cluster.')
+    .helpCommand(false);
+  withClusterFlags(node.command('exec'))
+    .summary("run a command in a node's network")
+    .description(
+      'Runs a command inside the network namespace of a node: its links, routes and rules, the files of this machine.',
+    )
+    .argument('<node>', 'node01, node02, …')
+    .argument('<command...>', 'what to run there, behind --')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  fairway node exec node01 -- iptables-save -t nat\n  fairway node exec node02 -- curl 10.96.0.1:443',
+    )
+    .passThroughOptions()
+    .action(onNode);
+  const lan = program
+    .command('lan')
+    .summary('work outside the cluster')
+    .description("Work on a machine of the cluster's LAN that is no node.")
+    .helpCommand(false);
+  withClusterFlags(lan.command('exec'))
+    .summary('run a command on the LAN, outside the cluster')
+    .description('Runs a command on the LAN as a machine that is not part of the cluster (its address ends in .2).')
+    .argument('<command...>', 'what to run there, behind --')
+    .addHelpText('after', '\nExample:\n  fairway lan exec -- curl 172.30.0.11:30380')
+    .passThroughOptions()
+    .action((command: string[], flags: ClusterFlags) => inNamespace(knownLayout(flags).lan, 'the LAN', command, flags));
+}
+
+async function onNode(name: string, command: string[], flags: ClusterFlags): Promise<void> {
+  const layout = knownLayout(flags);
+  const count = readState(layout.stateFile)?.config.nodes ?? 0;
+  const names = Array.from({ length: count }, (_, i) => nodeName(i + 1));
+  if (!names.includes(name))
+    throw new Answer(2, `fairway: cluster ${flags.name} has no node ${name}; its nodes are ${names.join(', ')}`);
+  await inNamespace(layout.node(names.indexOf(name) + 1), name, command, flags);
+}
+
+async function inNamespace(
+  where: { namespace: string; namespacePath: string },
+  title: string,
+  command: string[],
+  { name }: ClusterFlags,
+): Promise<void> {
+  if (!namespaceExists(where.namespace))
+    throw new Answer(
+      1,
+      `fairway: ${title} of cluster ${name} is not up; run: fairway up${name === 'default' ? '' : ` --name ${name}`}`,
+    );
+  const code = await new Promise<number>((resolve, reject) => {
+    const child = spawn('nsenter', [`--net=${where.namespacePath}`, ...command], { stdio: 'inherit' });
+    child.on('error', reject);
+    child.on('close', (status, signal) => {
+      resolve(status ?? (signal ? 128 : 1));
+    });
+  });
+  if (code !== 0) throw new Answer(code);
+}

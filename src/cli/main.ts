@@ -1,0 +1,52 @@
+/**
+ * `fairway`: the list of commands. Exit codes: 0 done or yes, 1 failed or no, 2 used wrongly. Each command's work is imported when it
+ * runs, so `fairway --help` is quick and a background part loads nothing it does not need.
+ */
+import { Command, CommanderError } from 'commander';
+import { addAgent } from './agent.ts';
+import { addDown } from './down.ts';
+import { addImage } from './image.ts';
+import { addKubeconfig } from './kubeconfig.ts';
+import { addLogs } from './logs.ts';
+import { addExec } from './exec.ts';
+import { addServer } from './server.ts';
+import { addStatus } from './status.ts';
+import { addUp } from './up.ts';
+import { Answer } from './answer.ts';
+
+export function program(): Command {
+  const command = new Command('fairway')
+    .description(
+      'Kubernetes Services, whole, on one Linux machine: a cluster of real nodes, containers, rules and packets in seconds.',
+    )
+    .version('fairway 0.1.0 (Kubernetes v1.36.2)', '-V, --version')
+    .showHelpAfterError('(add --help for the flags and examples)')
+    .exitOverride()
+    .enablePositionalOptions();
+  for (const add of [addUp, addDown, addStatus, addKubeconfig, addLogs, addExec, addImage, addServer, addAgent])
+    add(command);
+  return command;
+}
+
+export async function main(args: readonly string[]): Promise<number> {
+  try {
+    await program().parseAsync(args, { from: 'user' });
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (error instanceof Answer) {
+      if (error.message !== '') console.error(error.message);
+      return error.exitCode;
+    }
+    for (const line of messageLines(error)) console.error(`fairway: ${line}`);
+    return 1;
+  }
+}
+
+/** The error's message, and its causes' where they add something. A stack only when asked for by FAIRWAY_DEBUG. */
+function messageLines(error: unknown): string[] {
+  if (process.env['FAIRWAY_DEBUG'] && error instanceof Error) return [error.stack ?? error.message];
+  const own = error instanceof Error ? error.message.split('\n') : [String(error)];
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : undefined;
+  return cause === undefined || own.some((line) => line.includes(cause)) ? own : [...own, `  because: ${cause}`];
+}

@@ -1,0 +1,31 @@
+/** `fairway server`: the API server, the controllers and the scheduler in one process. `up` runs it in the background. */
+import type { Command } from 'commander';
+import { parseInteger } from './common.ts';
+import type { ServerOptions } from '../cluster/server.ts';
+
+export function addServer(program: Command): void {
+  program
+    .command('server')
+    .summary('run the API server, controllers and scheduler (what `up` starts)')
+    .description(
+      'Runs the API server, the controllers and the scheduler in the foreground. Flags are named after the Kubernetes component that has the same one.',
+    )
+    .requiredOption('--data-dir <folder>', 'where the database is')
+    .requiredOption('--advertise-address <ip>', 'the address the kubernetes Service leads to')
+    .option('--bind-address <ip>', 'the address to listen on', '0.0.0.0')
+    .option('--secure-port <port>', 'the port to listen on', parseInteger, 6443)
+    .requiredOption('--client-ca-file <file>', 'the authority whose client certificates are trusted')
+    .requiredOption('--tls-cert-file <file>', 'serving certificate')
+    .requiredOption('--tls-private-key-file <file>', 'its key')
+    .requiredOption('--kubelet-client-certificate <file>', 'shown to kubelets')
+    .requiredOption('--kubelet-client-key <file>', 'its key')
+    .requiredOption('--service-account-signing-key-file <file>', 'signs service account tokens')
+    .option('--service-cluster-ip-range <cidr>', 'cluster IPs', '10.96.0.0/16')
+    .option('--service-node-port-range <range>', 'node ports', '30000-32767')
+    .option('--cluster-cidr <cidr>', 'Pod addresses', '10.244.0.0/16')
+    .option('--cluster-domain <domain>', 'the suffix of names', 'cluster.local')
+    .action(async (flags: ServerOptions) => {
+      const { runServer } = await import('../cluster/server.ts');
+      await runServer(flags);
+    });
+}

@@ -1,0 +1,49 @@
+/** `fairway status` */
+import type { Command } from 'commander';
+import type { ClusterStatus } from '../cluster/status.ts';
+import { table } from '../lib/text.ts';
+import { Answer } from './answer.ts';
+import { knownLayout, withClusterFlags, withOutputFlag, type ClusterFlags } from './common.ts';
+
+type Flags = ClusterFlags & { output?: 'json' };
+
+export function addStatus(program: Command): void {
+  const command = program
+    .command('status')
+    .summary('what runs, and whether the nodes are Ready')
+    .description('Shows what of a cluster runs. Exit code 0 when all of it does, else 1.');
+  withOutputFlag(withClusterFlags(command)).action(run);
+}
+
+async function run({ output, ...flags }: Flags): Promise<void> {
+  knownLayout(flags);
+  const { statusOf } = await import('../cluster/status.ts');
+  const status = await statusOf(flags.name, flags.dataDir);
+  if (!status) return;
+  console.log(output === 'json' ? JSON.stringify(status, undefined, 2) : renderStatus(status));
+  if (status.state !== 'ready')
+    throw new Answer(
+      1,
+      output === 'json' ? '' : 'fairway: not everything runs; run: fairway up (and see: fairway logs)',
+    );
+}
+
+/** The text for people. Pure. */
+export function renderStatus(status: ClusterStatus): string {
+  const head = [
+    ['Cluster', `${status.name} (${status.state})`],
+    ['API server', `${status.apiServer} (${status.server})`],
+    ['Proxy mode', status.proxyMode],
+    ['Objects', `${String(status.pods)} Pods, ${String(status.services)} Services`],
+    ['Kubeconfig', status.kubeconfig],
+  ];
+  const nodes = status.nodes.map((node) => [
+    node.name,
+    node.ready ? 'Ready' : 'NotReady',
+    node.address,
+    node.podCidr || '<none>',
+    node.agent,
+    node.containerd,
+  ]);
+  return `${table(head)}\n\n${table([['NODE', 'STATUS', 'ADDRESS', 'POD-CIDR', 'AGENT', 'CONTAINERD'], ...nodes])}`;
+}

@@ -1,0 +1,61 @@
+/** `fairway up` */
+import { type Command, Option } from 'commander';
+import { DEFAULT_CONFIG, HAIRPIN_MODES, PROXY_MODES, type ClusterConfig } from '../cluster/config.ts';
+import { parseInteger, withClusterFlags, type ClusterFlags } from './common.ts';
+import { Answer } from './answer.ts';
+
+type Flags = ClusterFlags & Partial<ClusterConfig> & { timeout: number; quiet?: true };
+
+const shown = (field: keyof ClusterConfig) => `(default: ${String(DEFAULT_CONFIG[field])})`;
+
+export function addUp(program: Command): void {
+  const command = program
+    .command('up')
+    .summary('start a cluster, or bring a running one to what is asked')
+    .description(
+      'Starts a cluster of real nodes on this machine and returns when every node is Ready. Safe to repeat: what runs is left alone, and only what differs is changed. Flags not given stay as they were at the last `up`.',
+    );
+  withClusterFlags(command)
+    .addOption(new Option('--nodes <count>', `how many nodes ${shown('nodes')}`).argParser(parseInteger))
+    .addOption(
+      new Option('--proxy-mode <mode>', `how Services become kernel rules ${shown('proxyMode')}`).choices(PROXY_MODES),
+    )
+    .option('--service-cluster-ip-range <cidr>', `cluster IPs ${shown('serviceClusterIpRange')}`)
+    .option('--cluster-cidr <cidr>', `Pod addresses, a /24 for each node ${shown('clusterCidr')}`)
+    .option('--service-node-port-range <range>', `node ports ${shown('serviceNodePortRange')}`)
+    .option('--cluster-domain <domain>', `the names' suffix ${shown('clusterDomain')}`)
+    .addOption(
+      new Option(
+        '--hairpin-mode <mode>',
+        `how a Pod reaches itself through its Service ${shown('hairpinMode')}`,
+      ).choices(HAIRPIN_MODES),
+    )
+    .option('--egress', 'let Pods reach the networks of this host (adds one masquerade rule to it)')
+    .option('--no-egress', 'take that back')
+    .addOption(new Option('--timeout <seconds>', 'how long to wait for the nodes').default(60).argParser(parseInteger))
+    .option('-q, --quiet', 'print no progress')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  fairway up\n  fairway up --nodes 3 --service-node-port-range 20000-22767\n  fairway up --name second',
+    )
+    .action(run);
+}
+
+async function run({ name, dataDir, timeout, quiet, ...config }: Flags): Promise<void> {
+  const start = Date.now();
+  const seconds = () => `${((Date.now() - start) / 1000).toFixed(1)} s`;
+  const progress = (text: string) => {
+    if (!quiet) console.error(`  ${seconds().padStart(6)}  ${text}`);
+  };
+  const { up, UpRefused } = await import('../cluster/up.ts');
+  try {
+    const layout = await up({ name, dataDir, config, timeout: timeout * 1000, progress });
+    if (quiet) return;
+    console.error(`Cluster ${name} is ready after ${seconds()}. Talk to it with:`);
+    console.log(`export KUBECONFIG=${layout.kubeconfig}`);
+  } catch (error) {
+    if (error instanceof UpRefused)
+      throw new Answer(error.usage ? 2 : 1, error.problems.map((problem) => `fairway: ${problem}`).join('\n'));
+    throw error;
+  }
+}
