@@ -1,0 +1,205 @@
+/** One ServicePort -> its own chains and its rules in the shared ones (3-050..3-071). Spells the Plan; decides nothing. */
+import { endpointChain, MARK_MASQ, serviceChain } from './names.ts';
+import { comment, jumpTo, rule, type Chain, type Match, type Rule } from './rule-set.ts';
+import type { Endpoint, LocalDetector, PlanOptions, Route, ServicePort } from '../plan/types.ts';
+
+export interface CompiledService {
+  /** nat: the chains that exist only for this port. */
+  readonly chains: readonly Chain[];
+  readonly natServices: readonly Rule[];
+  readonly natNodePorts: readonly Rule[];
+  readonly filterServices: readonly Rule[];
+  readonly filterExternal: readonly Rule[];
+  readonly filterNodePorts: readonly Rule[];
+  readonly filterFirewall: readonly Rule[];
+}
+
+/** Comments on endpoint rules cost memory by the megabyte in large clusters, so there they are left out (3-053). */
+export interface Style {
+  readonly endpointComments: boolean;
+}
+
+const hasEndpoints = (service: ServicePort): boolean =>
+  service.clusterEndpoints.length > 0 || service.localEndpoints.length > 0;
+
+export function compileService(service: ServicePort, options: PlanOptions, style: Style): CompiledService {
+  const chains = {
+    cluster: serviceChain('SVC', service),
+    local: serviceChain('SVL', service),
+    external: serviceChain('EXT', service),
+    firewall: serviceChain('FW', service),
+  };
+  const guarded = hasEndpoints(service) && service.loadBalancerIPs.length > 0 && service.sourceRanges.length > 0;
+  const at = (ip: string): Match[] => [...protocol(service), { kind: 'destination', cidr: ip }, dport(service.port)];
+  const nowhere = refusal(service, service.externalRoute);
+  const natServices: Rule[] = [];
+  const filterExternal: Rule[] = [];
+  if (isPool(service.internalRoute)) {
+    const chain = service.internalRoute === 'Cluster' ? chains.cluster : chains.local;
+    natServices.push(rule([comment(`${service.name} cluster IP`), ...at(service.clusterIP)], jumpTo(chain)));
+  }
+  const entry = (ip: string, what: string, chain: string) => {
+    if (hasEndpoints(service)) natServices.push(rule([comment(`${service.name} ${what}`), ...at(ip)], jumpTo(chain)));
+    if (nowhere) filterExternal.push(rule([nowhere.comment, ...at(ip)], nowhere.target));
+  };
+  for (const ip of service.externalIPs) entry(ip, 'external IP', chains.external);
+  for (const ip of service.loadBalancerIPs) entry(ip, 'loadbalancer IP', guarded ? chains.firewall : chains.external);
+  const nodePort: Match[] = service.nodePort === undefined ? [] : [...protocol(service), dport(service.nodePort)];
+  if (service.nodePort !== undefined && nowhere) {
+    const local: Match = { kind: 'address-type', of: 'dst', type: 'LOCAL' };
+    filterExternal.push(rule([nowhere.comment, local, ...nodePort], nowhere.target));
+  }
+  const internalNowhere = refusal(service, service.internalRoute);
+  return {
+    chains: ownChains(service, options, style, chains, guarded),
+    natServices,
+    natNodePorts:
+      service.nodePort !== undefined && hasEndpoints(service)
+        ? [rule([comment(service.name), ...nodePort], jumpTo(chains.external))]
+        : [],
+    filterServices: internalNowhere
+      ? [rule([internalNowhere.comment, ...at(service.clusterIP)], internalNowhere.target)]
+      : [],
+    filterExternal,
+    filterNodePorts: healthCheckRules(service),
+    filterFirewall: guarded
+      ? service.loadBalancerIPs.map((ip) =>
+          rule([comment(`${service.name} traffic not accepted by ${chains.firewall}`), ...at(ip)], { kind: 'DROP' }),
+        )
+      : [],
+  };
+}
+
+interface ChainNames {
+  readonly cluster: string;
+  readonly local: string;
+  readonly external: string;
+  readonly firewall: string;
+}
+
+/** Only the chains something jumps to exist (3-055). */
+function ownChains(
+  service: ServicePort,
+  options: PlanOptions,
+  style: Style,
+  names: ChainNames,
+  guarded: boolean,
+): Chain[] {
+  const { clusterEndpoints, localEndpoints } = service;
+  const chains: Chain[] = [];
+  const pool = (name: string, endpoints: readonly Endpoint[], isInternal: boolean) => {
+    if (endpoints.length === 0) return;
+    const first = isInternal ? foreignMasquerade(service, options) : [];
+    chains.push({ name, rules: [...first, ...balance(service, endpoints, style)] });
+  };
+  pool(names.cluster, clusterEndpoints, service.internalRoute === 'Cluster');
+  pool(names.local, localEndpoints, service.internalRoute === 'Local');
+  if (service.external && hasEndpoints(service)) {
+    chains.push({ name: names.external, rules: externalRules(service, options.detectLocal, names) });
+  }
+  if (guarded) chains.push({ name: names.firewall, rules: firewallRules(service, names) });
+  const seen = new Set<string>();
+  for (const endpoint of [...clusterEndpoints, ...localEndpoints]) {
+    if (seen.has(endpoint.address)) continue;
+    seen.add(endpoint.address);
+    chains.push({ name: endpointChain(service, endpoint), rules: endpointRules(service, endpoint, style) });
+  }
+  return chains;
+}
+
+/** 3-058: traffic to the cluster IP that no Pod sent must come back through this node. */
+function foreignMasquerade(service: ServicePort, options: PlanOptions): Rule[] {
+  const isForeign = options.masqueradeAll ? [] : notFromPod(options.detectLocal);
+  if (!isForeign) return [];
+  const same = [...protocol(service), { kind: 'destination', cidr: service.clusterIP } as const, dport(service.port)];
+  return [rule([comment(`${service.name} cluster IP`), ...same, ...isForeign], jumpTo(MARK_MASQ))];
+}
+
+/** 3-051, 3-052: first whoever remembers the client, then one at random: 1/n, 1/(n-1), …, all that is left. */
+function balance(service: ServicePort, endpoints: readonly Endpoint[], style: Style): Rule[] {
+  const says = (endpoint: Endpoint): Match[] =>
+    style.endpointComments ? [comment(`${service.name} -> ${endpoint.address}`)] : [];
+  const rules: Rule[] = [];
+  if (service.affinitySeconds !== undefined) {
+    for (const endpoint of endpoints) {
+      const name = endpointChain(service, endpoint);
+      const recent: Match = { kind: 'recent-check', name, seconds: service.affinitySeconds };
+      rules.push(rule([...says(endpoint), recent], jumpTo(name)));
+    }
+  }
+  for (const [at, endpoint] of endpoints.entries()) {
+    const left = endpoints.length - at;
+    const random: Match[] = left > 1 ? [{ kind: 'random', probability: 1 / left }] : [];
+    rules.push(rule([...says(endpoint), ...random], jumpTo(endpointChain(service, endpoint))));
+  }
+  return rules;
+}
+
+/** 3-050: mark the endpoint that talks to itself, then translate. */
+function endpointRules(service: ServicePort, endpoint: Endpoint, style: Style): Rule[] {
+  const says = style.endpointComments ? [comment(service.name)] : [];
+  const name = endpointChain(service, endpoint);
+  const remember: Match[] = service.affinitySeconds === undefined ? [] : [{ kind: 'recent-set', name }];
+  return [
+    rule([...says, { kind: 'source', cidr: endpoint.ip }], jumpTo(MARK_MASQ)),
+    rule([...says, ...remember, ...protocol(service)], { kind: 'DNAT', to: endpoint.address }),
+  ];
+}
+
+/** 3-066, 3-067. */
+function externalRules(service: ServicePort, detector: LocalDetector, names: ChainNames): Rule[] {
+  const about = `${service.name} external destinations`;
+  if (service.externalPolicy === 'Cluster') {
+    return [rule([comment(`masquerade traffic for ${about}`)], jumpTo(MARK_MASQ)), rule([], jumpTo(names.cluster))];
+  }
+  const local: Match = { kind: 'address-type', of: 'src', type: 'LOCAL' };
+  const pods = fromPod(detector);
+  return [
+    ...(pods ? [rule([comment(`pod traffic for ${about}`), ...pods], jumpTo(names.cluster))] : []),
+    rule([comment(`masquerade LOCAL traffic for ${about}`), local], jumpTo(MARK_MASQ)),
+    rule([comment(`route LOCAL traffic for ${about}`), local], jumpTo(names.cluster)),
+    ...(service.localEndpoints.length > 0 ? [rule([], jumpTo(names.local))] : []),
+  ];
+}
+
+/** 3-061. */
+function firewallRules(service: ServicePort, names: ChainNames): Rule[] {
+  const about = comment(`${service.name} loadbalancer IP`);
+  const sources = [...service.sourceRanges, ...(service.nodeInSourceRanges ? service.loadBalancerIPs : [])];
+  return [
+    ...sources.map((cidr) => rule([about, { kind: 'source', cidr }], jumpTo(names.external))),
+    rule([comment(`other traffic to ${service.name} will be dropped by KUBE-PROXY-FIREWALL`)], { kind: 'none' }),
+  ];
+}
+
+/** 3-064: whatever else filters INPUT, the load balancer must be able to ask. */
+function healthCheckRules(service: ServicePort): Rule[] {
+  if (service.healthCheckNodePort === undefined) return [];
+  const about = `${service.namespace}/${service.service}${service.portName === '' ? '' : `:${service.portName}`}`;
+  const to: Match[] = [{ kind: 'protocol', protocol: 'tcp' }, dport(service.healthCheckNodePort)];
+  return [rule([comment(`${about} health check node port`), ...to], { kind: 'ACCEPT' })];
+}
+
+const isPool = (route: Route): boolean => route === 'Cluster' || route === 'Local';
+
+function refusal(service: ServicePort, route: Route) {
+  if (route === 'REJECT')
+    return { comment: comment(`${service.name} has no endpoints`), target: { kind: route } } as const;
+  if (route === 'DROP') {
+    return { comment: comment(`${service.name} has no local endpoints`), target: { kind: route } } as const;
+  }
+  return undefined;
+}
+
+const protocol = (service: ServicePort): Match[] => [{ kind: 'protocol', protocol: service.protocol.toLowerCase() }];
+const dport = (port: number): Match => ({ kind: 'dport', port });
+
+/** undefined: nobody can tell. */
+function fromPod(detector: LocalDetector, not = false): Match[] | undefined {
+  if (detector.by === 'nothing') return undefined;
+  const no = not ? { not } : {};
+  if (detector.by === 'clusterCIDR') return [{ kind: 'source', cidr: detector.cidr, ...no }];
+  return [{ kind: 'interface', name: detector.prefix ? `${detector.name}+` : detector.name, ...no }];
+}
+
+const notFromPod = (detector: LocalDetector): Match[] | undefined => fromPod(detector, true);

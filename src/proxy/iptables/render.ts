@@ -1,0 +1,112 @@
+/** Rules as data -> the text iptables-restore reads, which is also what `--dry-run` prints. */
+import type { Chain, Match, Rule, RuleSet, TableName, Target } from './rule-set.ts';
+
+/** In the order of the text. */
+export const TABLES: readonly TableName[] = ['mangle', 'filter', 'nat'];
+
+/** The whole rule set as input for `iptables-restore --noflush`, for a kernel that has none of it. */
+export function render(ruleSet: RuleSet): string {
+  return TABLES.map((table) =>
+    renderTable(table, {
+      write: ruleSet.tables[table],
+      remove: [],
+      insert: ruleSet.jumps.filter((jump) => jump.table === table).map(({ chain, rule }) => ({ chain, rule })),
+    }),
+  ).join('');
+}
+
+/** What is to be done to one table. */
+export interface TableChange {
+  /** Made or emptied, then filled. */
+  readonly write: readonly Chain[];
+  /** Emptied, then deleted. */
+  readonly remove: readonly string[];
+  /** To stand at the top of these built-in chains, in this order. */
+  readonly insert: readonly { readonly chain: string; readonly rule: Rule }[];
+}
+
+/** '' when there is nothing to do. */
+export function renderTable(table: TableName, change: TableChange): string {
+  const { write, remove, insert } = change;
+  if (write.length + remove.length + insert.length === 0) return '';
+  const lines = [`*${table}\n`];
+  for (const chain of write) lines.push(`:${chain.name} - [0:0]\n`);
+  for (const name of remove) lines.push(`:${name} - [0:0]\n`);
+  for (const chain of write) lines.push(chainText(chain));
+  // each is put on top of those before it, so the last goes in first
+  for (const { chain, rule } of insert.toReversed()) lines.push(`-I ${chain}${ruleText(rule)}\n`);
+  for (const name of remove) lines.push(`-X ${name}\n`);
+  lines.push('COMMIT\n');
+  return lines.join('');
+}
+
+const texts = new WeakMap<Chain, string>();
+
+/** Chains are never changed, so each is written once. */
+function chainText(chain: Chain): string {
+  let text = texts.get(chain);
+  if (text === undefined) {
+    text = chain.rules.map((one) => `-A ${chain.name}${ruleText(one)}\n`).join('');
+    texts.set(chain, text);
+  }
+  return text;
+}
+
+/** Matches and target, each with a space before it. */
+export function ruleText(rule: Rule): string {
+  return rule.matches.map(matchText).join('') + targetText(rule.target);
+}
+
+const not = (match: { readonly not?: boolean }): string => (match.not === true ? ' !' : '');
+const hex = (value: number): string => `0x${value.toString(16).padStart(8, '0')}`;
+const quote = (text: string): string => `"${text.replaceAll(/["\\]/g, '\\$&')}"`;
+
+export function matchText(match: Match): string {
+  switch (match.kind) {
+    case 'comment':
+      return ` -m comment --comment ${quote(match.text)}`;
+    case 'protocol':
+      return ` -m ${match.protocol} -p ${match.protocol}`;
+    case 'dport':
+      return ` --dport ${String(match.port)}`;
+    case 'source':
+      return `${not(match)} -s ${match.cidr}`;
+    case 'destination':
+      return `${not(match)} -d ${match.cidr}`;
+    case 'interface':
+      return `${not(match)} -i ${match.name}`;
+    case 'address-type':
+      return ` -m addrtype${not(match)} --${match.of}-type ${match.type}`;
+    case 'state':
+      return ` -m conntrack${not(match)} --ctstate ${match.states.join(',')}`;
+    case 'mark':
+      return ` -m mark${not(match)} --mark ${hex(match.value)}/${hex(match.mask)}`;
+    case 'random':
+      return ` -m statistic --mode random --probability ${match.probability.toFixed(10)}`;
+    case 'recent-check':
+      return ` -m recent --name ${match.name} --rcheck --seconds ${String(match.seconds)} --reap`;
+    case 'recent-set':
+      return ` -m recent --name ${match.name} --set`;
+    case 'unknown':
+      return ` ${match.text}`;
+  }
+}
+
+function targetText(target: Target): string {
+  switch (target.kind) {
+    case 'jump':
+      return ` -j ${target.chain}`;
+    case 'MASQUERADE':
+      return ` -j MASQUERADE${target.randomFully ? ' --random-fully' : ''}`;
+    case 'DNAT':
+      return ` -j DNAT --to-destination ${target.to}`;
+    case 'MARK':
+      return ` -j MARK --${target.op}-mark ${hex(target.bits)}`;
+    case 'none':
+      return '';
+    case 'unknown':
+      return ` ${target.text}`;
+    default:
+      return ` -j ${target.kind}`;
+  }
+}

@@ -1,0 +1,245 @@
+/**
+ * Follows one packet through rules as the kernel would, every random branch taken, and says which rules decided. Refuses rules it
+ * does not understand instead of guessing: a wrong explanation is worse than none.
+ */
+import { cidrContains, parseCidr } from '../../lib/cidr.ts';
+import { parseIp } from '../../lib/ip.ts';
+import type { Packet } from '../plan/packet.ts';
+import { ruleText } from './render.ts';
+import type { Match, Rule } from './rule-set.ts';
+import type { Tables } from './parse.ts';
+
+/** A rule that matched, in the words of iptables. */
+export interface TraceStep {
+  readonly table: string;
+  readonly chain: string;
+  /** As after `iptables -A CHAIN`. */
+  readonly rule: string;
+}
+
+export interface TraceOutcome {
+  /** `forward`: goes on to `destination`; `pass` is the same for a packet no rule translated. */
+  readonly verdict: 'forward' | 'pass' | 'REJECT' | 'DROP';
+  /** `ip:port` it goes to in the end. */
+  readonly destination: string;
+  /** Leaves with the node's address as source. */
+  readonly masquerade: boolean;
+  /** The share of packets that end here, 0-1. */
+  readonly share: number;
+  readonly steps: readonly TraceStep[];
+}
+
+export interface TraceMachine {
+  /** Every address bound on the node; 127.0.0.0/8 and ::1 are always local. */
+  readonly localIPs: readonly string[];
+  /** Which list of `recent` names the client is still in: chain name -> true. */
+  readonly isRemembered?: (list: string) => boolean;
+}
+
+/** A rule that cannot be followed. */
+export class UnknownRuleError extends Error {
+  override name = 'UnknownRuleError';
+}
+
+interface Step extends TraceStep {
+  readonly before: Step | undefined;
+}
+
+interface State {
+  readonly ip: string;
+  readonly port: number;
+  readonly mark: number;
+  readonly translated: boolean;
+  readonly masquerade: boolean;
+  readonly share: number;
+  readonly last: Step | undefined;
+}
+
+type End = 'continue' | 'return' | 'ACCEPT' | 'DROP' | 'REJECT';
+type Walked = readonly { readonly end: End; readonly state: State }[];
+
+/** All ways a first packet can go. Throws UnknownRuleError. */
+export function trace(tables: Tables, machine: TraceMachine, packet: Packet): readonly TraceOutcome[] {
+  const walker = new Walker(tables, machine, packet);
+  const start: State = {
+    ip: packet.destination,
+    port: packet.port,
+    mark: 0,
+    translated: false,
+    masquerade: false,
+    share: 1,
+    last: undefined,
+  };
+  let live: State[] = [start];
+  const outcomes: TraceOutcome[] = [];
+  const through = (table: string, hook: string, when: (state: State) => boolean = () => true) => {
+    const next: State[] = [];
+    for (const state of live) {
+      if (!when(state)) {
+        next.push(state);
+        continue;
+      }
+      for (const walked of walker.hook(table, hook, state)) {
+        if (walked.end === 'DROP' || walked.end === 'REJECT') outcomes.push(outcomeOf(walked.end, walked.state));
+        else next.push(walked.state);
+      }
+    }
+    live = next;
+  };
+  const staysHere = (state: State) => walker.isLocal(state.ip);
+  through('nat', packet.fromNode ? 'OUTPUT' : 'PREROUTING');
+  if (packet.fromNode) through('filter', 'OUTPUT');
+  else through('filter', 'FORWARD', (state) => !staysHere(state));
+  // what the node sends to itself is masqueraded before it comes in again; what came from elsewhere never leaves
+  through('nat', 'POSTROUTING', (state) => packet.fromNode || !staysHere(state));
+  through('filter', 'INPUT', staysHere);
+  return [...outcomes, ...live.map((state) => outcomeOf(state.translated ? 'forward' : 'pass', state))];
+}
+
+function outcomeOf(verdict: TraceOutcome['verdict'], state: State): TraceOutcome {
+  const steps: TraceStep[] = [];
+  for (let step = state.last; step; step = step.before) {
+    steps.unshift({ table: step.table, chain: step.chain, rule: step.rule });
+  }
+  const destination = state.ip.includes(':')
+    ? `[${state.ip}]:${String(state.port)}`
+    : `${state.ip}:${String(state.port)}`;
+  return { verdict, destination, masquerade: state.masquerade, share: state.share, steps };
+}
+
+class Walker {
+  readonly #tables: Tables;
+  readonly #machine: TraceMachine;
+  readonly #packet: Packet;
+  readonly #chains = new Map<string, readonly Rule[]>();
+
+  constructor(tables: Tables, machine: TraceMachine, packet: Packet) {
+    this.#tables = tables;
+    this.#machine = machine;
+    this.#packet = packet;
+    for (const [table, chains] of Object.entries(tables)) {
+      for (const chain of chains) this.#chains.set(`${table} ${chain.name}`, chain.rules);
+    }
+  }
+
+  isLocal(ip: string): boolean {
+    return this.#machine.localIPs.includes(ip) || ip === '::1' || contains('127.0.0.0/8', ip);
+  }
+
+  hook(table: string, name: string, state: State): Walked {
+    const policy = this.#tables[table]?.find((chain) => chain.name === name)?.policy;
+    return this.#chain(table, name, state, 0).map(({ end, state: after }) => ({
+      end: end === 'return' || end === 'continue' ? (policy === 'DROP' ? 'DROP' : 'ACCEPT') : end,
+      state: after,
+    }));
+  }
+
+  #chain(table: string, name: string, state: State, depth: number): Walked {
+    const rules = this.#chains.get(`${table} ${name}`);
+    if (!rules) {
+      if (depth === 0) return [{ end: 'continue', state }];
+      throw new UnknownRuleError(`${table}: a rule jumps to ${name}, which does not exist`);
+    }
+    if (depth > 32) throw new UnknownRuleError(`${table} ${name}: chains call each other in a circle`);
+    let live: readonly State[] = [state];
+    const done: { end: End; state: State }[] = [];
+    for (const rule of rules) {
+      const next: State[] = [];
+      for (const one of live) {
+        for (const walked of this.#rule(table, name, rule, one, depth)) {
+          if (walked.end === 'continue') next.push(walked.state);
+          else done.push(walked);
+        }
+      }
+      live = next;
+      if (live.length === 0) break;
+    }
+    return [...done, ...live.map((one) => ({ end: 'return' as const, state: one }))];
+  }
+
+  #rule(table: string, chain: string, rule: Rule, state: State, depth: number): Walked {
+    let chance = 1;
+    for (const match of rule.matches) {
+      const matched = this.#matches(match, state, `${table} ${chain}${ruleText(rule)}`);
+      if (matched === false) return [{ end: 'continue', state }];
+      if (matched !== true) chance *= matched;
+    }
+    const step = { table, chain, rule: ruleText(rule).trim(), before: state.last };
+    const taken = this.#target(table, rule, { ...state, share: state.share * chance, last: step }, depth);
+    return chance < 1 ? [...taken, { end: 'continue', state: { ...state, share: state.share * (1 - chance) } }] : taken;
+  }
+
+  #target(table: string, { target }: Rule, state: State, depth: number): Walked {
+    switch (target.kind) {
+      case 'none':
+        return [{ end: 'continue', state }];
+      case 'MARK': {
+        const mark = target.op === 'or' ? state.mark | target.bits : state.mark ^ target.bits;
+        return [{ end: 'continue', state: { ...state, mark: mark >>> 0 } }];
+      }
+      case 'DNAT': {
+        const at = target.to.lastIndexOf(':');
+        const ip = target.to.slice(0, at).replaceAll(/[[\]]/g, '');
+        return [{ end: 'ACCEPT', state: { ...state, ip, port: Number(target.to.slice(at + 1)), translated: true } }];
+      }
+      case 'MASQUERADE':
+        return [{ end: 'ACCEPT', state: { ...state, masquerade: true } }];
+      case 'RETURN':
+        return [{ end: 'return', state }];
+      case 'ACCEPT':
+      case 'DROP':
+      case 'REJECT':
+        return [{ end: target.kind, state }];
+      case 'jump':
+        return this.#chain(table, target.chain, state, depth + 1).map((walked) =>
+          walked.end === 'return' ? { end: 'continue', state: walked.state } : walked,
+        );
+      case 'unknown':
+        throw new UnknownRuleError(`${table}: do not know what "${target.text}" does`);
+    }
+  }
+
+  /** A number is the chance of a match. */
+  #matches(match: Match, state: State, where: string): boolean | number {
+    const packet = this.#packet;
+    const is = (yes: boolean) => yes !== ('not' in match && match.not === true);
+    switch (match.kind) {
+      case 'comment':
+      case 'recent-set':
+        return true;
+      case 'protocol':
+        return packet.protocol.toLowerCase() === match.protocol;
+      case 'dport':
+        return state.port === match.port;
+      case 'source':
+        return is(contains(match.cidr, packet.source));
+      case 'destination':
+        return is(contains(match.cidr, state.ip));
+      case 'interface': {
+        const name = packet.fromNode ? '' : (packet.interface ?? '');
+        return is(match.name.endsWith('+') ? name.startsWith(match.name.slice(0, -1)) : name === match.name);
+      }
+      case 'address-type':
+        if (match.type !== 'LOCAL') break;
+        return is(match.of === 'dst' ? this.isLocal(state.ip) : packet.fromNode || this.isLocal(packet.source));
+      case 'state':
+        return is(match.states.includes('NEW') || (state.translated && match.states.includes('DNAT')));
+      case 'mark':
+        return is((state.mark & match.mask) >>> 0 === match.value);
+      case 'random':
+        return match.probability;
+      case 'recent-check':
+        return this.#machine.isRemembered?.(match.name) ?? false;
+      case 'unknown':
+        break;
+    }
+    throw new UnknownRuleError(`do not understand this rule: ${where}`);
+  }
+}
+
+function contains(range: string, address: string): boolean {
+  if (range === address) return true;
+  const cidr = parseCidr(range.includes('/') ? range : `${range}/${range.includes(':') ? '128' : '32'}`);
+  const ip = parseIp(address);
+  return cidr !== undefined && ip !== undefined && cidrContains(cidr, ip);
+}

@@ -1,0 +1,178 @@
+/** One Service with its EndpointSlices -> its ServicePorts on this node. */
+import type { EndpointSlice, Service } from '../../api/types.ts';
+import { cidrContains, formatCidr, parseCidr, type Cidr } from '../../lib/cidr.ts';
+import { formatIp, parseIp } from '../../lib/ip.ts';
+import { countLocalReady, endpointsOf, hasAnyUsable, usableInCluster, usableLocally } from './endpoints.ts';
+import type { PlanNode, PlanOptions, PlanProblem, Protocol, Route, ServicePort, TrafficPolicy } from './types.ts';
+
+type Spec = Service['spec'];
+type Port = NonNullable<Spec['ports']>[number];
+
+/** What the ports of one Service have in common. */
+type Common = Pick<
+  ServicePort,
+  | 'namespace'
+  | 'service'
+  | 'clusterIP'
+  | 'externalIPs'
+  | 'loadBalancerIPs'
+  | 'sourceRanges'
+  | 'nodeInSourceRanges'
+  | 'affinitySeconds'
+  | 'healthCheckNodePort'
+  | 'localReadyCount'
+>;
+
+export interface PlannedService {
+  readonly ports: readonly ServicePort[];
+  readonly problems: readonly PlanProblem[];
+}
+
+const nothing: PlannedService = { ports: [], problems: [] };
+const PROTOCOLS: readonly string[] = ['TCP', 'UDP', 'SCTP'];
+
+/** Services a proxy must leave alone (3-002, 3-003). */
+function isSkipped(service: Service): boolean {
+  const { clusterIP, type } = service.spec;
+  const labels = service.metadata.labels ?? {};
+  if ('service.kubernetes.io/service-proxy-name' in labels) return true;
+  return clusterIP === undefined || clusterIP === '' || clusterIP === 'None' || type === 'ExternalName';
+}
+
+export function planService(
+  service: Service,
+  slices: readonly EndpointSlice[],
+  node: PlanNode,
+  options: PlanOptions,
+): PlannedService {
+  if (isSkipped(service)) return nothing;
+  const { spec } = service;
+  const clusterIP = inFamily(spec.clusterIPs?.length ? spec.clusterIPs : [spec.clusterIP ?? ''], options)[0];
+  if (clusterIP === undefined) return nothing;
+  const common = commonOf(service, clusterIP, slices, node, options);
+  const problems: PlanProblem[] = [];
+  const ports: ServicePort[] = [];
+  for (const port of spec.ports ?? []) {
+    const problem = problemOf(port);
+    if (problem === undefined) ports.push(planPort(service, common, port, slices, node, options));
+    else problems.push({ namespace: common.namespace, service: common.service, message: problem });
+  }
+  return { ports, problems };
+}
+
+/** The API server refuses these; an old or foreign one may not have. Such a port is left out and the others go on. */
+function problemOf(port: Port): string | undefined {
+  const inRange = (value: number) => Number.isInteger(value) && value >= 1 && value <= 65535;
+  if (!PROTOCOLS.includes(port.protocol ?? 'TCP'))
+    return `port ${String(port.port)}: unknown protocol ${String(port.protocol)}`;
+  if (!inRange(port.port)) return `port ${String(port.port)} is not between 1 and 65535`;
+  if (port.nodePort && !inRange(port.nodePort)) return `node port ${String(port.nodePort)} is not between 1 and 65535`;
+  return undefined;
+}
+
+function commonOf(
+  service: Service,
+  clusterIP: string,
+  slices: readonly EndpointSlice[],
+  node: PlanNode,
+  options: PlanOptions,
+): Common {
+  const { spec } = service;
+  const sourceRanges = rangesOf(spec.loadBalancerSourceRanges ?? [], options);
+  const nodeIps = node.ips.flatMap((text) => parseIp(text) ?? []);
+  const isLocalOnly = spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local';
+  return {
+    namespace: service.metadata.namespace ?? '',
+    service: service.metadata.name,
+    clusterIP,
+    externalIPs: options.allowExternalIPs ? inFamily(spec.externalIPs ?? [], options) : [],
+    loadBalancerIPs: loadBalancerIPsOf(service, options),
+    sourceRanges: sourceRanges.map(formatCidr),
+    nodeInSourceRanges: sourceRanges.some((range) => nodeIps.some((ip) => cidrContains(range, ip))),
+    affinitySeconds:
+      spec.sessionAffinity === 'ClientIP'
+        ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? 10_800)
+        : undefined,
+    healthCheckNodePort: isLocalOnly && spec.healthCheckNodePort ? spec.healthCheckNodePort : undefined,
+    localReadyCount: countLocalReady(slices, node, options),
+  };
+}
+
+function planPort(
+  service: Service,
+  common: Common,
+  port: Port,
+  slices: readonly EndpointSlice[],
+  node: PlanNode,
+  options: PlanOptions,
+): ServicePort {
+  const { spec } = service;
+  const portName = port.name ?? '';
+  const protocol = (port.protocol ?? 'TCP') as Protocol;
+  const nodePort = port.nodePort ? port.nodePort : undefined;
+  const external = nodePort !== undefined || common.externalIPs.length > 0 || common.loadBalancerIPs.length > 0;
+  const internalPolicy: TrafficPolicy = spec.internalTrafficPolicy === 'Local' ? 'Local' : 'Cluster';
+  const externalPolicy: TrafficPolicy = spec.externalTrafficPolicy === 'Local' && external ? 'Local' : 'Cluster';
+  const all = endpointsOf(slices, portName, protocol, node, options);
+  // 3-015, 3-016: a pool nobody draws from is left empty, so that backends write nothing for it
+  const usesCluster = internalPolicy === 'Cluster' || external;
+  const usesLocal = internalPolicy === 'Local' || externalPolicy === 'Local';
+  const localEndpoints = usesLocal ? usableLocally(all) : [];
+  const anywhere = hasAnyUsable(all);
+  const route = (policy: TrafficPolicy): Route => {
+    if (!anywhere) return 'REJECT';
+    return policy === 'Local' && localEndpoints.length === 0 ? 'DROP' : policy;
+  };
+  return {
+    ...common,
+    portName,
+    name: `${common.namespace}/${common.service}:${portName}`,
+    protocol,
+    port: port.port,
+    nodePort,
+    internalPolicy,
+    externalPolicy,
+    external,
+    clusterEndpoints: usesCluster ? usableInCluster(all, node) : [],
+    localEndpoints,
+    internalRoute: route(internalPolicy),
+    externalRoute: route(externalPolicy),
+    servingAddresses: all.filter((one) => one.serving).map((one) => one.address),
+  };
+}
+
+/** Canonical texts of the addresses of our family, each once, in the order given. */
+function inFamily(texts: readonly string[], options: PlanOptions): string[] {
+  const ips = texts.flatMap((text) => parseIp(text.trim()) ?? []).filter((ip) => ip.family === options.family);
+  return [...new Set(ips.map(formatIp))];
+}
+
+function loadBalancerIPsOf(service: Service, options: PlanOptions): string[] {
+  if (service.spec.type !== 'LoadBalancer') return [];
+  const ingress = (service.status?.loadBalancer?.ingress ?? []) as { ip?: string; ipMode?: string }[];
+  return inFamily(
+    ingress.filter((one) => (one.ipMode ?? 'VIP') === 'VIP').flatMap((one) => one.ip ?? []),
+    options,
+  );
+}
+
+/** A range that holds everything switches the firewall off (3-020). Host bits are forgiven, as the API forgives them. */
+function rangesOf(texts: readonly string[], options: PlanOptions): Cidr[] {
+  const ranges = texts
+    .flatMap((text) => looseCidr(text.trim()) ?? [])
+    .filter((range) => range.family === options.family);
+  return ranges.some((range) => range.bits === 0) ? [] : ranges;
+}
+
+function looseCidr(text: string): Cidr | undefined {
+  const exact = parseCidr(text);
+  if (exact) return exact;
+  const [address = '', length = ''] = text.split('/');
+  const ip = parseIp(address);
+  if (!ip || !/^\d{1,3}$/.test(length)) return undefined;
+  const width = ip.family === 'IPv4' ? 32 : 128;
+  const bits = Number(length);
+  if (bits > width) return undefined;
+  const size = 1n << BigInt(width - bits);
+  return { family: ip.family, base: ip.value - (ip.value % size), bits };
+}

@@ -1,0 +1,123 @@
+/**
+ * The Plan: what Services mean on one node, for one address family, with every Kubernetes question already answered. A backend
+ * spells a Plan in the words of its kernel mechanism and decides nothing. All of it is read-only and may be shared.
+ */
+import type { Family } from '../../lib/ip.ts';
+
+export type Protocol = 'TCP' | 'UDP' | 'SCTP';
+export type TrafficPolicy = 'Cluster' | 'Local';
+
+/** How a packet is known to come from a Pod: by its source, by the interface it came in on, or not at all (3-160, 3-162). */
+export type LocalDetector =
+  | { readonly by: 'clusterCIDR'; readonly cidr: string }
+  | { readonly by: 'interface'; readonly name: string; readonly prefix: boolean }
+  | { readonly by: 'nothing' };
+
+/** The node the Plan is for. */
+export interface PlanNode {
+  readonly name: string;
+  /** Addresses of the node itself, any family. What else is bound on it (a bridge, an alias) belongs here too. */
+  readonly ips: readonly string[];
+  /** Labels of the Node object: `topology.kubernetes.io/zone` selects by zone hints (3-019). */
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface PlanOptions {
+  readonly family: Family;
+  readonly detectLocal: LocalDetector;
+  readonly masqueradeAll: boolean;
+  /** CIDRs of the node addresses that serve node ports; `primary` is the first node IP; empty is all (3-163). */
+  readonly nodePortAddresses: readonly string[];
+  /** Node ports answer on 127.0.0.1 too; IPv4 and iptables only (3-166). */
+  readonly localhostNodePorts: boolean;
+  /** 0-31: the packet mark that asks for masquerade (3-044). */
+  readonly masqueradeBit: number;
+  /** Drop what conntrack calls INVALID, unless the kernel is told to be liberal (3-042). */
+  readonly dropInvalid: boolean;
+  readonly allowExternalIPs: boolean;
+}
+
+export const defaultPlanOptions: PlanOptions = {
+  family: 'IPv4',
+  detectLocal: { by: 'nothing' },
+  masqueradeAll: false,
+  nodePortAddresses: [],
+  localhostNodePorts: true,
+  masqueradeBit: 14,
+  dropInvalid: true,
+  allowExternalIPs: true,
+};
+
+/** One address and port traffic can be sent to. */
+export interface Endpoint {
+  readonly ip: string;
+  readonly port: number;
+  /** `ip:port`, IPv6 in brackets: the identity, and the order (3-010). */
+  readonly address: string;
+  /** On this node (3-009). */
+  readonly local: boolean;
+  readonly ready: boolean;
+  readonly serving: boolean;
+  readonly terminating: boolean;
+}
+
+/** Where traffic of one kind goes: to one of the two pools, or nowhere, loudly (3-023) or silently (3-024). */
+export type Route = TrafficPolicy | 'REJECT' | 'DROP';
+
+/** One port of one Service. */
+export interface ServicePort {
+  readonly namespace: string;
+  readonly service: string;
+  /** '' for the single unnamed port. */
+  readonly portName: string;
+  /** `namespace/service:port`. The colon stays when the port has no name: chain names are hashes of this text. */
+  readonly name: string;
+  readonly protocol: Protocol;
+  readonly clusterIP: string;
+  readonly port: number;
+  readonly externalIPs: readonly string[];
+  /** Those a proxy serves: of ipMode VIP (3-021). */
+  readonly loadBalancerIPs: readonly string[];
+  readonly nodePort: number | undefined;
+  /** CIDRs that may use the load balancer IPs; empty is everybody (3-020). */
+  readonly sourceRanges: readonly string[];
+  /** The node itself is inside `sourceRanges`, so packets to a load balancer IP that carry it as source pass too (3-061). */
+  readonly nodeInSourceRanges: boolean;
+  /** Seconds a client stays with its endpoint; undefined without affinity. */
+  readonly affinitySeconds: number | undefined;
+  readonly healthCheckNodePort: number | undefined;
+  readonly internalPolicy: TrafficPolicy;
+  readonly externalPolicy: TrafficPolicy;
+  /** Reachable from beyond the cluster IP: has a node port, an external IP or a load balancer IP. */
+  readonly external: boolean;
+  /** Usable under policy Cluster, sorted; empty when nothing uses that policy. */
+  readonly clusterEndpoints: readonly Endpoint[];
+  /** Usable under policy Local, sorted; empty when nothing uses that policy. */
+  readonly localEndpoints: readonly Endpoint[];
+  /** Of traffic to the cluster IP. */
+  readonly internalRoute: Route;
+  /** Of traffic from outside to the external addresses. Pods and the node itself always take the Cluster pool there (3-069). */
+  readonly externalRoute: Route;
+  /** `ip:port` of every serving endpoint, whatever the policies: a UDP flow to any other is stale (3-136, 3-138). */
+  readonly servingAddresses: readonly string[];
+  /** Distinct ready local endpoint IPs over all ports of the Service: what healthCheckNodePort tells (3-145). */
+  readonly localReadyCount: number;
+}
+
+export interface Plan {
+  readonly options: PlanOptions;
+  readonly node: PlanNode;
+  /** Node addresses of the family on which node ports answer; 'all' is every local address. */
+  readonly nodePortIPs: 'all' | readonly string[];
+  /** Sorted by name, then protocol. */
+  readonly servicePorts: readonly ServicePort[];
+  /** What was left out, and why: for the log and the event, never a reason to stop the others. */
+  readonly problems: readonly PlanProblem[];
+}
+
+/** A Service, or a part of it, that cannot be expressed. */
+export interface PlanProblem {
+  readonly namespace: string;
+  readonly service: string;
+  readonly message: string;
+}
