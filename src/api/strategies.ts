@@ -1,10 +1,16 @@
 /** Which behaviour belongs to which kind. A kind without a line of its own has metadata checks and nothing else. */
 import { defineStrategy } from './define-strategy.ts';
-import { KINDS, type Kind } from './kinds.ts';
+import { KINDS, SERVICES, type Kind } from './kinds.ts';
+import { serviceStrategy } from './strategies/service.ts';
 import type { Strategy } from './strategy.ts';
 import type { KubeObject } from './types.ts';
 
-const special: [Kind, Strategy][] = [];
+/** Ties a strategy to its own kind's objects, then forgets the object type: the table holds all kinds. */
+function entry<T extends KubeObject>(kind: Kind<T>, strategy: Strategy<T>): [Kind, Strategy] {
+  return [kind, strategy as unknown as Strategy];
+}
+
+const special: [Kind, Strategy][] = [entry(SERVICES, serviceStrategy)];
 
 const strategies = new Map<Kind, Strategy>([
   ...KINDS.map((kind): [Kind, Strategy] => [kind, defineStrategy(kind)]),

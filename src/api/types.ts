@@ -27,7 +27,7 @@ export interface KubeObject {
 }
 
 /** `T` with metadata narrowed and the named fields present. */
-type Stored<T, Present extends keyof T = never> = Omit<T, 'metadata' | 'apiVersion' | 'kind'> &
+type Stored<T, Present extends keyof T = never> = Writable<Omit<T, 'metadata' | 'apiVersion' | 'kind'>> &
   KubeObject & { [K in Present]-?: NonNullable<T[K]> };
 
 export type Namespace = Stored<Core.Namespace>;
