@@ -1,0 +1,58 @@
+/** Starts every controller of the cluster in this process. */
+import type { Client } from '../client/client.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Log } from '../lib/log.ts';
+import { clusterDnsController } from './cluster-dns.ts';
+import { deploymentController } from './deployment.ts';
+import { endpointSliceMirroringController } from './endpoint-slice-mirroring.ts';
+import { endpointSliceController } from './endpoint-slice.ts';
+import { endpointsController } from './endpoints.ts';
+import { garbageCollector } from './garbage-collector.ts';
+import { startControllers, type Controller, type Controllers } from './loop.ts';
+import { namespaceController } from './namespace.ts';
+import { nodeIpamController } from './node-ipam.ts';
+import { nodeLifecycleController } from './node-lifecycle.ts';
+import { replicaSetController } from './replica-set.ts';
+import { replicationControllerController } from './replication-controller.ts';
+import { rootCaController, serviceAccountController } from './service-account.ts';
+
+export interface ControllersOptions {
+  readonly client: Client;
+  readonly log: Log;
+  readonly clock?: Clock;
+  /** Nodes get their Pod ranges from it; absent: they bring their own. */
+  readonly clusterCidr?: string;
+  /** Certificate of the cluster's CA, in PEM, published to every Namespace; absent: not published. */
+  readonly caPem?: string;
+  /** Address of the Service kube-system/kube-dns; absent: the cluster has a DNS of its own, or none. */
+  readonly clusterDnsIp?: string;
+  /** Silence of a kubelet, in ms, after which its Node is unreachable. Default 40 s. */
+  readonly nodeMonitorGracePeriod?: number;
+  /** 1 to 1000, default 100. */
+  readonly maxEndpointsPerSlice?: number;
+}
+
+/** All controllers for these options, not yet running. @throws Error on an option that makes no sense. */
+export function allControllers(options: ControllersOptions): Controller[] {
+  const { clusterCidr, caPem, clusterDnsIp, nodeMonitorGracePeriod, maxEndpointsPerSlice } = options;
+  return [
+    endpointsController(),
+    endpointSliceController(maxEndpointsPerSlice === undefined ? {} : { maxEndpointsPerSlice }),
+    endpointSliceMirroringController(),
+    namespaceController,
+    garbageCollector(),
+    serviceAccountController,
+    nodeLifecycleController(nodeMonitorGracePeriod === undefined ? {} : { nodeMonitorGracePeriod }),
+    ...(caPem === undefined ? [] : [rootCaController(caPem)]),
+    ...(clusterCidr === undefined ? [] : [nodeIpamController({ clusterCidr })]),
+    ...(clusterDnsIp === undefined ? [] : [clusterDnsController(clusterDnsIp)]),
+    replicationControllerController(),
+    replicaSetController(),
+    deploymentController(),
+  ];
+}
+
+/** Runs until stopped. What it returns can be waited on: `started` once every controller works. */
+export function runControllers(options: ControllersOptions): Controllers {
+  return startControllers(allControllers(options), options);
+}
