@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { namespaceExists } from '../host/links.ts';
 import { readState } from '../cluster/state.ts';
 import { nodeName } from '../cluster/layout.ts';
+import { nodePath } from '../cluster/node-tools.ts';
 import { Answer } from './answer.ts';
 import { knownLayout, withClusterFlags, type ClusterFlags } from './common.ts';
 
@@ -46,7 +47,8 @@ async function onNode(name: string, command: string[], flags: ClusterFlags): Pro
   const names = Array.from({ length: count }, (_, i) => nodeName(i + 1));
   if (!names.includes(name))
     throw new Answer(2, `fairway: cluster ${flags.name} has no node ${name}; its nodes are ${names.join(', ')}`);
-  await inNamespace(layout.node(names.indexOf(name) + 1), name, command, flags);
+  const node = layout.node(names.indexOf(name) + 1);
+  await inNamespace(node, name, command, flags, { PATH: nodePath(node) });
 }
 
 async function inNamespace(
@@ -54,6 +56,7 @@ async function inNamespace(
   title: string,
   command: string[],
   { name }: ClusterFlags,
+  env: Record<string, string> = {},
 ): Promise<void> {
   if (!namespaceExists(where.namespace))
     throw new Answer(
@@ -61,7 +64,7 @@ async function inNamespace(
       `fairway: ${title} of cluster ${name} is not up; run: fairway up${name === 'default' ? '' : ` --name ${name}`}`,
     );
   const code = await new Promise<number>((resolve, reject) => {
-    const child = spawn('nsenter', [`--net=${where.namespacePath}`, ...command], { stdio: 'inherit' });
+    const child = spawn('nsenter', [`--net=${where.namespacePath}`, ...command], { stdio: 'inherit', env: { ...process.env, ...env } });
     child.on('error', reject);
     child.on('close', (status, signal) => {
       resolve(status ?? (signal ? 128 : 1));

@@ -13,6 +13,8 @@ export interface NodeLayout {
   readonly containerdState: string;
   readonly containerdSocket: string;
   readonly cniConfDir: string;
+  /** First on the PATH there. */
+  readonly toolsDir: string;
   readonly containerdConfig: string;
   readonly kubeconfig: string;
 }
@@ -89,6 +91,7 @@ export function layoutOf(name: string, dataDir: string, index: number): Layout {
         containerdState: join(nodeDir, 'run'),
         containerdSocket: join(nodeDir, 'run', 'containerd.sock'),
         cniConfDir: join(nodeDir, 'cni'),
+        toolsDir: join(nodeDir, 'bin'),
         containerdConfig: join(nodeDir, 'containerd.toml'),
         kubeconfig: join(nodeDir, 'kubeconfig'),
       };

@@ -10,6 +10,7 @@ import { containerdArguments } from '../host/containerd.ts';
 import { isAlive, startDetached, stopProcess } from '../host/process.ts';
 import type { ClusterConfig } from './config.ts';
 import { API_PORT, CNI_BIN_DIR, type Layout, type NodeLayout } from './layout.ts';
+import { nodePath } from './node-tools.ts';
 import { pkiPaths } from './certificates.ts';
 import type { ProcessRecord } from './state.ts';
 
@@ -70,6 +71,8 @@ export function serverPart(layout: Layout, config: ClusterConfig): Part {
 
 export function containerdPart(layout: Layout, node: NodeLayout): Part {
   return part(layout, `${node.name}-containerd`, [
+    'env',
+    `PATH=${nodePath(node)}`,
     'nsenter',
     `--net=${node.namespacePath}`,
     'containerd',
@@ -80,6 +83,8 @@ export function containerdPart(layout: Layout, node: NodeLayout): Part {
 export function agentPart(layout: Layout, node: NodeLayout, config: ClusterConfig): Part {
   const pki = pkiPaths(layout.pki);
   return part(layout, node.name, [
+    'env',
+    `PATH=${nodePath(node)}`,
     'nsenter',
     `--net=${node.namespacePath}`,
     fairway,

@@ -17,6 +17,7 @@ import { DEFAULT_CONFIG, incompatibilities, validateConfig, type ClusterConfig }
 import { isOtherCluster, removeNode, teardown } from './down.ts';
 import { API_PORT, CNI_BIN_DIR, layoutOf, type Layout, type NodeLayout } from './layout.ts';
 import { closeEgress, ensureLan, ensureNode, openEgress } from './network.ts';
+import { ensureNodeTools } from './node-tools.ts';
 import { checkMachine, checkPortFree, thisMachine } from './preflight.ts';
 import { agentPart, containerdPart, firstAddress, ensurePart, serverPart, type Part } from './processes.ts';
 import { readState, withLock, writeState, type ClusterState } from './state.ts';
@@ -118,6 +119,7 @@ async function converge(session: Session, { progress, timeout }: UpOptions): Pro
   for (const node of nodes) {
     await ensureNode(layout, node, config);
     mkdirSync(node.dir, { recursive: true, mode: 0o750 });
+    ensureNodeTools(node);
     writeFileSync(node.containerdConfig, containerdConfig(node));
     await session.ensure(containerdPart(layout, node));
     await session.ensure(agentPart(layout, node, config));
