@@ -1,4 +1,5 @@
 /** What follows from a Node's conditions: its taints, and which of its Pods must leave and when (features 7-025). All pure. */
+import { tolerates } from '../api/taints.ts';
 import type { Core, Node, Pod } from '../api/types.ts';
 
 export const NOT_READY_TAINT = 'node.kubernetes.io/not-ready';
@@ -83,14 +84,6 @@ function conditionTaints(node: Node): Core.Taint[] {
   }
   if (node.spec?.unschedulable) taints.push({ key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' });
   return taints;
-}
-
-/** Whether a toleration covers a taint: by key and value, or everything where it names no key. */
-export function tolerates(toleration: Core.Toleration, taint: Core.Taint): boolean {
-  if ((toleration.effect ?? '') !== '' && toleration.effect !== taint.effect) return false;
-  if ((toleration.key ?? '') !== '' && toleration.key !== taint.key) return false;
-  if (toleration.operator === 'Exists') return true;
-  return (toleration.key ?? '') !== '' && (toleration.value ?? '') === (taint.value ?? '');
 }
 
 /**
