@@ -175,9 +175,8 @@ function firewallRules(service: ServicePort, names: ChainNames): Rule[] {
 /** 3-064: whatever else filters INPUT, the load balancer must be able to ask. */
 function healthCheckRules(service: ServicePort): Rule[] {
   if (service.healthCheckNodePort === undefined) return [];
-  const about = `${service.namespace}/${service.service}${service.portName === '' ? '' : `:${service.portName}`}`;
   const to: Match[] = [{ kind: 'protocol', protocol: 'tcp' }, dport(service.healthCheckNodePort)];
-  return [rule([comment(`${about} health check node port`), ...to], { kind: 'ACCEPT' })];
+  return [rule([comment(`${service.name} health check node port`), ...to], { kind: 'ACCEPT' })];
 }
 
 const isPool = (route: Route): boolean => route === 'Cluster' || route === 'Local';

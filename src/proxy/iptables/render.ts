@@ -54,7 +54,9 @@ function chainText(chain: Chain): string {
 
 /** Matches and target, each with a space before it. */
 export function ruleText(rule: Rule): string {
-  return rule.matches.map(matchText).join('') + targetText(rule.target);
+  let text = '';
+  for (const match of rule.matches) text += matchText(match);
+  return text + targetText(rule.target);
 }
 
 const not = (match: { readonly not?: boolean }): string => (match.not === true ? ' !' : '');

@@ -14,9 +14,17 @@ export function chainSignature(chain: Chain): string {
   return text;
 }
 
+const ruleSignatures = new WeakMap<Rule, string>();
+
+/** Rules are shared between syncs by identity, so each is worked out once. */
 export function ruleSignature(rule: Rule): string {
-  const matches = rule.matches.map(canonical).sort((a, b) => rank(a) - rank(b));
-  return ruleText({ matches, target: rule.target });
+  let text = ruleSignatures.get(rule);
+  if (text === undefined) {
+    const matches = rule.matches.map(canonical).sort((a, b) => rank(a) - rank(b));
+    text = ruleText({ matches, target: rule.target });
+    ruleSignatures.set(rule, text);
+  }
+  return text;
 }
 
 /** The kernel keeps probabilities in 31 bits; addresses of one host need no length. */

@@ -1,0 +1,124 @@
+/**
+ * iptables: saving, restoring and checking rules of one address family in the network namespace of `exec`. Which of the two
+ * implementations (legacy or on top of nf_tables) is used is decided by what is there, never by what a wrapper points to.
+ */
+import { exec as realExec, HostError, type Exec } from './exec.ts';
+
+export type IptablesVariant = 'legacy' | 'nft';
+
+/** `table`, and the words after `-C` (a chain and a rule). */
+export interface IptablesCheck {
+  readonly table: string;
+  readonly rule: readonly string[];
+}
+
+export interface Iptables {
+  readonly variant: IptablesVariant;
+  /** Text of iptables-save, all tables that exist. Throws HostError. */
+  save(): Promise<string>;
+  /** `iptables-restore --noflush --counters -w 5`: a table is changed whole or not at all. Throws HostError. */
+  restore(text: string): Promise<void>;
+  /** `restore` in a network namespace of its own that is gone afterwards: asks the kernel without changing anything. Throws HostError. */
+  test(text: string): Promise<void>;
+  /** Whether every one of these rules is there. Throws HostError where it could not be found out. */
+  check(rules: readonly IptablesCheck[]): Promise<boolean>;
+}
+
+export interface IptablesOptions {
+  readonly family?: 'IPv4' | 'IPv6';
+  readonly exec?: Exec;
+  /** Skips the choice. */
+  readonly variant?: IptablesVariant;
+}
+
+/** Exit code of iptables when another program holds the lock for longer than `-w` allows. */
+const LOCKED = 4;
+/** Of a rule that is not there: 1 and 2 (2 where its chain or target is missing too). */
+const ABSENT: readonly (number | undefined)[] = [1, 2];
+
+/** True for failures that will pass by themselves. */
+export function isLockFailure(error: unknown): boolean {
+  return error instanceof HostError && error.exitCode === LOCKED;
+}
+
+export function createIptables(variant: IptablesVariant, options: IptablesOptions = {}): Iptables {
+  const { exec = realExec, family = 'IPv4' } = options;
+  const tool = `${family === 'IPv6' ? 'ip6tables' : 'iptables'}-${variant}`;
+  return {
+    variant,
+    save: async () => (await exec(`${tool}-save`, [])).stdout,
+    restore: async (text) => {
+      await exec(`${tool}-restore`, ['--noflush', '--counters', '-w', '5'], { input: text });
+    },
+    test: async (text) => {
+      await exec('unshare', ['--net', `${tool}-restore`, '--noflush', '--counters', '-w', '5'], { input: text });
+    },
+    check: async (rules) => {
+      try {
+        // legacy checks all in one process; the other does not carry out -C lines of a restore
+        if (variant === 'legacy')
+          await exec(`${tool}-restore`, ['--noflush', '--test', '-w', '5'], { input: checkText(rules) });
+        else for (const { table, rule } of rules) await exec(tool, ['-w', '5', '-t', table, '-C', ...rule]);
+        return true;
+      } catch (error) {
+        if (error instanceof HostError && ABSENT.includes(error.exitCode)) return false;
+        throw error;
+      }
+    },
+  };
+}
+
+function checkText(rules: readonly IptablesCheck[]): string {
+  const quote = (word: string) => (/^[\w./:,%+-]+$/.test(word) ? word : `"${word.replaceAll(/["\\]/g, '\\$&')}"`);
+  const tables = new Map<string, string[]>();
+  for (const { table, rule } of rules) {
+    const lines = tables.get(table) ?? [];
+    tables.set(table, lines);
+    lines.push(`-C ${rule.map(quote).join(' ')}\n`);
+  }
+  return [...tables].map(([table, lines]) => `*${table}\n${lines.join('')}COMMIT\n`).join('');
+}
+
+export interface ChosenIptables {
+  readonly iptables: Iptables;
+  /** Sentences for the log. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * The variant whose tables hold our chains, else the one the kubelet hints at (3-074), else the one with more rules, else legacy.
+ * Looking must not create: tables of legacy come into being when they are listed, so the kernel's own list is read first.
+ */
+export async function chooseIptables(options: IptablesOptions = {}): Promise<ChosenIptables> {
+  if (options.variant !== undefined) return { iptables: createIptables(options.variant, options), warnings: [] };
+  const { exec = realExec, family = 'IPv4' } = options;
+  const names = await exec('cat', [`/proc/net/${family === 'IPv6' ? 'ip6' : 'ip'}_tables_names`]).then(
+    (result) => result.stdout.trim(),
+    () => '', // no such file: the kernel has no legacy tables, or nobody used one yet
+  );
+  const legacy = names === '' ? '' : await createIptables('legacy', options).save();
+  const nft = await createIptables('nft', options)
+    .save()
+    .catch(() => ''); // tables of others that this nft cannot read are no reason to stop
+  const variant = preferred(legacy, nft);
+  const warnings =
+    rank(legacy) > 0 && rank(nft) > 0
+      ? [
+          `both iptables-legacy and iptables-nft hold rules here; using ${variant}. Rules of both apply to every packet.`,
+        ]
+      : [];
+  return { iptables: createIptables(variant, options), warnings };
+}
+
+function preferred(legacy: string, nft: string): IptablesVariant {
+  for (const sign of [/^:KUBE-(?:SERVICES|POSTROUTING) /m, /^:KUBE-(?:IPTABLES-HINT|KUBELET-CANARY) /m]) {
+    if (sign.test(legacy) !== sign.test(nft)) return sign.test(nft) ? 'nft' : 'legacy';
+  }
+  return rank(nft) > rank(legacy) ? 'nft' : 'legacy';
+}
+
+/** Rules and chains of people: what an untouched table does not have. */
+function rank(saved: string): number {
+  return saved.split('\n').filter((line) => line.startsWith('-A') || (line.startsWith(':') && line.includes(' - [')))
+    .length;
+}
