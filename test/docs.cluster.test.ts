@@ -1,0 +1,33 @@
+/** The README's own examples, run as they stand, on a cluster of that name in a folder of the test's. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { Cluster, must, run } from './support/cluster.ts';
+
+const ROOT = join(import.meta.dirname, '..');
+const cluster = new Cluster('default');
+const env = { FAIRWAY_DATA_DIR: cluster.dataDir, HOME: cluster.dataDir };
+
+before(() => {
+  must(cluster.up());
+});
+after(() => {
+  cluster.stop();
+});
+
+test('the examples under "What you can do with it" work line by line', () => {
+  const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+  const block = /## What you can do with it[\s\S]*?```sh\n([\s\S]*?)```/.exec(readme)?.[1] ?? '';
+  assert.ok(block.split('\n').filter((line) => line.trim() !== '').length >= 5, 'the block is there');
+  const output = must(run('bash', ['-c', `set -euo pipefail; cd "$0"; ${block}`, ROOT], { env }));
+  assert.match(output, /deployment\.apps\/hostnames created/);
+  assert.match(output, /KUBE-SVC-ODX2UBAZM7RQWOIU/);
+  assert.match(output.trim().split('\n').at(-1) ?? '', /^hostnames-[0-9a-z]+-[0-9a-z]{5}$/);
+});
+
+test("make up's demonstration shows three answers", () => {
+  const output = must(run(join(ROOT, 'examples', 'demo'), [], { env }));
+  for (const way of ['By cluster IP', 'By name', 'By node port'])
+    assert.match(output, new RegExp(`${way}.*\\n\\$ .*\\nhostnames-[0-9a-z]+-[0-9a-z]{5}`));
+});
