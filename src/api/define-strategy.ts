@@ -91,8 +91,7 @@ export function defineStrategy<T extends KubeObject>(kind: Kind<T>, differences:
 function contentChanged(object: KubeObject, old: KubeObject, labelsCount = false): boolean {
   const content = (each: KubeObject) => {
     const { metadata, status: _status, kind: _kind, apiVersion: _apiVersion, ...rest } = each as KubeObject & Body;
-    // The request to delete counts as a change of what is wanted, as in Kubernetes.
-    return { ...rest, deletion: metadata.deletionTimestamp, labels: labelsCount ? metadata.labels : undefined };
+    return { ...rest, labels: labelsCount ? metadata.labels : undefined };
   };
   return !semanticEqual(content(object), content(old));
 }

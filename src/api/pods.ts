@@ -1,0 +1,74 @@
+/** Small questions about Pods that many parts ask. */
+import type { Core, Pod } from './types.ts';
+import { quantityValue } from './quantity.ts';
+
+export type PodPhase = 'Pending' | 'Running' | 'Succeeded' | 'Failed' | 'Unknown';
+
+export const podPhase = (pod: Pod): PodPhase => (pod.status?.phase as PodPhase | undefined) ?? 'Pending';
+
+/** Succeeded or Failed: its containers will not run again (feature 2-003). */
+export const isPodTerminal = (pod: Pod): boolean => ['Succeeded', 'Failed'].includes(podPhase(pod));
+
+export const isPodTerminating = (pod: Pod): boolean => pod.metadata.deletionTimestamp !== undefined;
+
+export function podCondition(pod: Pod, type: string): Core.PodCondition | undefined {
+  return pod.status?.conditions?.find((condition) => condition.type === type);
+}
+
+/** The Ready condition, readiness gates included (feature 2-007). */
+export const isPodReady = (pod: Pod): boolean => podCondition(pod, 'Ready')?.status === 'True';
+
+export const isPodScheduled = (pod: Pod): boolean => Boolean(pod.spec.nodeName);
+
+/** Ready for at least this long, as `minReadySeconds` asks. */
+export function isPodAvailable(pod: Pod, minReadySeconds: number, now: number): boolean {
+  const ready = podCondition(pod, 'Ready');
+  if (ready?.status !== 'True') return false;
+  if (minReadySeconds === 0) return true;
+  return ready.lastTransitionTime !== undefined && Date.parse(ready.lastTransitionTime) + minReadySeconds * 1000 <= now;
+}
+
+/** All addresses, the primary one first; [] before there are any. */
+export function podIps(pod: Pod): string[] {
+  const ips = (pod.status?.podIPs ?? []).map((each) => each.ip ?? '').filter((ip) => ip !== '');
+  if (ips.length > 0) return ips;
+  return pod.status?.podIP ? [pod.status.podIP] : [];
+}
+
+export function findContainer(spec: Core.PodSpec, name: string): Core.Container | undefined {
+  return [...spec.containers, ...(spec.initContainers ?? [])].find((container) => container.name === name);
+}
+
+/** A sidecar: an init container that keeps running. */
+export const isRestartableInit = (container: Core.Container): boolean => container.restartPolicy === 'Always';
+
+/** The class eviction goes by, from requests and limits of cpu and memory. */
+export function podQosClass(spec: Core.PodSpec): 'BestEffort' | 'Burstable' | 'Guaranteed' {
+  const containers = [...spec.containers, ...(spec.initContainers ?? [])];
+  const amount = (list: Record<string, string> | undefined, name: 'cpu' | 'memory') => quantityValue(list?.[name], 'm');
+  const names = ['cpu', 'memory'] as const;
+  const asksNothing = containers.every(({ resources }) =>
+    names.every((name) => amount(resources?.requests, name) === 0 && amount(resources?.limits, name) === 0),
+  );
+  if (asksNothing) return 'BestEffort';
+  const guaranteed = containers.every(({ resources }) =>
+    names.every((name) => {
+      const limit = amount(resources?.limits, name);
+      return limit > 0 && limit === amount(resources?.requests ?? resources?.limits, name);
+    }),
+  );
+  return guaranteed ? 'Guaranteed' : 'Burstable';
+}
+
+/** What the scheduler counts: the larger of all containers together and the largest init container. In millicores, bytes or plain numbers. */
+export function podRequest(pod: Pod, resource: string): number {
+  const unit = resource === 'cpu' ? 'm' : '';
+  const of = (container: Core.Container) => quantityValue(container.resources?.requests?.[resource], unit);
+  const inits = pod.spec.initContainers ?? [];
+  const sidecars = inits.filter(isRestartableInit).reduce((sum, container) => sum + of(container), 0);
+  const running = pod.spec.containers.reduce((sum, container) => sum + of(container), sidecars);
+  const starting = inits
+    .filter((container) => !isRestartableInit(container))
+    .reduce((most, container) => Math.max(most, of(container) + sidecars), 0);
+  return Math.max(running, starting) + quantityValue(pod.spec.overhead?.[resource], unit);
+}

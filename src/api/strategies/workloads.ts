@@ -1,0 +1,85 @@
+/** The kinds that make Pods from a template. All keep a generation, which `kubectl rollout status` waits on (8-107). */
+import { defineStrategy } from '../define-strategy.ts';
+import {
+  defaultCronJob,
+  defaultDaemonSet,
+  defaultDeployment,
+  defaultJob,
+  defaultReplicaSet,
+  defaultReplicationController,
+  defaultStatefulSet,
+} from '../defaults/workloads.ts';
+import {
+  CRON_JOBS,
+  DAEMON_SETS,
+  DEPLOYMENTS,
+  JOBS,
+  REPLICATION_CONTROLLERS,
+  REPLICA_SETS,
+  STATEFUL_SETS,
+} from '../kinds.ts';
+import type { Job } from '../types.ts';
+
+export const deploymentStrategy = defineStrategy(DEPLOYMENTS, {
+  applyDefaults: defaultDeployment,
+  keepsGeneration: true,
+  initialStatus: () => ({}),
+});
+
+export const replicaSetStrategy = defineStrategy(REPLICA_SETS, {
+  applyDefaults: defaultReplicaSet,
+  keepsGeneration: true,
+  initialStatus: () => ({ replicas: 0 }),
+});
+
+export const replicationControllerStrategy = defineStrategy(REPLICATION_CONTROLLERS, {
+  applyDefaults: defaultReplicationController,
+  keepsGeneration: true,
+  initialStatus: () => ({ replicas: 0 }),
+});
+
+export const daemonSetStrategy = defineStrategy(DAEMON_SETS, {
+  applyDefaults: defaultDaemonSet,
+  keepsGeneration: true,
+  initialStatus: () => ({
+    currentNumberScheduled: 0,
+    numberMisscheduled: 0,
+    desiredNumberScheduled: 0,
+    numberReady: 0,
+  }),
+});
+
+export const statefulSetStrategy = defineStrategy(STATEFUL_SETS, {
+  applyDefaults: defaultStatefulSet,
+  keepsGeneration: true,
+  initialStatus: () => ({ replicas: 0, availableReplicas: 0 }),
+});
+
+export const jobStrategy = defineStrategy(JOBS, {
+  applyDefaults: defaultJob,
+  keepsGeneration: true,
+  initialStatus: () => ({}),
+  prepareForCreate: selectOwnPods,
+});
+
+export const cronJobStrategy = defineStrategy(CRON_JOBS, {
+  applyDefaults: defaultCronJob,
+  keepsGeneration: true,
+  initialStatus: () => ({}),
+});
+
+/** A Job's Pods carry its uid, so that two Jobs of the same name never share any. Needs `metadata.uid`. */
+function selectOwnPods({ spec, metadata }: Job): void {
+  if (spec.manualSelector || !(spec as { template?: unknown }).template) return;
+  const uid = metadata.uid ?? '';
+  spec.template.metadata ??= {};
+  spec.template.metadata.labels = {
+    ...spec.template.metadata.labels,
+    'controller-uid': uid,
+    'job-name': metadata.name,
+    'batch.kubernetes.io/controller-uid': uid,
+    'batch.kubernetes.io/job-name': metadata.name,
+  };
+  spec.selector ??= {};
+  spec.selector.matchLabels = { ...spec.selector.matchLabels, 'batch.kubernetes.io/controller-uid': uid };
+}
