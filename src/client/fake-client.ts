@@ -147,7 +147,7 @@ export class FakeClient implements Client {
   ): Promise<T> {
     await this.#enter('patch', kind, { name, namespace, subresource: options.subresource, body: patch });
     const old = this.#find(kind, name, namespace);
-    return this.#replace(kind, old, applyPatch(old, type, patch), options) as T;
+    return this.#replace(kind, old, applyPatch(kind, old, type, patch), options) as T;
   }
 
   async delete(kind: Kind, name: string, namespace?: string, options: DeleteOptions = {}): Promise<void> {

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { badRequest } from '../api/api-error.ts';
 import { apiVersionOf, NAMESPACES, PODS, type Kind } from '../api/kinds.ts';
 import { parseFieldSelector, parseLabelSelector } from '../api/selectors.ts';
+import { strategicMergePatch } from '../api/strategic-merge.ts';
 import type { KubeObject, Namespace, Pod } from '../api/types.ts';
 import { timestamp } from '../lib/clock.ts';
 import type { DeleteOptions, PatchType } from './client.ts';
@@ -92,9 +93,16 @@ function putBack(to: Record<string, unknown>, from: Record<string, unknown>, key
   else delete to[key];
 }
 
-/** `strategic` is taken as a merge patch: lists are replaced whole. */
-export function applyPatch(object: KubeObject, type: PatchType, patch: unknown): KubeObject {
-  return (type === 'json' ? jsonPatch(object, patch) : mergePatch(object, patch)) as KubeObject;
+/** The object the patch makes, not yet checked against what a patch may change. */
+export function applyPatch(kind: Kind, object: KubeObject, type: PatchType, patch: unknown): KubeObject {
+  switch (type) {
+    case 'json':
+      return jsonPatch(object, patch) as KubeObject;
+    case 'merge':
+      return mergePatch(object, patch) as KubeObject;
+    case 'strategic':
+      return strategicMergePatch(kind, object, patch) as unknown as KubeObject;
+  }
 }
 
 /** The object marked for deletion, as DELETE leaves it. `isGone` tells whether it may go at once. */
