@@ -1,4 +1,8 @@
 /** Objects for the tests of the controllers, and a way to wait for what they do. */
+import type { TestContext } from 'node:test';
+import type { Clock } from '../lib/clock.ts';
+import { silentLog } from '../lib/log.ts';
+import { startControllers, type Controller, type Controllers } from './loop.ts';
 import type { FakeClient } from '../client/fake-client.ts';
 import type { Kind } from '../api/kinds.ts';
 import type { KubeObject, Namespace, Node, Pod, Service } from '../api/types.ts';
@@ -107,4 +111,11 @@ export async function until<T extends KubeObject>(
   if (check(client.all(kind))) return client.all(kind);
   for await (const _event of client.watch(kind, { signal })) if (check(client.all(kind))) return client.all(kind);
   throw new Error(`waited in vain; there are: ${JSON.stringify(client.all(kind), null, 1)}`);
+}
+
+/** Runs controllers against the fake for the length of a test. */
+export function runFor(t: TestContext, client: FakeClient, controllers: Controller[], clock?: Clock): Controllers {
+  const running = startControllers(controllers, { client, log: silentLog, ...(clock && { clock }) });
+  t.after(() => running.stop());
+  return running;
 }
