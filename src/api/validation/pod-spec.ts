@@ -85,7 +85,7 @@ function validateDns({ dnsPolicy, dnsConfig }: Core.PodSpec, path: string): Fiel
 
 function validateHostAliases(aliases: readonly Core.HostAlias[], path: string): FieldError[] {
   return aliases.flatMap(({ ip, hostnames }, index) => [
-    ...(parseIp(ip)
+    ...(parseIp((ip as string | undefined) ?? '')
       ? []
       : [invalid(`${path}[${index}].ip`, ip, 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)')]),
     ...(hostnames ?? []).flatMap((name) => follows(dns1123Subdomain, `${path}[${index}].hostnames`, name)),

@@ -1,0 +1,74 @@
+/** OpenAPI documents (features 8-011 to 8-016): made from the type graph and the table of kinds when first asked for, then kept. */
+import { createHash } from 'node:crypto';
+import { apiVersionOf, KINDS } from '../kinds.ts';
+import { loadSchemas } from '../schema/load.ts';
+import { pathsOf } from './paths.ts';
+import { encodeDocument } from './protobuf.ts';
+import { definitionsOf, groupVersionKind, type Json } from './schemas.ts';
+
+const info = { title: 'Kubernetes', version: 'v1.36.2' };
+
+/** Calls `make` once. */
+function once<T>(make: () => T): () => T {
+  let made: { value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
+}
+
+export const openApiV2: () => Json = once(() => ({
+  swagger: '2.0',
+  info,
+  paths: pathsOf(KINDS, 'v2'),
+  definitions: definitionsOf(Object.values(loadSchemas().kinds), 'v2'),
+}));
+
+export const openApiV2Protobuf: () => Uint8Array = once(() => encodeDocument(openApiV2()));
+
+/** Definition names of what each group and version holds: its kinds, their lists, and what goes with them. */
+const rootsByGroupVersion = once(() => {
+  const roots = new Map<string, string[]>();
+  for (const [key, definition] of Object.entries(loadSchemas().kinds)) {
+    const { group, version } = groupVersionKind(key);
+    // Scale is only ever a subresource of other groups here.
+    if (group === 'autoscaling') continue;
+    const groupVersion = group === '' ? version : `${group}/${version}`;
+    roots.set(groupVersion, [...(roots.get(groupVersion) ?? []), definition]);
+  }
+  return roots;
+});
+
+const documents = new Map<string, Json>();
+
+/** @param path as in the index: `api/v1` or `apis/apps/v1`; undefined when nothing of the kind is served */
+export function openApiV3(path: string): Json | undefined {
+  const groupVersion = path === 'api/v1' ? 'v1' : path.startsWith('apis/') ? path.slice('apis/'.length) : path;
+  const roots = rootsByGroupVersion().get(groupVersion);
+  if (!roots) return undefined;
+  const made = documents.get(groupVersion);
+  if (made) return made;
+  const kinds = KINDS.filter((kind) => apiVersionOf(kind) === groupVersion);
+  // Every delete takes DeleteOptions and may answer a Status, whatever the group.
+  const shared = ['v1/DeleteOptions', 'v1/Status'].map((key) => loadSchemas().kinds[key] ?? '');
+  const document: Json = {
+    openapi: '3.0.0',
+    info,
+    paths: pathsOf(kinds, 'v3'),
+    components: { schemas: definitionsOf([...roots, ...shared], 'v3') },
+  };
+  documents.set(groupVersion, document);
+  return document;
+}
+
+/** Clients keep a document for a year under its URL, so the hash is one of the content. */
+export const openApiV3Index: () => { paths: Record<string, { serverRelativeURL: string }> } = once(() => ({
+  paths: Object.fromEntries(
+    [...rootsByGroupVersion().keys()].map((groupVersion) => {
+      const path = groupVersion.includes('/') ? `apis/${groupVersion}` : `api/${groupVersion}`;
+      const hash = createHash('sha256')
+        .update(JSON.stringify(openApiV3(path)))
+        .digest('hex')
+        .slice(0, 32)
+        .toUpperCase();
+      return [path, { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}` }];
+    }),
+  ),
+}));
