@@ -1,0 +1,7 @@
+/** The pure face of the scheduler: where a Pod would go, and why not elsewhere. */
+export { ClusterState, type NodeState } from './cluster-state.ts';
+export { decide, failureMessage, type Decision } from './decide.ts';
+export { problemsOf } from './filters.ts';
+export { matchesNodeAffinity } from './node-affinity.ts';
+export type { Surroundings } from './pod-affinity.ts';
+export { podRequests } from './resources.ts';
