@@ -8,6 +8,7 @@ import type {
   EnvironmentContext,
   ExpandVariables,
   ImageManager,
+  IsReadOnlyVolume,
   MakeEnvironment,
   MakePodDns,
   NodeDns,
@@ -36,6 +37,7 @@ export interface PodContext {
   readonly log: Log;
   readonly event: PodEvent;
   readonly volumes: VolumeManager;
+  readonly isReadOnlyVolume: IsReadOnlyVolume;
   readonly images: ImageManager;
   readonly probes: ProbeManager;
   readonly makeEnvironment: MakeEnvironment;

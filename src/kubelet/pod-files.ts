@@ -1,6 +1,6 @@
 /** Files of one pod on the node: its /etc/hosts, the places for its last words, and where its volumes show up in a container. */
-import { mkdir, open, realpath, rm, writeFile } from 'node:fs/promises';
-import { join, sep } from 'node:path';
+import { mkdir, open, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Core, Pod } from '../api/types.ts';
 import type { Mount } from '../host/cri/cri.ts';
 import { mountsAt, propagationOf } from './container-config.ts';
@@ -24,7 +24,7 @@ export interface MountRequest {
 export async function prepareMounts(context: PodContext, request: MountRequest): Promise<Mount[]> {
   const { pod, spec } = request;
   const mounts: Mount[] = [];
-  for (const mount of spec.volumeMounts ?? []) mounts.push(await volumeMount(request, mount));
+  for (const index of (spec.volumeMounts ?? []).keys()) mounts.push(await volumeMount(context, request, index));
   if (!mountsAt(spec, '/etc/hosts')) mounts.push(own('/etc/hosts', await writeHostsFile(context, pod, request.podIPs)));
   const lastWords = spec.terminationMessagePath ?? '/dev/termination-log';
   if (lastWords !== '') mounts.push(own(lastWords, await makeLastWordsFile(context, request)));
@@ -35,35 +35,23 @@ function own(containerPath: string, hostPath: string): Mount {
   return { containerPath, hostPath, readonly: false, propagation: 'PRIVATE' };
 }
 
-async function volumeMount({ volumes, expand, spec }: MountRequest, mount: Core.VolumeMount): Promise<Mount> {
-  const volume = volumes.get(mount.name);
-  if (volume === undefined)
-    throw new ContainerConfigError(`cannot find volume "${mount.name}" to mount into container "${spec.name}"`);
+async function volumeMount(context: PodContext, request: MountRequest, index: number): Promise<Mount> {
+  const { pod, spec, volumes, expand } = request;
+  const mount = (spec.volumeMounts ?? [])[index];
+  const volumePath = mount && volumes.get(mount.name);
+  if (mount === undefined || volumePath === undefined)
+    throw new ContainerConfigError(`cannot find volume "${mount?.name ?? ''}" to mount into container "${spec.name}"`);
   const subPath = mount.subPathExpr === undefined ? (mount.subPath ?? '') : expand(mount.subPathExpr);
+  const volume = (pod.spec.volumes ?? []).find(({ name }) => name === mount.name);
+  const fixed = volume !== undefined && context.isReadOnlyVolume(volume);
+  const [podUid, container] = [pod.metadata.uid ?? '', spec.name];
+  const within = { podUid, volume: mount.name, volumePath, container, index, subPath, create: !fixed };
   return {
     containerPath: mount.mountPath.startsWith('/') ? mount.mountPath : `/${mount.mountPath}`,
-    hostPath: subPath === '' ? volume : await withinVolume(volume, subPath),
-    readonly: mount.readOnly === true,
+    hostPath: subPath === '' ? volumePath : await context.volumes.subPath(within),
+    readonly: mount.readOnly === true || fixed,
     propagation: propagationOf(mount),
   };
-}
-
-/** The path below the volume, made if need be. Links that lead out of the volume are refused: their target is the container's choice. */
-async function withinVolume(volume: string, subPath: string): Promise<string> {
-  if (subPath.startsWith('/') || subPath.split('/').includes('..'))
-    throw new ContainerConfigError(`subPath "${subPath}" must be a relative path without ".."`);
-  const root = await realpath(volume);
-  const inside = (path: string) => path === root || path.startsWith(root + sep);
-  let known = root;
-  for (const part of subPath.split('/').filter((one) => one !== '' && one !== '.')) {
-    const next = join(known, part);
-    known = await realpath(next).catch(async () => {
-      await mkdir(next, { mode: 0o750 });
-      return next;
-    });
-    if (!inside(known)) throw new ContainerConfigError(`subPath "${subPath}" is not within its volume`);
-  }
-  return known;
 }
 
 async function writeHostsFile(context: PodContext, pod: Pod, podIPs: readonly string[]): Promise<string> {

@@ -125,7 +125,8 @@ async function startContainer(scope: TaskScope, action: StartContainer): Promise
 /** The waiting state an error becomes; undefined for one that is our own fault. */
 function waitingOf(error: unknown): { reason: string; message: string } | undefined {
   if (error instanceof ImageError) return { reason: error.reason, message: error.message };
-  if (error instanceof ContainerConfigError) return { reason: 'CreateContainerConfigError', message: error.message };
+  if (error instanceof ContainerConfigError || error instanceof VolumeError)
+    return { reason: 'CreateContainerConfigError', message: error.message };
   if (!(error instanceof CriError)) return undefined;
   return {
     reason: error.call === 'StartContainer' ? 'RunContainerError' : 'CreateContainerError',
