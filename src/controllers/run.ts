@@ -3,11 +3,14 @@ import type { Client } from '../client/client.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import { clusterDnsController } from './cluster-dns.ts';
+import { cronJobController } from './cron-job.ts';
+import { daemonSetController } from './daemon-set.ts';
 import { deploymentController } from './deployment.ts';
 import { endpointSliceMirroringController } from './endpoint-slice-mirroring.ts';
 import { endpointSliceController } from './endpoint-slice.ts';
 import { endpointsController } from './endpoints.ts';
 import { garbageCollector } from './garbage-collector.ts';
+import { jobController } from './job.ts';
 import { startControllers, type Controller, type Controllers } from './loop.ts';
 import { namespaceController } from './namespace.ts';
 import { nodeIpamController } from './node-ipam.ts';
@@ -15,6 +18,7 @@ import { nodeLifecycleController } from './node-lifecycle.ts';
 import { replicaSetController } from './replica-set.ts';
 import { replicationControllerController } from './replication-controller.ts';
 import { rootCaController, serviceAccountController } from './service-account.ts';
+import { statefulSetController } from './stateful-set.ts';
 
 export interface ControllersOptions {
   readonly client: Client;
@@ -49,6 +53,10 @@ export function allControllers(options: ControllersOptions): Controller[] {
     replicationControllerController(),
     replicaSetController(),
     deploymentController(),
+    daemonSetController(),
+    statefulSetController(),
+    jobController(),
+    cronJobController(),
   ];
 }
 
