@@ -1,0 +1,139 @@
+/** Puts an API server together, without a socket: what `run.ts` puts behind TLS, and tests call directly. */
+import { SERVICES } from '../api/kinds.ts';
+import { parseCidr, type Cidr } from '../lib/cidr.ts';
+import { realClock, type Clock } from '../lib/clock.ts';
+import { joinHostPort } from '../lib/ip.ts';
+import type { Log } from '../lib/log.ts';
+import type { Store } from '../store/store.ts';
+import { ClusterIps } from './allocation/cluster-ips.ts';
+import { NodePorts, parsePortRange } from './allocation/node-ports.ts';
+import { ServiceAllocation } from './allocation/services.ts';
+import { builtInRules } from './authorize.ts';
+import { ensureSystemObjects, keepSystemObjects } from './bootstrap.ts';
+import { realRandom, type Core } from './core.ts';
+import { keepExpiringEvents } from './event-expiry.ts';
+import { keyOf } from './keys.ts';
+import { LocalClient } from './local-client.ts';
+import { Metrics, type Gauge } from './metrics.ts';
+import { LOOPBACK } from './request.ts';
+import type { Server } from './server.ts';
+import { TokenIssuer } from './service-account-tokens.ts';
+import { Kubelets } from './streams/kubelets.ts';
+import { WatchCache } from './watch-cache.ts';
+
+export interface AssembleOptions {
+  readonly store: Store;
+  /** What clients, Pods and the `kubernetes` Service reach the server by. */
+  readonly advertiseAddress: string;
+  readonly securePort: number;
+  /** PEM texts: what the server shows to kubelets. */
+  readonly kubeletClient: { readonly cert: string; readonly key: string };
+  /** PEM of the private key (RSA or EC P-256) that signs service account tokens. */
+  readonly serviceAccountKey: string;
+  readonly serviceAccountIssuer: string;
+  /** One CIDR, or two of different families with a comma between; the first is the default family. */
+  readonly serviceClusterIpRange: string;
+  /** `30000-32767`. */
+  readonly serviceNodePortRange: string;
+  /** PEM of the cluster's CA: published in every namespace, and what kubelets' certificates are checked against. */
+  readonly caBundle: string;
+  readonly log: Log;
+  readonly clock?: Clock;
+}
+
+export interface Assembled {
+  readonly server: Server;
+  readonly localClient: LocalClient;
+  /** Makes the objects every cluster has and keeps them; /readyz says ok afterwards. */
+  begin(securePort: number): Promise<void>;
+  /** /readyz fails from here on. */
+  announceEnd(): void;
+  close(): void;
+}
+
+/** Reads the whole store. Throws an Error for options that make no sense. */
+export async function assemble(options: AssembleOptions): Promise<Assembled> {
+  const ranges = parseRanges(options.serviceClusterIpRange);
+  const { core, gauges } = await openCore(options, ranges);
+  const tokens = new TokenIssuer(core, options.serviceAccountKey, options.serviceAccountIssuer);
+  const state = { ready: false, ending: false };
+  const server: Server = {
+    core,
+    tokens,
+    gauges,
+    authorizer: builtInRules,
+    metrics: new Metrics(),
+    kubelets: new Kubelets(core, { ...options.kubeletClient, ca: options.caBundle }),
+    address: joinHostPort(options.advertiseAddress, options.securePort),
+    checks: [
+      { name: 'ping', passes: () => true },
+      { name: 'etcd', passes: () => core.store.get(keyOf(SERVICES, 'default', 'kubernetes')).then(() => true) },
+      { name: 'poststarthook/start-service-ip-repair-controllers', readyOnly: true, passes: () => state.ready },
+      { name: 'shutdown', readyOnly: true, passes: () => !state.ending },
+    ],
+  };
+  const stops: (() => void)[] = [];
+  return {
+    server,
+    localClient: new LocalClient(core, tokens, LOOPBACK),
+    async begin(securePort) {
+      const { advertiseAddress, caBundle } = options;
+      const facts = { advertiseAddress, securePort, serviceRanges: ranges, caBundle };
+      await ensureSystemObjects(core, facts);
+      state.ready = true;
+      stops.push(keepSystemObjects(core, facts), keepExpiringEvents(core));
+    },
+    announceEnd() {
+      state.ending = true;
+      for (const stop of stops) stop();
+    },
+    close() {
+      core.cache.close();
+    },
+  };
+}
+
+async function openCore(
+  { store, clock = realClock, log, serviceNodePortRange }: AssembleOptions,
+  ranges: readonly Cidr[],
+): Promise<{ core: Core; gauges: () => Gauge[] }> {
+  const portRange = parsePortRange(serviceNodePortRange);
+  if (!portRange) throw new Error(`not a port range: ${serviceNodePortRange} (as in 30000-32767)`);
+  const cache = await WatchCache.open(store);
+  const ips = new ClusterIps(ranges, { cache, clock, ...realRandom });
+  const ports = new NodePorts(portRange, cache, realRandom.random);
+  const hooks = new ServiceAllocation(ips, ports, (revision) => cache.waitFor(revision));
+  return { core: { store, cache, clock, log, hooks, ...realRandom }, gauges: () => allocatorGauges(ips, ports) };
+}
+
+/** Feature 1-127. */
+function allocatorGauges(ips: ClusterIps, ports: NodePorts): Gauge[] {
+  const addresses = ips.usage().flatMap(({ cidr, allocated, available }) => [
+    {
+      name: 'kube_apiserver_clusterip_allocator_allocated_ips',
+      help: 'Cluster IPs in use.',
+      labels: { cidr },
+      value: allocated,
+    },
+    {
+      name: 'kube_apiserver_clusterip_allocator_available_ips',
+      help: 'Cluster IPs left.',
+      labels: { cidr },
+      value: available,
+    },
+  ]);
+  const { allocated, available } = ports.usage();
+  return [
+    ...addresses,
+    { name: 'kube_apiserver_nodeport_allocator_allocated_ports', help: 'Node ports in use.', value: allocated },
+    { name: 'kube_apiserver_nodeport_allocator_available_ports', help: 'Node ports left.', value: available },
+  ];
+}
+
+function parseRanges(text: string): Cidr[] {
+  const ranges = text.split(',').map((each) => parseCidr(each.trim()));
+  const [first, second] = ranges;
+  const valid = ranges.every((range) => range !== undefined) && ranges.length <= 2 && first?.family !== second?.family;
+  if (!valid) throw new Error(`not a service cluster IP range: ${text} (one CIDR, or one of each family)`);
+  return ranges;
+}

@@ -1,0 +1,73 @@
+/** From the bytes of a request to a checked object, as strictly as the client asks for (features 8-015, 8-017, 8-077). */
+import type { ApiError } from '../api/api-error.ts';
+import { badRequest, invalidObject } from '../api/api-error.ts';
+import { decodeObject, type KindName } from '../api/decode.ts';
+import { notSupported } from '../api/field-error.ts';
+import { parseJsonWithDuplicates, parseYaml, type ParsedBody } from '../api/json.ts';
+import type { Kind } from '../api/kinds.ts';
+import type { KubeObject } from '../api/types.ts';
+import { bodyFormatOf } from './media-types.ts';
+import type { ApiRequest } from './request.ts';
+
+export type FieldValidation = 'Ignore' | 'Warn' | 'Strict';
+
+/** Bodies beyond this are refused with 413 (feature 8-076). */
+export const MAX_BODY = 3 * 1024 * 1024;
+
+/** The body as a value. Throws ApiError: 400 malformed, 415 a format not spoken here. */
+export function parseBody(request: ApiRequest): ParsedBody {
+  const format = bodyFormatOf(request.headers['content-type']);
+  if (request.body.length === 0) throw badRequest('the request has no body');
+  const text = new TextDecoder().decode(request.body);
+  return format === 'yaml' ? parseYaml(text) : parseJsonWithDuplicates(text);
+}
+
+/** Unknown and duplicate fields become warnings or a refusal. `context.warnings` takes the former. */
+export function decodeChecked<T extends KubeObject>(
+  kind: Kind<T> | KindName,
+  { value, duplicateFields }: ParsedBody,
+  validation: FieldValidation,
+  warnings: string[],
+): T {
+  const decoded = decodeObject(kind as Kind<T>, value, duplicateFields);
+  const problems = [...decoded.unknownFields, ...decoded.duplicateFields];
+  if (validation === 'Strict' && problems.length > 0) {
+    throw badRequest(
+      `${kind.kind} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: strict decoding error: ${problems.join(', ')}`,
+    );
+  }
+  if (validation === 'Warn') warnings.push(...problems);
+  return decoded.object;
+}
+
+/** Throws ApiError 422 for another value. */
+export function fieldValidationOf(query: URLSearchParams): FieldValidation {
+  const asked = query.get('fieldValidation') ?? '';
+  if (asked === '') return 'Warn';
+  if (asked === 'Ignore' || asked === 'Warn' || asked === 'Strict') return asked;
+  throw invalidOption('CreateOptions', notSupported('fieldValidation', asked, ['Ignore', 'Strict', 'Warn', '']));
+}
+
+/** Throws ApiError 422 for anything but `All`. */
+export function isDryRun(values: readonly string[]): boolean {
+  const asked = values.filter((value) => value !== '');
+  const wrong = asked.find((value) => value !== 'All');
+  if (wrong !== undefined) throw invalidOption('WriteOptions', notSupported('dryRun', asked, ['All']));
+  return asked.length > 0;
+}
+
+export function invalidOption(kind: string, error: Parameters<typeof invalidObject>[2][number]): ApiError {
+  return invalidObject({ ...optionsKind, kind }, '', [error]);
+}
+
+const optionsKind: Kind = {
+  group: 'meta.k8s.io',
+  version: 'v1',
+  kind: 'Options',
+  plural: 'options',
+  singular: 'options',
+  shortNames: [],
+  namespaced: false,
+  categories: [],
+  subresources: [],
+};

@@ -1,0 +1,69 @@
+/** DeleteOptions from the body, or from the query where there is none (feature 8-078). */
+import { badRequest } from '../api/api-error.ts';
+import { invalid, notSupported } from '../api/field-error.ts';
+import { parseJsonWithDuplicates, parseYaml } from '../api/json.ts';
+import type { DeleteOptions } from '../client/client.ts';
+import { invalidOption, isDryRun } from './body.ts';
+import { bodyFormatOf } from './media-types.ts';
+import type { ApiRequest } from './request.ts';
+
+export interface ParsedDeleteOptions extends DeleteOptions {
+  dryRun: boolean;
+}
+
+const policies = ['Background', 'Foreground', 'Orphan'] as const;
+
+/** Throws ApiError: 400, 415, 422. */
+export function parseDeleteOptions(request: ApiRequest): ParsedDeleteOptions {
+  const raw = readBody(request);
+  const { query } = request;
+  const grace = raw['gracePeriodSeconds'] ?? fromQuery(query.get('gracePeriodSeconds'), Number);
+  const orphan = raw['orphanDependents'] ?? fromQuery(query.get('orphanDependents'), (text) => text === 'true');
+  const policy =
+    raw['propagationPolicy'] ??
+    query.get('propagationPolicy') ??
+    (typeof orphan === 'boolean' ? (orphan ? 'Orphan' : 'Background') : undefined);
+  const dryRun = raw['dryRun'] ?? query.getAll('dryRun');
+  const options: ParsedDeleteOptions = { dryRun: isDryRun(Array.isArray(dryRun) ? dryRun.map(String) : []) };
+  if (grace !== undefined) options.gracePeriodSeconds = graceSeconds(grace);
+  if (policy !== undefined && policy !== '') {
+    const known = policies.find((each) => each === policy);
+    if (!known) throw invalidOption('DeleteOptions', notSupported('propagationPolicy', policy, policies));
+    options.propagationPolicy = known;
+  }
+  const preconditions = preconditionsOf(raw['preconditions']);
+  return preconditions ? { ...options, preconditions } : options;
+}
+
+function readBody(request: ApiRequest): Record<string, unknown> {
+  if (request.body.length === 0) return {};
+  const text = new TextDecoder().decode(request.body);
+  const parse = bodyFormatOf(request.headers['content-type']) === 'yaml' ? parseYaml : parseJsonWithDuplicates;
+  const { value } = parse(text);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw badRequest('the body of a delete request must be a DeleteOptions object');
+  }
+  const { kind } = value as { kind?: unknown };
+  if (kind !== undefined && kind !== 'DeleteOptions') {
+    throw badRequest(`the body of a delete request must be of kind DeleteOptions, not ${JSON.stringify(kind)}`);
+  }
+  return value as Record<string, unknown>;
+}
+
+function fromQuery<T>(text: string | null, read: (text: string) => T): T | undefined {
+  return text === null || text === '' ? undefined : read(text);
+}
+
+function graceSeconds(value: unknown): number {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
+  throw invalidOption('DeleteOptions', invalid('gracePeriodSeconds', value, 'must be a whole number, 0 or more'));
+}
+
+function preconditionsOf(value: unknown): DeleteOptions['preconditions'] {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { uid, resourceVersion } = value as { uid?: unknown; resourceVersion?: unknown };
+  return {
+    ...(typeof uid === 'string' && { uid }),
+    ...(typeof resourceVersion === 'string' && { resourceVersion }),
+  };
+}

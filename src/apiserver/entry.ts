@@ -1,0 +1,92 @@
+/**
+ * One stored object in its three forms - text as stored, parsed, bytes on the wire - each made once, when first needed, and shared
+ * by everybody who reads it. The stored text has no resourceVersion: that is the revision of its commit, known only afterwards.
+ */
+import { apiVersionOf, type Kind } from '../api/kinds.ts';
+import type { KubeObject } from '../api/types.ts';
+import { storedKind } from './keys.ts';
+
+/** Makes the text of a stored object: kind, apiVersion and metadata come first, so that `Entry` finds the place for the resourceVersion. */
+export function encodeStored(kind: Kind, object: KubeObject): string {
+  const stored = storedKind(kind);
+  const { kind: _kind, apiVersion: _apiVersion, metadata, ...rest } = object;
+  const { resourceVersion: _resourceVersion, ...meta } = metadata;
+  return JSON.stringify({ kind: stored.kind, apiVersion: apiVersionOf(stored), metadata: meta, ...rest });
+}
+
+/** Text every stored object of the kind begins with. */
+function headOf(kind: Kind): string {
+  return `${typeHead(kind)}"metadata":{`;
+}
+
+/** `{"kind":"Pod","apiVersion":"v1",`: what an item of a list lacks (feature 8-059). */
+export function typeHead(kind: Kind): string {
+  return `{"kind":${JSON.stringify(kind.kind)},"apiVersion":${JSON.stringify(apiVersionOf(kind))},`;
+}
+
+/** Set by tests: parsed objects are deeply frozen, so that a reader who changes one is found out. */
+export const strictness = { freeze: false };
+
+function deepFreeze(value: unknown): void {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return;
+  Object.freeze(value);
+  for (const inner of Object.values(value)) deepFreeze(inner);
+}
+
+export class Entry {
+  readonly kind: Kind;
+  readonly key: string;
+  /** The stored text, without resourceVersion. */
+  readonly text: string;
+  readonly revision: number;
+  #object: KubeObject | undefined;
+  #bytes: Record<string, Buffer> | undefined;
+
+  constructor(kind: Kind, key: string, text: string, revision: number) {
+    this.kind = kind;
+    this.key = key;
+    this.text = text;
+    this.revision = revision;
+  }
+
+  /** Shared by all readers: never change it, use `copy`. */
+  get object(): KubeObject {
+    if (!this.#object) {
+      this.#object = this.copy();
+      if (strictness.freeze) deepFreeze(this.#object);
+    }
+    return this.#object;
+  }
+
+  /** A fresh one to change at will. */
+  copy(): KubeObject {
+    const object = JSON.parse(this.text) as KubeObject;
+    object.metadata.resourceVersion = String(this.revision);
+    return object;
+  }
+
+  /** JSON as an item of a list: with resourceVersion, without kind and apiVersion. */
+  get itemJson(): string {
+    const head = headOf(this.kind);
+    const version = `"resourceVersion":"${String(this.revision)}"`;
+    if (this.text.startsWith(head)) return `{"metadata":{${version},${this.text.slice(head.length)}`;
+    const { kind: _kind, apiVersion: _apiVersion, ...rest } = this.object;
+    return JSON.stringify(rest);
+  }
+
+  /** JSON as an object of its own. */
+  get json(): string {
+    return typeHead(this.kind) + this.itemJson.slice(1);
+  }
+
+  /** One line of a watch, encoded once per type and shared by all watchers. */
+  watchLine(type: string): Buffer {
+    this.#bytes ??= {};
+    return (this.#bytes[type] ??= Buffer.from(`{"type":"${type}","object":${this.json}}\n`));
+  }
+
+  /** The same state under a later revision: what a DELETED event carries (feature 8-048). */
+  at(revision: number): Entry {
+    return new Entry(this.kind, this.key, this.text, revision);
+  }
+}

@@ -1,0 +1,136 @@
+/** The whole API server as one function from a request to an answer. It never throws: what goes wrong is an answer too. */
+import { ApiError, internalError } from '../api/api-error.ts';
+import { forbidden } from './authorize.ts';
+import { decodeChecked, fieldValidationOf, MAX_BODY, parseBody } from './body.ts';
+import { discoveryResponse, rootPaths, servesSubresource } from './discovery.ts';
+import { healthResponse } from './health.ts';
+import { chooseMediaType } from './media-types.ts';
+import { isStream, type ApiRequest, type ApiResponse, type BodyStream } from './request.ts';
+import { answerResource, contextOf, methodNotAllowed } from './resources.ts';
+import { render, renderError, type Answer } from './respond.ts';
+import { reviewByResource, type ReviewObject } from './reviews.ts';
+import { parsePath, type RequestInfo, type ResourceInfo } from './routes.ts';
+import type { Server } from './server.ts';
+import { answerSubresource, plainSubresources } from './subresources/answer.ts';
+import { VERSION } from './version.ts';
+
+export async function handle(server: Server, request: ApiRequest): Promise<ApiResponse> {
+  const { core, metrics } = server;
+  const began = performance.now();
+  let info: RequestInfo = { type: 'path', path: request.path, verb: request.method.toLowerCase() };
+  let response: ApiResponse;
+  try {
+    info = parsePath(request.method, request.path, request.query);
+    if (request.body.length > MAX_BODY) throw tooLarge();
+    if (!server.authorizer.allows(request.user, info)) throw forbidden(request.user, info);
+    response = await (info.type === 'path' ? answerPath(server, request) : answer(server, request, info));
+  } catch (error) {
+    if (!(error instanceof ApiError)) core.log.error({ err: error, path: request.path }, 'request failed');
+    response = renderError(error instanceof ApiError ? error : internalError(messageOf(error)), request);
+  }
+  const streaming = isStream(response.body);
+  metrics.request(info, response.status, streaming ? undefined : (performance.now() - began) / 1000);
+  return streaming ? { ...response, body: counted(server, info, response.body as BodyStream) } : response;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function counted({ metrics }: Server, info: RequestInfo, body: BodyStream): BodyStream {
+  return {
+    start(sink) {
+      metrics.longRunning(info, 1);
+      const stop = body.start(sink);
+      let stopped = false;
+      return () => {
+        if (!stopped) metrics.longRunning(info, -1);
+        stopped = true;
+        stop();
+      };
+    },
+  };
+}
+
+function tooLarge(): ApiError {
+  return new ApiError({
+    code: 413,
+    reason: 'RequestEntityTooLarge',
+    message: `Request entity too large: limit is ${String(MAX_BODY)}`,
+  });
+}
+
+async function answer(server: Server, request: ApiRequest, info: ResourceInfo): Promise<ApiResponse> {
+  const context = contextOf(request);
+  const media = chooseMediaType(request.headers['accept']);
+  try {
+    const found = await answerFor(server, request, info, context, media);
+    if (found === undefined) return notFoundText();
+    return render(found, media, request, server.core.clock.now(), context.warnings);
+  } catch (error) {
+    if (error instanceof ApiError) return renderError(error, request, context.warnings);
+    throw error;
+  }
+}
+
+async function answerFor(
+  server: Server,
+  request: ApiRequest,
+  info: ResourceInfo,
+  context: ReturnType<typeof contextOf>,
+  media: ReturnType<typeof chooseMediaType>,
+): Promise<Answer | undefined> {
+  const { kind, subresource } = info;
+  if (!kind) return await answerReview(server, request, info, context.warnings);
+  const misplaced = info.namespace !== undefined && !kind.namespaced;
+  if (misplaced || (subresource !== undefined && !servesSubresource(kind, subresource))) return undefined;
+  const call = { core: server.core, kind, info, request, media, context };
+  if (subresource === undefined || subresource === 'status') return await answerResource(call);
+  if (plainSubresources.includes(subresource)) return await answerSubresource(call, server.tokens);
+  // Loaded on first use: most runs never ask for a stream.
+  const { answerStream } = await import('./streams/answer.ts');
+  return { type: 'response', response: await answerStream(server, call) };
+}
+
+async function answerReview(
+  server: Server,
+  request: ApiRequest,
+  { group, version, resource, verb, name }: ResourceInfo,
+  warnings: string[],
+): Promise<Answer | undefined> {
+  const review = reviewByResource(group, version, resource);
+  if (!review) return undefined;
+  if (verb !== 'create' || name !== undefined) throw methodNotAllowed();
+  const asked = decodeChecked(review, parseBody(request), fieldValidationOf(request.query), warnings) as ReviewObject;
+  const status = await review.answer(asked, request.user, server);
+  return { type: 'value', status: 201, value: { ...asked, metadata: { creationTimestamp: null }, status } };
+}
+
+async function answerPath(server: Server, request: ApiRequest): Promise<ApiResponse> {
+  const { path } = request;
+  if (request.method !== 'GET' && request.method !== 'HEAD') throw methodNotAllowed();
+  if (path === '/') return json({ paths: rootPaths() });
+  if (path === '/version' || path === '/version/') return json(VERSION);
+  if (path === '/metrics') {
+    const type = 'text/plain; version=0.0.4; charset=utf-8';
+    return { status: 200, headers: { 'content-type': type }, body: server.metrics.text(server.gauges()) };
+  }
+  if (path.startsWith('/openapi/')) {
+    const { openApiResponse } = await import('./openapi.ts');
+    return openApiResponse(request) ?? notFoundText();
+  }
+  return (await healthResponse(request, server.checks)) ?? discoveryResponse(request, server.address) ?? notFoundText();
+}
+
+function json(value: object): ApiResponse {
+  return { status: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify(value, null, 2) };
+}
+
+/** For paths that lead nowhere; kubectl expects this text (feature 8-007). */
+function notFoundText(): ApiResponse {
+  return {
+    status: 404,
+    headers: { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' },
+    body: '404 page not found\n',
+  };
+}

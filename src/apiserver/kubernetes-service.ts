@@ -1,0 +1,101 @@
+/**
+ * The objects every cluster has: the system namespaces with their default service accounts, the Service `default/kubernetes` with its
+ * endpoints, the ServiceCIDR (features 1-098, 1-114 to 1-117, 1-133 to 1-138). Pure: what must be, not how it gets there.
+ */
+import { CONFIG_MAPS, ENDPOINT_SLICES, ENDPOINTS, NAMESPACES, SERVICE_ACCOUNTS } from '../api/kinds.ts';
+import { SERVICE_CIDRS, SERVICES, type Kind } from '../api/kinds.ts';
+import type { ConfigMap, Endpoints, EndpointSlice, KubeObject, Namespace, Service } from '../api/types.ts';
+import type { ServiceAccount, ServiceCIDR } from '../api/types.ts';
+import { addressAt, formatCidr, type Cidr } from '../lib/cidr.ts';
+import { familyOf, formatIp } from '../lib/ip.ts';
+
+/** In this order: what a Pod needs is there before the Pod can be. */
+export const SYSTEM_NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease'] as const;
+
+export interface ClusterFacts {
+  /** What clients and Pods reach the server by. */
+  readonly advertiseAddress: string;
+  readonly securePort: number;
+  /** The default family's first. */
+  readonly serviceRanges: readonly Cidr[];
+  /** PEM of the cluster's CA, for the kube-root-ca.crt ConfigMaps. */
+  readonly caBundle: string;
+}
+
+export interface Wanted<T extends KubeObject = KubeObject> {
+  readonly kind: Kind<T>;
+  readonly object: T;
+  /** Changes a present object where it differs in what matters; undefined: it is as it should be or is left alone. */
+  readonly correct?: (present: T) => T | undefined;
+}
+
+function wanted<T extends KubeObject>(kind: Kind<T>, object: T, correct?: Wanted<T>['correct']): Wanted {
+  return { kind, object, ...(correct && { correct }) } as unknown as Wanted;
+}
+
+/** In the order to create them in. */
+export function systemObjects(facts: ClusterFacts): Wanted[] {
+  return [
+    ...SYSTEM_NAMESPACES.flatMap((name) => [
+      wanted<Namespace>(NAMESPACES, { metadata: { name } }),
+      wanted<ServiceAccount>(SERVICE_ACCOUNTS, { metadata: { name: 'default', namespace: name } }),
+      rootCertificate(facts, name),
+    ]),
+    wanted<ServiceCIDR>(SERVICE_CIDRS, {
+      metadata: { name: 'kubernetes' },
+      spec: { cidrs: facts.serviceRanges.map(formatCidr) },
+    }),
+    ...kubernetesService(facts),
+  ];
+}
+
+function rootCertificate({ caBundle }: ClusterFacts, namespace: string): Wanted {
+  const data = { 'ca.crt': caBundle };
+  return wanted<ConfigMap>(CONFIG_MAPS, { metadata: { name: 'kube-root-ca.crt', namespace }, data }, (present) =>
+    present.data?.['ca.crt'] === caBundle ? undefined : { ...present, data },
+  );
+}
+
+const identity = { name: 'kubernetes', namespace: 'default' };
+const SKIP_MIRROR = 'endpointslice.kubernetes.io/skip-mirror';
+
+export function kubernetesService({ advertiseAddress, securePort, serviceRanges }: ClusterFacts): Wanted[] {
+  const [range] = serviceRanges;
+  const clusterIP = range ? formatIp(addressAt(range, 1n)) : '';
+  const labels = { component: 'apiserver', provider: 'kubernetes' };
+  const port = { name: 'https', port: securePort, protocol: 'TCP' };
+  const subsets = [{ addresses: [{ ip: advertiseAddress }], ports: [port] }];
+  const endpoints = [{ addresses: [advertiseAddress], conditions: { ready: true } }];
+  const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
+  return [
+    wanted<Service>(SERVICES, {
+      metadata: { ...identity, labels },
+      spec: {
+        type: 'ClusterIP',
+        clusterIP,
+        clusterIPs: [clusterIP],
+        ipFamilyPolicy: 'SingleStack',
+        sessionAffinity: 'None',
+        ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: securePort }],
+      },
+    }),
+    wanted<Endpoints>(
+      ENDPOINTS,
+      { metadata: { ...identity, labels: { [SKIP_MIRROR]: 'true' } }, subsets },
+      (present) => (same(present.subsets, subsets) ? undefined : { ...present, subsets }),
+    ),
+    wanted<EndpointSlice>(
+      ENDPOINT_SLICES,
+      {
+        metadata: { ...identity, labels: { 'kubernetes.io/service-name': 'kubernetes' } },
+        addressType: familyOf(advertiseAddress) ?? 'IPv4',
+        endpoints,
+        ports: [port],
+      },
+      (present) =>
+        same(present.endpoints, endpoints) && same(present.ports, [port])
+          ? undefined
+          : { ...present, endpoints, ports: [port] },
+    ),
+  ];
+}

@@ -1,0 +1,105 @@
+/** What a client wants to read and says it writes: Accept and Content-Type (features 8-017, 8-020, 8-023). */
+import { ApiError } from '../api/api-error.ts';
+
+export interface MediaType {
+  /** `json`: application/json and everything that means it. */
+  readonly format: 'json' | 'yaml';
+  /** The whole type as asked, for the answer's Content-Type. */
+  readonly as?: 'Table' | 'PartialObjectMetadata' | 'PartialObjectMetadataList' | 'APIGroupDiscoveryList';
+  /** Version of the `as` form: v1, v1beta1; v2, v2beta1 for discovery. */
+  readonly version?: string;
+}
+
+const formats: Readonly<Record<string, MediaType['format']>> = {
+  'application/json': 'json',
+  'application/yaml': 'yaml',
+  'text/plain': 'json',
+  '*/*': 'json',
+  'application/*': 'json',
+};
+
+/** Forms this server can answer in, as `group/version/as`. */
+const forms: readonly string[] = [
+  'meta.k8s.io/v1/Table',
+  'meta.k8s.io/v1beta1/Table',
+  'meta.k8s.io/v1/PartialObjectMetadata',
+  'meta.k8s.io/v1beta1/PartialObjectMetadata',
+  'meta.k8s.io/v1/PartialObjectMetadataList',
+  'meta.k8s.io/v1beta1/PartialObjectMetadataList',
+];
+export const discoveryForms: readonly string[] = [
+  'apidiscovery.k8s.io/v2/APIGroupDiscoveryList',
+  'apidiscovery.k8s.io/v2beta1/APIGroupDiscoveryList',
+];
+
+interface Clause {
+  readonly type: string;
+  readonly parameters: Readonly<Record<string, string>>;
+  readonly quality: number;
+}
+
+/** The clauses by falling quality, in their order where equal. */
+function parseAccept(accept: string): Clause[] {
+  return accept
+    .split(',')
+    .map((text) => {
+      const [type = '', ...rest] = text.split(';').map((part) => part.trim());
+      const parameters = Object.fromEntries(rest.map((part) => part.split('=', 2) as [string, string | undefined]));
+      const quality = Number(parameters['q'] ?? '1');
+      return { type: type.toLowerCase(), parameters: parameters as Record<string, string>, quality };
+    })
+    .filter((clause) => clause.type !== '' && clause.quality > 0)
+    .sort((a, b) => b.quality - a.quality);
+}
+
+/** The first clause this server can serve. Throws NotAcceptable (406). */
+export function chooseMediaType(accept: string | undefined, allowed: readonly string[] = forms): MediaType {
+  const clauses = parseAccept(accept === undefined || accept.trim() === '' ? '*/*' : accept);
+  for (const { type, parameters } of clauses) {
+    const format = formats[type];
+    if (!format) continue;
+    const { as, v: version = '', g: group = '' } = parameters;
+    if (as === undefined) return { format };
+    if (allowed.includes(`${group}/${version}/${as}`)) {
+      return { format, as: as as NonNullable<MediaType['as']>, version };
+    }
+  }
+  throw new ApiError({
+    code: 406,
+    reason: 'NotAcceptable',
+    message: 'only the following media types are accepted: application/json, application/yaml',
+  });
+}
+
+export const patchTypes = {
+  'application/json-patch+json': 'json',
+  'application/merge-patch+json': 'merge',
+  'application/strategic-merge-patch+json': 'strategic',
+} as const;
+
+/** Throws UnsupportedMediaType (415, feature 8-074). */
+export function patchTypeOf(contentType: string | undefined): 'json' | 'merge' | 'strategic' {
+  const type = bareType(contentType);
+  if (Object.hasOwn(patchTypes, type)) return patchTypes[type as keyof typeof patchTypes];
+  throw unsupportedMediaType(Object.keys(patchTypes));
+}
+
+/** JSON where the header is missing. Throws UnsupportedMediaType (415). */
+export function bodyFormatOf(contentType: string | undefined): 'json' | 'yaml' {
+  const type = bareType(contentType);
+  if (type === '' || type === 'application/json') return 'json';
+  if (type === 'application/yaml') return 'yaml';
+  throw unsupportedMediaType(['application/json', 'application/yaml']);
+}
+
+function bareType(contentType: string | undefined): string {
+  return (contentType ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
+}
+
+function unsupportedMediaType(supported: readonly string[]): ApiError {
+  return new ApiError({
+    code: 415,
+    reason: 'UnsupportedMediaType',
+    message: `the body of the request was in an unknown format - accepted media types include: ${supported.join(', ')}`,
+  });
+}

@@ -1,0 +1,95 @@
+/** Counters of the server in Prometheus' text form (features 1-127, 8-100). */
+import type { RequestInfo } from './routes.ts';
+
+/** Upper bounds in seconds, as Kubernetes has them, thinned out. */
+const BUCKETS = [0.005, 0.025, 0.1, 0.5, 1, 5, 30, 60];
+
+interface Durations {
+  readonly buckets: number[];
+  sum: number;
+  count: number;
+}
+
+export interface Gauge {
+  readonly name: string;
+  readonly help: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+function labelText(labels: Readonly<Record<string, string>>): string {
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
+  return pairs.length > 0 ? `{${pairs.join(',')}}` : '';
+}
+
+export class Metrics {
+  readonly #requests = new Map<string, number>();
+  readonly #durations = new Map<string, Durations>();
+  readonly #running = new Map<string, number>();
+
+  /** `seconds` undefined: a watch or stream, which is not timed. Unknown resources count as one, so labels stay few. */
+  request(info: RequestInfo, code: number, seconds: number | undefined): void {
+    const labels = labelsOf(info);
+    const key = labelText({ code: String(code), ...labels });
+    this.#requests.set(key, (this.#requests.get(key) ?? 0) + 1);
+    if (seconds === undefined) return;
+    const name = labelText(labels);
+    const durations = this.#durations.get(name) ?? { buckets: BUCKETS.map(() => 0), sum: 0, count: 0 };
+    for (const [index, bound] of BUCKETS.entries()) {
+      if (seconds <= bound) durations.buckets[index] = (durations.buckets[index] ?? 0) + 1;
+    }
+    durations.sum += seconds;
+    durations.count += 1;
+    this.#durations.set(name, durations);
+  }
+
+  /** One more (1) or one fewer (-1) watch or stream. */
+  longRunning(info: RequestInfo, by: 1 | -1): void {
+    const key = labelText(labelsOf(info));
+    this.#running.set(key, (this.#running.get(key) ?? 0) + by);
+  }
+
+  text(gauges: readonly Gauge[]): string {
+    const lines = [
+      '# HELP apiserver_request_total Requests by verb, resource and HTTP response code.',
+      '# TYPE apiserver_request_total counter',
+      ...[...this.#requests].map(([labels, value]) => `apiserver_request_total${labels} ${String(value)}`),
+      '# HELP apiserver_longrunning_requests Watches and streams now open.',
+      '# TYPE apiserver_longrunning_requests gauge',
+      ...[...this.#running].map(([labels, value]) => `apiserver_longrunning_requests${labels} ${String(value)}`),
+      '# HELP apiserver_request_duration_seconds Response latency.',
+      '# TYPE apiserver_request_duration_seconds histogram',
+      ...[...this.#durations].flatMap(([labels, durations]) => histogram(labels, durations)),
+      ...gauges.flatMap(({ name, help, labels = {}, value }) => [
+        `# HELP ${name} ${help}`,
+        `# TYPE ${name} gauge`,
+        `${name}${labelText(labels)} ${String(value)}`,
+      ]),
+    ];
+    return `${lines.join('\n')}\n`;
+  }
+}
+
+function labelsOf(info: RequestInfo): Record<string, string> {
+  if (info.type === 'path') return { verb: info.verb.toUpperCase(), group: '', version: '', resource: '' };
+  const { verb, kind, subresource } = info;
+  const known = kind ?? { group: '', version: '', plural: '' };
+  return {
+    verb: verb.toUpperCase(),
+    group: known.group,
+    version: known.version,
+    resource: known.plural,
+    subresource: kind && subresource && kind.subresources.includes(subresource) ? subresource : '',
+  };
+}
+
+function histogram(labels: string, { buckets, sum, count }: Durations): string[] {
+  const name = 'apiserver_request_duration_seconds';
+  const inner = labels.slice(1, -1);
+  return [
+    ...BUCKETS.map((bound, index) => `${name}_bucket{${inner},le="${String(bound)}"} ${String(buckets[index] ?? 0)}`),
+    `${name}_bucket{${inner},le="+Inf"} ${String(count)}`,
+    `${name}_sum${labels} ${String(sum)}`,
+    `${name}_count${labels} ${String(count)}`,
+  ];
+}

@@ -1,0 +1,37 @@
+/** Reading one object, and writing the outcome of a change. */
+import { notFound } from '../api/api-error.ts';
+import type { Kind } from '../api/kinds.ts';
+import type { KubeObject } from '../api/types.ts';
+import type { Operation } from '../store/store.ts';
+import type { Core } from './core.ts';
+import { encodeStored, Entry } from './entry.ts';
+import { keyOf, storedKind } from './keys.ts';
+
+/** The newest state. Throws NotFound. */
+export async function readObject(core: Core, kind: Kind, namespace: string | undefined, name: string): Promise<Entry> {
+  await core.cache.catchUp();
+  const entry = core.cache.of(kind).get(keyOf(kind, namespace, name));
+  if (!entry) throw notFound(kind, name);
+  return entry;
+}
+
+/** Straight from the store, past the cache: what a writer looks at after it lost a race. */
+export async function readStored(core: Core, kind: Kind, key: string): Promise<Entry | undefined> {
+  const found = await core.store.get(key);
+  return found && new Entry(storedKind(kind), key, found.value, found.revision);
+}
+
+export interface Put {
+  readonly key: string;
+  readonly object: KubeObject;
+  /** Revision the key must have; 0: absent. */
+  readonly expect: number;
+  readonly also: readonly Operation[];
+}
+
+/** One commit, one revision. Throws ConditionFailed. */
+export async function putObject(core: Core, kind: Kind, { key, object, expect, also }: Put): Promise<Entry> {
+  const value = encodeStored(kind, object);
+  const { revision } = await core.store.commit([{ type: 'put', key, value, expect }, ...also]);
+  return new Entry(storedKind(kind), key, value, revision);
+}

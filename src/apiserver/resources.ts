@@ -1,0 +1,214 @@
+/** The verbs on a resource: from what a request says to what the verb's own file does, and back to an answer. */
+import { ApiError, badRequest, notFound } from '../api/api-error.ts';
+import { resourceNameOf, type Kind } from '../api/kinds.ts';
+import type { KubeObject, Status } from '../api/types.ts';
+import { parseJsonWithDuplicates, parseYaml, type ParsedBody } from '../api/json.ts';
+import { decodeChecked, fieldValidationOf, isDryRun, parseBody } from './body.ts';
+import type { Core, WriteContext } from './core.ts';
+import { createObject } from './create.ts';
+import { parseDeleteOptions } from './delete-options.ts';
+import { deleteObject, type Deletion } from './delete.ts';
+import { storedKind } from './keys.ts';
+import { parseListOptions } from './list-options.ts';
+import { listObjects } from './list.ts';
+import { patchTypeOf, type MediaType } from './media-types.ts';
+import { patchObject } from './patch.ts';
+import { readObject } from './read.ts';
+import type { ApiRequest } from './request.ts';
+import type { Answer } from './respond.ts';
+import type { ResourceInfo } from './routes.ts';
+import { updateObject, type Change } from './update.ts';
+import { fromView, toView } from './views.ts';
+import { watchResponse } from './watch-stream.ts';
+
+/** Kinds whose DELETE answers the object rather than a Status when it is gone at once (feature 1-008). */
+const returnsDeleted: ReadonlySet<string> = new Set([
+  'pods',
+  'services',
+  'serviceaccounts',
+  'podtemplates',
+  'persistentvolumes',
+  'persistentvolumeclaims',
+  'resourcequotas',
+]);
+
+export interface Call {
+  readonly core: Core;
+  readonly kind: Kind;
+  readonly info: ResourceInfo;
+  readonly request: ApiRequest;
+  readonly media: MediaType;
+  readonly context: WriteContext;
+}
+
+export function contextOf(request: ApiRequest): WriteContext {
+  return { user: request.user, dryRun: isDryRun(request.query.getAll('dryRun')), warnings: [] };
+}
+
+export function methodNotAllowed(): ApiError {
+  return new ApiError({
+    code: 405,
+    reason: 'MethodNotAllowed',
+    message: 'the server does not allow this method on the requested resource',
+  });
+}
+
+/** A verb on a collection or an item without a subresource, or on `/status`. */
+export async function answerResource(call: Call): Promise<Answer> {
+  const { info, core, kind, request } = call;
+  const { verb, name, subresource } = info;
+  const collection = name === undefined;
+  switch (verb) {
+    case 'list':
+      return await answerList(call);
+    case 'watch':
+      return await answerWatch(call);
+    case 'get':
+    case 'head':
+      if (collection) return await answerList(call);
+      return object(kind, 200, await readObject(core, kind, info.namespace, name));
+    case 'create':
+      if (!collection) throw methodNotAllowed();
+      return await answerCreate(call);
+    case 'update':
+    case 'patch':
+      if (collection) throw methodNotAllowed();
+      return await answerChange(call, name, subresource === 'status' ? 'status' : 'main');
+    case 'delete':
+      if (collection || subresource !== undefined) throw methodNotAllowed();
+      return await answerDelete(call, name);
+    case 'deletecollection':
+      return await answerDeleteCollection(call);
+    case 'connect':
+      throw methodNotAllowed();
+    default:
+      throw badRequest(`unknown method ${request.method}`);
+  }
+}
+
+const object = (kind: Kind, status: number, entry: Extract<Answer, { type: 'object' }>['entry']): Answer => ({
+  type: 'object',
+  status,
+  kind,
+  entry,
+});
+
+/** A namespaced resource is listed in one or all namespaces, but made in exactly one. */
+function requireNamespace({ kind, info }: Call): string | undefined {
+  if (!kind.namespaced || info.namespace !== undefined) return info.namespace;
+  throw badRequest(`the server requires a namespace to write ${resourceNameOf(kind)}`);
+}
+
+async function answerList({ core, kind, info, request }: Call): Promise<Answer> {
+  const options = parseListOptions(kind, info.namespace, request.query);
+  return { type: 'list', kind, list: await listObjects(core, kind, options) };
+}
+
+async function answerWatch({ core, kind, info, request, media }: Call): Promise<Answer> {
+  const options = parseListOptions(kind, info.namespace, request.query, { watch: true, name: info.name });
+  return { type: 'response', response: await watchResponse(core, kind, options, media, request) };
+}
+
+async function answerCreate(call: Call): Promise<Answer> {
+  const { core, kind, request, context } = call;
+  const namespace = requireNamespace(call);
+  const decoded = decodeChecked(kind, parseBody(request), fieldValidationOf(request.query), context.warnings);
+  const entry = await createObject(core, storedKind(kind), namespace, fromView(kind, decoded), context);
+  return object(kind, 201, entry);
+}
+
+async function answerChange(call: Call, name: string, through: Change['through']): Promise<Answer> {
+  const { core, kind, context } = call;
+  const namespace = requireNamespace(call);
+  const apply = call.info.verb === 'patch' ? patchChange(call) : putChange(call, name);
+  const change: Change = { through, apply };
+  const { entry, created } = await updateObject(core, storedKind(kind), namespace, name, change, context);
+  return object(kind, created ? 201 : 200, entry);
+}
+
+function putChange({ kind, info, request, context }: Call, name: string): Change['apply'] {
+  const decoded = decodeChecked(kind, parseBody(request), fieldValidationOf(request.query), context.warnings);
+  checkIdentity(decoded, name, kind.namespaced ? info.namespace : undefined);
+  const wanted = JSON.stringify(fromView(kind, decoded));
+  // A fresh one for each try: what one try fills in must not reach the next.
+  return () => JSON.parse(wanted) as KubeObject;
+}
+
+/** Absent identity is that of the URL; another one is refused. */
+function checkIdentity({ metadata }: KubeObject, name: string, namespace: string | undefined): void {
+  if (!metadata.name) metadata.name = name;
+  if (metadata.name !== name) {
+    throw badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${name})`);
+  }
+  if (namespace === undefined) return;
+  metadata.namespace ||= namespace;
+  if (metadata.namespace !== namespace) {
+    throw badRequest(
+      `the namespace of the object (${metadata.namespace}) does not match the namespace on the URL (${namespace})`,
+    );
+  }
+}
+
+export function parsePatchBody(request: ApiRequest): ParsedBody {
+  const text = new TextDecoder().decode(request.body);
+  // kubectl may send a merge patch as YAML text under the JSON type; YAML is only tried when it cannot be JSON.
+  return /^\s*[[{"]/.test(text) ? parseJsonWithDuplicates(text) : parseYaml(text);
+}
+
+function patchChange({ kind, request, context, info }: Call): Change['apply'] {
+  const type = patchTypeOf(request.headers['content-type']);
+  const validation = fieldValidationOf(request.query);
+  const { value } = parsePatchBody(request);
+  return (current) => {
+    if (!current) throw notFound(kind, info.name ?? '');
+    const base = toView(kind, current);
+    return fromView(kind, patchObject(kind, base, { type, value, validation }, context.warnings));
+  };
+}
+
+async function answerDelete(call: Call, name: string): Promise<Answer> {
+  const { core, kind, request, context } = call;
+  const { dryRun, ...options } = parseDeleteOptions(request);
+  const dry: WriteContext = { ...context, dryRun: dryRun || context.dryRun };
+  const deletion = await deleteObject(core, storedKind(kind), requireNamespace(call), name, options, dry);
+  return deletionAnswer(kind, name, deletion);
+}
+
+export function deletionAnswer(kind: Kind, name: string, { entry, gone }: Deletion): Answer {
+  if (!gone) {
+    const held = (entry.object.metadata.finalizers ?? []).length > 0;
+    return object(kind, held ? 202 : 200, entry);
+  }
+  if (kind.group === '' && returnsDeleted.has(kind.plural)) return object(kind, 200, entry);
+  return { type: 'value', status: 200, value: success(kind, name, entry.object.metadata.uid) };
+}
+
+export function success(kind: Kind, name: string, uid: string | undefined): Status {
+  return {
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata: {},
+    status: 'Success',
+    details: { name, ...(kind.group && { group: kind.group }), kind: kind.plural, ...(uid !== undefined && { uid }) },
+  };
+}
+
+/** Item by item, so that each goes through its own grace and finalizers (feature 8-080). */
+async function answerDeleteCollection(call: Call): Promise<Answer> {
+  const { core, kind, info, request, context } = call;
+  requireNamespace(call);
+  const { dryRun, ...options } = parseDeleteOptions(request);
+  const dry: WriteContext = { ...context, dryRun: dryRun || context.dryRun };
+  const list = await listObjects(core, kind, parseListOptions(kind, info.namespace, request.query));
+  const entries = [];
+  for (const entry of list.entries) {
+    const { namespace, name } = entry.object.metadata;
+    try {
+      entries.push((await deleteObject(core, storedKind(kind), namespace, name, options, dry)).entry);
+    } catch (error) {
+      // Gone in the meantime is what was wanted.
+      if (!(error instanceof ApiError && error.code === 404)) throw error;
+    }
+  }
+  return { type: 'list', kind, list: { ...list, entries, revision: core.cache.revision } };
+}

@@ -1,0 +1,148 @@
+/** From what a verb answers to bytes: JSON or YAML, the object itself, a Table or its metadata (features 8-017 to 8-025, 8-059). */
+import { gzipSync } from 'node:zlib';
+import { stringify } from 'yaml';
+import type { ApiError } from '../api/api-error.ts';
+import { apiVersionOf, type Kind } from '../api/kinds.ts';
+import { partialMetadata, toTable, type IncludeObject } from '../api/table.ts';
+import type { KubeObject, List } from '../api/types.ts';
+import type { Entry } from './entry.ts';
+import type { ListAnswer } from './list.ts';
+import type { MediaType } from './media-types.ts';
+import type { ApiRequest, ApiResponse } from './request.ts';
+import { isView, toView } from './views.ts';
+
+export type Answer =
+  | { readonly type: 'object'; readonly status: number; readonly kind: Kind; readonly entry: Entry }
+  | { readonly type: 'list'; readonly kind: Kind; readonly list: ListAnswer }
+  /** Status, Scale, TokenRequest: answered as they are. */
+  | { readonly type: 'value'; readonly status: number; readonly value: object }
+  | { readonly type: 'response'; readonly response: ApiResponse };
+
+/** Bodies above this are compressed for clients that can read it (feature 8-019). */
+const GZIP_FROM = 128 * 1024;
+
+export function render(
+  answer: Answer,
+  media: MediaType,
+  request: ApiRequest,
+  now: number,
+  warnings: readonly string[],
+): ApiResponse {
+  if (answer.type === 'response') return answer.response;
+  const status = answer.type === 'list' ? 200 : answer.status;
+  return encode(request, status, textOf(answer, media, request, now), media.format, warnings);
+}
+
+export function renderError(error: ApiError, request: ApiRequest, warnings: readonly string[] = []): ApiResponse {
+  const response = encode(request, error.code, JSON.stringify(ordered(error.status)), 'json', warnings);
+  const retry = error.status.details?.retryAfterSeconds;
+  if (retry !== undefined) response.headers['retry-after'] = String(retry);
+  return response;
+}
+
+/** In the order Kubernetes writes a Status (feature 8-089). */
+function ordered({ kind, apiVersion, metadata, status, message, reason, details, code }: ApiError['status']): object {
+  return { kind, apiVersion, metadata, status, message, reason, details, code };
+}
+
+function textOf(
+  answer: Exclude<Answer, { type: 'response' }>,
+  media: MediaType,
+  request: ApiRequest,
+  now: number,
+): string {
+  if (answer.type === 'value') return JSON.stringify(answer.value);
+  const { kind } = answer;
+  if (media.as === 'Table') return JSON.stringify(tableOf(answer, media, request, now));
+  if (media.as === 'PartialObjectMetadata' || media.as === 'PartialObjectMetadataList') {
+    const apiVersion = `meta.k8s.io/${media.version ?? 'v1'}`;
+    if (answer.type === 'object') return JSON.stringify({ ...partialMetadata(answer.entry.object), apiVersion });
+    const items = answer.list.entries.map((entry) => ({ ...partialMetadata(entry.object), apiVersion }));
+    const metadata = listMetadata(answer.list);
+    return JSON.stringify({ kind: 'PartialObjectMetadataList', apiVersion, metadata, items });
+  }
+  if (answer.type === 'object') return objectJson(kind, answer.entry);
+  const items = answer.list.entries.map((entry) => itemJson(kind, entry)).join(',');
+  const head = JSON.stringify({ kind: `${kind.kind}List`, apiVersion: apiVersionOf(kind) }).slice(0, -1);
+  return `${head},"metadata":${JSON.stringify(listMetadata(answer.list))},"items":[${items}]}\n`;
+}
+
+export function objectJson(kind: Kind, entry: Entry): string {
+  return isView(kind) ? JSON.stringify(toView(kind, entry.object)) : entry.json;
+}
+
+function itemJson(kind: Kind, entry: Entry): string {
+  if (!isView(kind)) return entry.itemJson;
+  const { kind: _kind, apiVersion: _apiVersion, ...rest } = toView(kind, entry.object);
+  return JSON.stringify(rest);
+}
+
+function listMetadata({ revision, continue: token, remaining }: ListAnswer): List['metadata'] {
+  return {
+    resourceVersion: String(revision),
+    ...(token !== '' && { continue: token }),
+    ...(remaining !== undefined && { remainingItemCount: remaining }),
+  };
+}
+
+function tableOf(
+  answer: { kind: Kind } & ({ type: 'object'; entry: Entry } | { type: 'list'; list: ListAnswer }),
+  { version = 'v1' }: MediaType,
+  request: ApiRequest,
+  now: number,
+): object {
+  const objects: KubeObject[] =
+    answer.type === 'object' ? [answer.entry.object] : answer.list.entries.map((entry) => entry.object);
+  const metadata = answer.type === 'list' ? listMetadata(answer.list) : undefined;
+  const views = isView(answer.kind) ? objects.map((object) => toView(answer.kind, object)) : objects;
+  const table = toTable(answer.kind, views, now, includeObjectOf(request.query), metadata);
+  return { ...table, apiVersion: `meta.k8s.io/${version}` };
+}
+
+export function includeObjectOf(query: URLSearchParams): IncludeObject {
+  const asked = query.get('includeObject');
+  return asked === 'None' || asked === 'Object' ? asked : 'Metadata';
+}
+
+function encode(
+  request: ApiRequest,
+  status: number,
+  json: string,
+  format: 'json' | 'yaml',
+  warnings: readonly string[],
+): ApiResponse {
+  const headers: ApiResponse['headers'] = {
+    'content-type': `application/${format}`,
+    'cache-control': 'no-cache, private',
+  };
+  if (warnings.length > 0) headers['warning'] = [...new Set(warnings)].map(warningValue);
+  if (format === 'yaml')
+    return { status, headers, body: stringify(JSON.parse(json), { aliasDuplicateObjects: false }) };
+  return compress(request, { status, headers, body: Buffer.from(isPretty(request) ? pretty(json) : json) });
+}
+
+export function compress(request: ApiRequest, response: ApiResponse): ApiResponse {
+  const { body } = response;
+  if (!(body instanceof Uint8Array) || body.length < GZIP_FROM) return response;
+  if (!/\bgzip\b/.test(request.headers['accept-encoding'] ?? '')) return response;
+  // Level 1, as the reader is usually near: a third of the size for a tenth of the time of the default level.
+  const headers = { ...response.headers, 'content-encoding': 'gzip', vary: 'Accept-Encoding' };
+  return { ...response, headers, body: gzipSync(body, { level: 1 }) };
+}
+
+function pretty(json: string): string {
+  return `${JSON.stringify(JSON.parse(json), null, 2)}\n`;
+}
+
+/** By the query, else for people's tools (feature 8-018). */
+function isPretty({ query, headers }: ApiRequest): boolean {
+  const asked = query.get('pretty');
+  if (asked !== null) return asked !== 'false' && asked !== '0';
+  return /^(curl|Wget|Mozilla\/5\.0)/.test(headers['user-agent'] ?? '');
+}
+
+/** RFC 7234 warn-code 299; control characters would break the header. */
+function warningValue(text: string): string {
+  const safe = text.replace(/[\u0000-\u001f\u007f-\uffff]/g, ' ').replace(/(["\\])/g, '\\$1');
+  return `299 - "${safe.slice(0, 1024)}"`;
+}

@@ -1,0 +1,101 @@
+/** From method and path to what is asked for: the same facts authorization, metrics and dispatch work on. */
+import { badRequest } from '../api/api-error.ts';
+import { kindByResource, type Kind, type Subresource } from '../api/kinds.ts';
+
+export type Verb =
+  'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete' | 'deletecollection' | 'connect' | 'head';
+
+/** A path under /api/v1 or /apis/<group>/<version> that names a resource, served or not. */
+export interface ResourceInfo {
+  readonly type: 'resource';
+  readonly verb: Verb;
+  readonly group: string;
+  readonly version: string;
+  /** The plural in the URL. */
+  readonly resource: string;
+  readonly namespace: string | undefined;
+  readonly name: string | undefined;
+  readonly subresource: Subresource | undefined;
+  /** What follows the subresource: `proxy/…`. Percent-encoded as it came. */
+  readonly rest: string;
+  /** Undefined: no such resource here. */
+  readonly kind: Kind | undefined;
+}
+
+/** Everything else: /version, /healthz, discovery, /openapi/v2. */
+export interface PathInfo {
+  readonly type: 'path';
+  readonly path: string;
+  readonly verb: string;
+}
+
+export type RequestInfo = ResourceInfo | PathInfo;
+
+const streamed: readonly string[] = ['log', 'exec', 'attach', 'portforward', 'proxy'];
+
+/** Throws BadRequest for a path that cannot be decoded. */
+export function parsePath(method: string, path: string, query: URLSearchParams): RequestInfo {
+  const plain: PathInfo = { type: 'path', path, verb: method.toLowerCase() };
+  const parts = path.split('/').slice(1);
+  const [root] = parts;
+  if (root !== 'api' && root !== 'apis') return plain;
+  const [group, version, ...under] = root === 'api' ? ['', ...parts.slice(1)] : parts.slice(1);
+  if (group === undefined || version === undefined || under.length === 0 || under[0] === '') return plain;
+  const scoped = under[0] === 'namespaces' && under.length > 2 && !isNamespaceSubresource(under);
+  const namespace = scoped ? decode(under[1]) : undefined;
+  const [resource, name, subresource, ...rest] = scoped ? under.slice(2) : under;
+  const plural = decode(resource);
+  return {
+    type: 'resource',
+    verb: verbOf(method, decode(name), subresource, query),
+    group,
+    version,
+    resource: plural,
+    namespace,
+    name: decode(name) || undefined,
+    subresource: (decode(subresource) || undefined) as Subresource | undefined,
+    rest: rest.join('/'),
+    kind: kindByResource(group, version, plural),
+  };
+}
+
+/** /namespaces/x/status is the Namespace's own status, not a resource of namespace x. */
+function isNamespaceSubresource(under: readonly string[]): boolean {
+  return under.length === 3 && (under[2] === 'status' || under[2] === 'finalize');
+}
+
+function decode(segment: string | undefined): string {
+  if (segment === undefined) return '';
+  let text;
+  try {
+    text = decodeURIComponent(segment);
+  } catch {
+    throw badRequest(`the path segment ${JSON.stringify(segment)} is not valid percent-encoding`);
+  }
+  // A slash inside a name would reach into another object's key.
+  if (text.includes('/') || text.includes('\0')) {
+    throw badRequest(`invalid path segment ${JSON.stringify(text)}: may not contain '/'`);
+  }
+  return text;
+}
+
+const isTrue = (text: string | null): boolean => text === 'true' || text === '1';
+
+function verbOf(method: string, name: string, subresource: string | undefined, query: URLSearchParams): Verb {
+  if (subresource !== undefined && streamed.includes(subresource) && subresource !== 'log') return 'connect';
+  switch (method) {
+    case 'POST':
+      return 'create';
+    case 'PUT':
+      return 'update';
+    case 'PATCH':
+      return 'patch';
+    case 'DELETE':
+      return name === '' ? 'deletecollection' : 'delete';
+    case 'HEAD':
+      return 'head';
+    default:
+      if (isTrue(query.get('watch'))) return 'watch';
+      return name === '' ? 'list' : 'get';
+  }
+}

@@ -1,0 +1,177 @@
+/** The socket: HTTPS on Node's own server, in front of a function. Everything Kubernetes is behind that function. */
+import { createServer, type Server as HttpsServer } from 'node:https';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
+import type { Peer } from './authenticate.ts';
+import { MAX_BODY } from './body.ts';
+import { isStream, type ApiResponse, type BodyStream } from './request.ts';
+
+export interface ServeOptions {
+  readonly bindAddress: string;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly cert: string;
+  readonly key: string;
+  /** The CA of client certificates. */
+  readonly clientCa: string;
+}
+
+/** A request before anybody knows whose it is. */
+export interface RawRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly body: Uint8Array;
+  readonly peer: Peer;
+  readonly remoteAddress: string;
+}
+
+export interface Handlers {
+  request(request: RawRequest): Promise<ApiResponse>;
+  /** Owns the socket from here on. `head` came behind the request's headers. */
+  upgrade(request: RawRequest, socket: Duplex, head: Buffer): void;
+}
+
+export interface Listening {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** Milliseconds. */
+const HEADERS_TIMEOUT = 30_000;
+const KEEP_ALIVE = 90_000;
+
+export async function listen(options: ServeOptions, handlers: Handlers): Promise<Listening> {
+  const { cert, key, clientCa, bindAddress, port } = options;
+  const server = createServer(
+    { cert, key, ca: clientCa, requestCert: true, rejectUnauthorized: false, minVersion: 'TLSv1.2' },
+    (request, response) => {
+      void answer(handlers, request, response);
+    },
+  );
+  server.headersTimeout = HEADERS_TIMEOUT;
+  server.requestTimeout = 0; // streams; the time to send headers is bounded above, the body below
+  server.keepAliveTimeout = KEEP_ALIVE;
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    socket.on('error', () => socket.destroy());
+    handlers.upgrade(rawRequest(request, Buffer.alloc(0)), socket, head);
+  });
+  server.on('tlsClientError', (_error, socket) => socket.destroy());
+  server.on('clientError', (_error, socket) => socket.destroy());
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, bindAddress, resolve);
+  });
+  const bound = server.address();
+  return {
+    port: typeof bound === 'object' && bound ? bound.port : port,
+    close: () => closeServer(server),
+  };
+}
+
+function closeServer(server: HttpsServer): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => {
+      resolve();
+    });
+    server.closeAllConnections();
+  });
+}
+
+async function answer(handlers: Handlers, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  try {
+    const body = await readBody(request);
+    send(request, response, await handlers.request(rawRequest(request, body)));
+  } catch {
+    // Only the connection itself can fail here: the client went away.
+    response.destroy();
+  }
+}
+
+function rawRequest(request: IncomingMessage, body: Uint8Array): RawRequest {
+  const url = request.url ?? '/';
+  const mark = url.indexOf('?');
+  const headers: Record<string, string | undefined> = {};
+  for (const [name, value] of Object.entries(request.headers)) {
+    headers[name] = Array.isArray(value) ? value.join(',') : value;
+  }
+  return {
+    method: request.method ?? 'GET',
+    path: mark < 0 ? url : url.slice(0, mark),
+    query: new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1)),
+    headers,
+    body,
+    peer: peerOf(request.socket),
+    remoteAddress: request.socket.remoteAddress ?? '',
+  };
+}
+
+/** The subject only of a certificate that our CA signed and whose time is now. */
+function peerOf(socket: Socket): Peer {
+  const secure = socket as TLSSocket;
+  if (!secure.authorized) return {};
+  const { subject } = secure.getPeerCertificate() as { subject?: Peer['subject'] };
+  return { subject };
+}
+
+/** Reads a little beyond the limit, so that the handler sees it and can answer 413; the rest is thrown away. */
+function readBody(request: IncomingMessage): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    request.on('data', (chunk: Buffer) => {
+      if (size > MAX_BODY) return;
+      size += chunk.length;
+      chunks.push(chunk);
+      if (size > MAX_BODY) resolve(Buffer.concat(chunks));
+    });
+    request.on('end', () => {
+      resolve(chunks.length === 1 ? (chunks[0] ?? Buffer.alloc(0)) : Buffer.concat(chunks));
+    });
+    request.on('error', reject);
+    request.on('close', () => {
+      reject(new Error('the client went away'));
+    });
+  });
+}
+
+function send(request: IncomingMessage, response: ServerResponse, { status, headers, body }: ApiResponse): void {
+  if (isStream(body)) {
+    sendStream(request, response, status, headers, body);
+    return;
+  }
+  const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+  if (bytes.length > 0 || status !== 304) response.setHeader('content-length', bytes.length);
+  if (status === 413) response.setHeader('connection', 'close');
+  response.writeHead(status, headers);
+  response.end(request.method === 'HEAD' ? undefined : bytes);
+}
+
+function sendStream(
+  request: IncomingMessage,
+  response: ServerResponse,
+  status: number,
+  headers: ApiResponse['headers'],
+  body: BodyStream,
+): void {
+  response.writeHead(status, headers);
+  response.flushHeaders();
+  request.socket.setNoDelay(true);
+  const stop = body.start({
+    write: (chunk) => {
+      if (!response.writableEnded) response.write(chunk);
+    },
+    pending: () => response.writableLength + request.socket.writableLength,
+    drained: (callback) => {
+      if (response.writableNeedDrain) response.once('drain', callback);
+      else setImmediate(callback);
+    },
+    end: () => {
+      response.end();
+    },
+  });
+  response.on('close', stop);
+}

@@ -1,0 +1,20 @@
+/** What a running API server is made of; `handle` and the upgrades work on it. */
+import type { Authorizer } from './authorize.ts';
+import type { Core } from './core.ts';
+import type { Check } from './health.ts';
+import type { Gauge, Metrics } from './metrics.ts';
+import type { TokenIssuer } from './service-account-tokens.ts';
+import type { Kubelets } from './streams/kubelets.ts';
+
+export interface Server {
+  readonly core: Core;
+  readonly authorizer: Authorizer;
+  readonly tokens: TokenIssuer;
+  readonly metrics: Metrics;
+  readonly checks: readonly Check[];
+  /** How the nodes are reached for logs, exec, attach and port-forward. */
+  readonly kubelets: Kubelets;
+  /** `172.30.0.1:6443`, as discovery tells it. */
+  readonly address: string;
+  gauges(): Gauge[];
+}

@@ -1,0 +1,73 @@
+/** Container logs: the kubelet's answer, passed on as it comes (feature 7-063). */
+import { request as httpsRequest } from 'node:https';
+import type { IncomingMessage } from 'node:http';
+import { ApiError } from '../../api/api-error.ts';
+import type { Pod } from '../../api/types.ts';
+import type { ApiResponse, BodyStream } from '../request.ts';
+import { unreachable, type Kubelets } from './kubelets.ts';
+import { logTarget } from './targets.ts';
+
+/** Bytes the reader may be behind before the kubelet is asked to wait. */
+const HIGH_WATER = 256 * 1024;
+/** Of a kubelet's refusal. */
+const MAX_MESSAGE = 64 * 1024;
+
+/** Throws ApiError: what the kubelet refused with, or that it does not answer. */
+export async function logResponse(kubelets: Kubelets, pod: Pod, query: URLSearchParams): Promise<ApiResponse> {
+  const path = logTarget(pod, query);
+  const incoming = await get(kubelets, pod, path);
+  if (incoming.statusCode !== 200) throw await refusal(incoming);
+  return {
+    status: 200,
+    headers: { 'content-type': 'text/plain', 'x-content-type-options': 'nosniff' },
+    body: relay(incoming),
+  };
+}
+
+function get(kubelets: Kubelets, pod: Pod, path: string): Promise<IncomingMessage> {
+  const address = kubelets.addressOf(pod);
+  return new Promise((resolve, reject) => {
+    const request = httpsRequest(kubelets.options(address, path), resolve);
+    request.on('timeout', () => request.destroy(new Error('i/o timeout')));
+    request.on('response', () => request.setTimeout(0));
+    request.on('error', (error) => {
+      reject(unreachable(address, path, error));
+    });
+    request.end();
+  });
+}
+
+function relay(incoming: IncomingMessage): BodyStream {
+  return {
+    start(sink) {
+      incoming.on('data', (chunk: Buffer) => {
+        sink.write(chunk);
+        if (sink.pending() < HIGH_WATER) return;
+        incoming.pause();
+        sink.drained(() => incoming.resume());
+      });
+      incoming.on('end', () => {
+        sink.end();
+      });
+      incoming.on('error', () => {
+        sink.end();
+      });
+      return () => incoming.destroy();
+    },
+  };
+}
+
+/** What a kubelet says no with is text; the client gets it as a Status. */
+export async function refusal(incoming: IncomingMessage): Promise<ApiError> {
+  let text = '';
+  for await (const chunk of incoming) {
+    if (text.length < MAX_MESSAGE) text += String(chunk);
+  }
+  const code = incoming.statusCode ?? 500;
+  const reasons: Record<number, string> = { 400: 'BadRequest', 401: 'Unauthorized', 403: 'Forbidden', 404: 'NotFound' };
+  return new ApiError({
+    code,
+    reason: reasons[code] ?? 'InternalError',
+    message: text.trim() || `kubelet: ${String(code)}`,
+  });
+}

@@ -1,0 +1,127 @@
+/** Subresources other than status: which verb they take and what they do. */
+import { badRequest } from '../../api/api-error.ts';
+import { NAMESPACES, PODS, SERVICE_ACCOUNTS, type Kind, type Subresource } from '../../api/kinds.ts';
+import type { KubeObject, Namespace, Pod } from '../../api/types.ts';
+import type { DeleteOptions } from '../../client/client.ts';
+import { decodeChecked, fieldValidationOf, parseBody } from '../body.ts';
+import type { Core, WriteContext } from '../core.ts';
+import { deleteObject } from '../delete.ts';
+import { patchTypeOf } from '../media-types.ts';
+import { patchObject } from '../patch.ts';
+import { readObject } from '../read.ts';
+import type { Answer } from '../respond.ts';
+import { methodNotAllowed, parsePatchBody, success, type Call } from '../resources.ts';
+import type { TokenIssuer } from '../service-account-tokens.ts';
+import { updateObject } from '../update.ts';
+import { applyBinding, BINDING, type Binding } from './binding.ts';
+import { admitEviction, EVICTION } from './eviction.ts';
+import { applyScale, SCALE, scaleOf, type Scale } from './scale.ts';
+import { requestToken, TOKEN_REQUEST, type TokenRequest } from './token.ts';
+
+/** Served ones that are not streams. */
+export const plainSubresources: readonly Subresource[] = [
+  'status',
+  'scale',
+  'binding',
+  'eviction',
+  'token',
+  'finalize',
+];
+
+export async function answerSubresource(call: Call, tokens: TokenIssuer): Promise<Answer> {
+  const { info, core, kind, context } = call;
+  const { subresource, name } = info;
+  if (name === undefined) throw badRequest('a subresource needs the name of its object');
+  if (subresource === 'scale') return await answerScale(call, name);
+  if (info.verb === 'create' && kind === PODS && subresource === 'binding') {
+    const binding = decodeBody<Binding>(call, BINDING);
+    await bindPod(core, info.namespace, name, binding, context);
+    return { type: 'value', status: 201, value: { ...success(kind, name, undefined), code: 201 } };
+  }
+  if (info.verb === 'create' && kind === PODS && subresource === 'eviction') {
+    const eviction = decodeBody<KubeObject & { deleteOptions?: DeleteOptions }>(call, EVICTION);
+    await evictPod(core, info.namespace ?? '', name, eviction.deleteOptions ?? {}, context);
+    return { type: 'value', status: 201, value: { ...success(kind, name, undefined), code: 201 } };
+  }
+  if (info.verb === 'create' && kind === SERVICE_ACCOUNTS && subresource === 'token') {
+    const request = decodeBody<TokenRequest>(call, TOKEN_REQUEST);
+    return { type: 'value', status: 201, value: await requestToken(core, tokens, info.namespace ?? '', name, request) };
+  }
+  if (info.verb === 'update' && kind === NAMESPACES && subresource === 'finalize') {
+    const entry = await finalizeNamespace(core, name, decodeBody<Namespace>(call, kind), context);
+    return { type: 'object', status: 200, kind, entry };
+  }
+  throw methodNotAllowed();
+}
+
+function decodeBody<T extends KubeObject>({ request, context }: Call, kind: Parameters<typeof decodeChecked>[0]): T {
+  const validation = fieldValidationOf(request.query);
+  return decodeChecked(kind, parseBody(request), validation, context.warnings) as T;
+}
+
+async function answerScale(call: Call, name: string): Promise<Answer> {
+  const { info, core, kind, request, context } = call;
+  if (info.verb === 'get' || info.verb === 'head') {
+    const entry = await readObject(core, kind, info.namespace, name);
+    return { type: 'value', status: 200, value: scaleOf(kind, entry.object) };
+  }
+  let wanted: (current: Scale) => Scale;
+  if (info.verb === 'update') {
+    const scale = decodeBody<Scale>(call, SCALE);
+    wanted = () => scale;
+  } else if (info.verb === 'patch') {
+    const type = patchTypeOf(request.headers['content-type']);
+    const { value } = parsePatchBody(request);
+    wanted = (current) => patchObject<Scale>(SCALE, current, { type, value, validation: 'Warn' }, context.warnings);
+  } else throw methodNotAllowed();
+  return { type: 'value', status: 200, value: await scaleObject(core, kind, info.namespace, name, wanted, context) };
+}
+
+export async function scaleObject(
+  core: Core,
+  kind: Kind,
+  namespace: string | undefined,
+  name: string,
+  wanted: (current: Scale) => Scale,
+  context: WriteContext,
+): Promise<Scale> {
+  const apply = (current: KubeObject | undefined): KubeObject => {
+    const object = current as KubeObject;
+    return applyScale(object, wanted(scaleOf(kind, object)));
+  };
+  const { entry } = await updateObject(core, kind, namespace, name, { through: 'main', apply }, context);
+  return scaleOf(kind, entry.object);
+}
+
+export async function bindPod(
+  core: Core,
+  namespace: string | undefined,
+  name: string,
+  binding: Binding,
+  context: WriteContext,
+): Promise<void> {
+  const apply = (pod: KubeObject | undefined) => applyBinding(pod as Pod, binding, core.clock.now());
+  await updateObject(core, PODS, namespace, name, { through: 'raw', apply }, context);
+}
+
+export async function evictPod(
+  core: Core,
+  namespace: string,
+  name: string,
+  options: DeleteOptions,
+  context: WriteContext,
+): Promise<void> {
+  await admitEviction(core, namespace, name, context);
+  await deleteObject(core, PODS, namespace, name, options, context);
+}
+
+/** Only spec.finalizers is taken over: the namespace goes when the last is gone (feature 8-083). */
+export async function finalizeNamespace(core: Core, name: string, wanted: Namespace, context: WriteContext) {
+  const apply = (current: KubeObject | undefined): KubeObject => {
+    const namespace = current as Namespace;
+    namespace.spec = { ...namespace.spec, finalizers: wanted.spec?.finalizers ?? [] };
+    if (wanted.metadata.resourceVersion) namespace.metadata.resourceVersion = wanted.metadata.resourceVersion;
+    return namespace;
+  };
+  return (await updateObject(core, NAMESPACES, undefined, name, { through: 'raw', apply }, context)).entry;
+}
