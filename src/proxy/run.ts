@@ -296,11 +296,17 @@ async function realHost(log: Log): Promise<ProxyHost> {
   return { iptables, conntrack: createConntrack(), sysctl };
 }
 
-/** 3-042, 3-046: settings of the node's namespace, as far as it may change them. */
+/** 3-042, 3-046 and what bridges need: settings of the node's namespace, as far as it may change them. */
 async function prepareKernel(host: ProxyHost, localhostNodePorts: boolean) {
   const warnings: string[] = [];
   if (localhostNodePorts && !(await host.sysctl.write('net.ipv4.conf.all.route_localnet', '1'))) {
     warnings.push('net.ipv4.conf.all.route_localnet cannot be set: node ports will not answer on 127.0.0.1');
+  }
+  // without it, answers between Pods on one bridge take the short way and are never translated back
+  if (!(await host.sysctl.write('net.bridge.bridge-nf-call-iptables', '1'))) {
+    warnings.push(
+      'net.bridge.bridge-nf-call-iptables cannot be set: Pods of this node may not reach each other through Services',
+    );
   }
   const liberal = await host.sysctl.read('net.netfilter.nf_conntrack_tcp_be_liberal');
   return { dropInvalid: liberal === undefined || liberal === '0', warnings };

@@ -14,15 +14,18 @@ export interface CompiledService {
   readonly filterFirewall: readonly Rule[];
 }
 
-/** Comments on endpoint rules cost memory by the megabyte in large clusters, so there they are left out (3-053). */
-export interface Style {
+/** What the whole Plan says about every port. */
+export interface Context {
+  /** Comments on endpoint rules cost memory by the megabyte in large clusters, so there they are left out (3-053). */
   readonly endpointComments: boolean;
+  /** The addresses on which node ports answer. */
+  readonly nodePortDestinations: readonly (readonly Match[])[];
 }
 
 const hasEndpoints = (service: ServicePort): boolean =>
   service.clusterEndpoints.length > 0 || service.localEndpoints.length > 0;
 
-export function compileService(service: ServicePort, options: PlanOptions, style: Style): CompiledService {
+export function compileService(service: ServicePort, options: PlanOptions, context: Context): CompiledService {
   const chains = {
     cluster: serviceChain('SVC', service),
     local: serviceChain('SVL', service),
@@ -46,12 +49,14 @@ export function compileService(service: ServicePort, options: PlanOptions, style
   for (const ip of service.loadBalancerIPs) entry(ip, 'loadbalancer IP', guarded ? chains.firewall : chains.external);
   const nodePort: Match[] = service.nodePort === undefined ? [] : [...protocol(service), dport(service.nodePort)];
   if (service.nodePort !== undefined && nowhere) {
-    const local: Match = { kind: 'address-type', of: 'dst', type: 'LOCAL' };
-    filterExternal.push(rule([nowhere.comment, local, ...nodePort], nowhere.target));
+    // only where the node port would answer: elsewhere its number may be somebody else's
+    for (const local of context.nodePortDestinations) {
+      filterExternal.push(rule([nowhere.comment, ...local, ...nodePort], nowhere.target));
+    }
   }
   const internalNowhere = refusal(service, service.internalRoute);
   return {
-    chains: ownChains(service, options, style, chains, guarded),
+    chains: ownChains(service, options, context, chains, guarded),
     natServices,
     natNodePorts:
       service.nodePort !== undefined && hasEndpoints(service)
@@ -81,7 +86,7 @@ interface ChainNames {
 function ownChains(
   service: ServicePort,
   options: PlanOptions,
-  style: Style,
+  context: Context,
   names: ChainNames,
   guarded: boolean,
 ): Chain[] {
@@ -90,7 +95,7 @@ function ownChains(
   const pool = (name: string, endpoints: readonly Endpoint[], isInternal: boolean) => {
     if (endpoints.length === 0) return;
     const first = isInternal ? foreignMasquerade(service, options) : [];
-    chains.push({ name, rules: [...first, ...balance(service, endpoints, style)] });
+    chains.push({ name, rules: [...first, ...balance(service, endpoints, context)] });
   };
   pool(names.cluster, clusterEndpoints, service.internalRoute === 'Cluster');
   pool(names.local, localEndpoints, service.internalRoute === 'Local');
@@ -102,7 +107,7 @@ function ownChains(
   for (const endpoint of [...clusterEndpoints, ...localEndpoints]) {
     if (seen.has(endpoint.address)) continue;
     seen.add(endpoint.address);
-    chains.push({ name: endpointChain(service, endpoint), rules: endpointRules(service, endpoint, style) });
+    chains.push({ name: endpointChain(service, endpoint), rules: endpointRules(service, endpoint, context) });
   }
   return chains;
 }
@@ -116,9 +121,9 @@ function foreignMasquerade(service: ServicePort, options: PlanOptions): Rule[] {
 }
 
 /** 3-051, 3-052: first whoever remembers the client, then one at random: 1/n, 1/(n-1), …, all that is left. */
-function balance(service: ServicePort, endpoints: readonly Endpoint[], style: Style): Rule[] {
+function balance(service: ServicePort, endpoints: readonly Endpoint[], context: Context): Rule[] {
   const says = (endpoint: Endpoint): Match[] =>
-    style.endpointComments ? [comment(`${service.name} -> ${endpoint.address}`)] : [];
+    context.endpointComments ? [comment(`${service.name} -> ${endpoint.address}`)] : [];
   const rules: Rule[] = [];
   if (service.affinitySeconds !== undefined) {
     for (const endpoint of endpoints) {
@@ -136,8 +141,8 @@ function balance(service: ServicePort, endpoints: readonly Endpoint[], style: St
 }
 
 /** 3-050: mark the endpoint that talks to itself, then translate. */
-function endpointRules(service: ServicePort, endpoint: Endpoint, style: Style): Rule[] {
-  const says = style.endpointComments ? [comment(service.name)] : [];
+function endpointRules(service: ServicePort, endpoint: Endpoint, context: Context): Rule[] {
+  const says = context.endpointComments ? [comment(service.name)] : [];
   const name = endpointChain(service, endpoint);
   const remember: Match[] = service.affinitySeconds === undefined ? [] : [{ kind: 'recent-set', name }];
   return [

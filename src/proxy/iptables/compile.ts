@@ -1,6 +1,6 @@
 /** Plan -> iptables rules as data: the chains tutorials show, in the order and with the comments people know (3-032..3-071). */
 import type { Plan, PlanOptions, ServicePort } from '../plan/types.ts';
-import { compileService, type CompiledService } from './compile-service.ts';
+import { compileService, type CompiledService, type Context } from './compile-service.ts';
 import * as names from './names.ts';
 import { comment, jumpTo, rule, type Chain, type Jump, type Match, type Rule, type RuleSet } from './rule-set.ts';
 
@@ -11,7 +11,9 @@ export const LARGE_CLUSTER_ENDPOINTS = 1000;
 export function compile(plan: Plan): RuleSet {
   const endpoints = plan.servicePorts.reduce((sum, service) => sum + service.servingAddresses.length, 0);
   const style = endpoints > LARGE_CLUSTER_ENDPOINTS ? 'large' : 'small';
-  const all = plan.servicePorts.map((service) => remembered(service, plan.options, style));
+  const context = { endpointComments: style === 'small', nodePortDestinations: nodePortDestinations(plan) };
+  const key = `${style} ${String(plan.nodePortIPs)}`;
+  const all = plan.servicePorts.map((service) => remembered(service, plan.options, context, key));
   const join = (pick: (one: CompiledService) => readonly Rule[]) => all.flatMap(pick);
   const filter: Chain[] = [
     { name: names.SERVICES, rules: join((one) => one.filterServices) },
@@ -34,13 +36,14 @@ export function compile(plan: Plan): RuleSet {
   return { family: plan.options.family, tables: { mangle, filter, nat }, jumps: jumpsOf(plan.options) };
 }
 
-const memory = new WeakMap<ServicePort, { options: PlanOptions; style: string; compiled: CompiledService }>();
+const memory = new WeakMap<ServicePort, { options: PlanOptions; key: string; compiled: CompiledService }>();
 
-function remembered(service: ServicePort, options: PlanOptions, style: 'small' | 'large'): CompiledService {
+/** `key` says of `context` all that counts. */
+function remembered(service: ServicePort, options: PlanOptions, context: Context, key: string): CompiledService {
   const known = memory.get(service);
-  if (known?.options === options && known.style === style) return known.compiled;
-  const compiled = compileService(service, options, { endpointComments: style === 'small' });
-  memory.set(service, { options, style, compiled });
+  if (known?.options === options && known.key === key) return known.compiled;
+  const compiled = compileService(service, options, context);
+  memory.set(service, { options, key, compiled });
   return compiled;
 }
 
@@ -83,15 +86,17 @@ const localnetRule: Rule = rule(
 /** 3-065: how packets to the node's own addresses reach KUBE-NODEPORTS; behind all Services, whose IPs may be local too. */
 function nodePortEntries(plan: Plan): Rule[] {
   const about = comment('kubernetes service nodeports; NOTE: this must be the last rule in this chain');
-  const to = jumpTo(names.NODE_PORTS);
-  if (plan.nodePortIPs !== 'all') {
-    return plan.nodePortIPs.map((ip) => rule([about, { kind: 'destination', cidr: ip }], to));
-  }
+  return nodePortDestinations(plan).map((matches) => rule([about, ...matches], jumpTo(names.NODE_PORTS)));
+}
+
+/** The addresses on which node ports answer: each entry is one way for a packet to be for them. */
+function nodePortDestinations(plan: Plan): readonly (readonly Match[])[] {
+  if (plan.nodePortIPs !== 'all') return plan.nodePortIPs.map((ip) => [{ kind: 'destination', cidr: ip }]);
   const loopback = plan.options.family === 'IPv6' ? '::1' : '127.0.0.0/8';
   const notLoopback: Match[] = guardsLocalhost(plan.options)
     ? []
     : [{ kind: 'destination', cidr: loopback, not: true }];
-  return [rule([about, { kind: 'address-type', of: 'dst', type: 'LOCAL' }, ...notLoopback], to)];
+  return [[{ kind: 'address-type', of: 'dst', type: 'LOCAL' }, ...notLoopback]];
 }
 
 /** 3-032..3-035, in the order in which they stand once all are in. */

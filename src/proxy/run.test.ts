@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { ENDPOINT_SLICES, EVENTS, SERVICES } from '../api/kinds.ts';
+import type { EndpointSlice, KubeObject, Service } from '../api/types.ts';
+import { FakeClient } from '../client/fake-client.ts';
+import { FakeConntrack } from '../host/conntrack.ts';
+import { HostError } from '../host/exec.ts';
+import { FakeIptables } from '../host/iptables-fake.ts';
+import { FakeSysctl } from '../host/sysctl.ts';
+import { silentLog } from '../lib/log.ts';
+import { dryRun, runProxy } from './run.ts';
+
+const service = (name: string, clusterIP: string): KubeObject & { spec: object } => ({
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { name, namespace: 'default' },
+  spec: { clusterIP, ports: [{ port: 80, protocol: 'TCP' }] },
+});
+const slice = (name: string, ...ips: string[]): KubeObject => ({
+  apiVersion: 'discovery.k8s.io/v1',
+  kind: 'EndpointSlice',
+  metadata: { name: `${name}-x`, namespace: 'default', labels: { 'kubernetes.io/service-name': name } },
+  ...{
+    addressType: 'IPv4',
+    ports: [{ port: 9376, protocol: 'TCP' }],
+    endpoints: ips.map((ip) => ({ addresses: [ip] })),
+  },
+});
+
+/** Resolves when the rules satisfy `test`: woken by every write, never by time. */
+class WatchedIptables extends FakeIptables {
+  #waiting: { test: (dump: string) => boolean; resolve: () => void }[] = [];
+  override async restore(text: string): Promise<void> {
+    await super.restore(text);
+    const dump = this.dump();
+    this.#waiting = this.#waiting.filter(({ test, resolve }) => {
+      if (!test(dump)) return true;
+      resolve();
+      return false;
+    });
+  }
+  until(test: (dump: string) => boolean): Promise<void> {
+    if (test(this.dump())) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push({ test, resolve }));
+  }
+}
+
+function start(client: FakeClient, iptables = new WatchedIptables()) {
+  const host = {
+    iptables,
+    conntrack: new FakeConntrack(),
+    sysctl: new FakeSysctl({
+      'net.ipv4.conf.all.route_localnet': '0',
+      'net.bridge.bridge-nf-call-iptables': '0',
+      'net.netfilter.nf_conntrack_tcp_be_liberal': '0',
+    }),
+  };
+  const proxy = runProxy({
+    client,
+    nodeName: 'node01',
+    nodeIps: ['172.30.0.11'],
+    mode: 'iptables',
+    clusterCidr: '10.244.0.0/16',
+    healthzBindAddress: '',
+    metricsBindAddress: '',
+    flushCheckPeriod: 5,
+    log: silentLog,
+    host,
+  });
+  return { proxy, ...host };
+}
+
+describe('the proxy', () => {
+  it('writes the rules of what it finds, says Starting, and sets what the kernel needs', async () => {
+    const client = new FakeClient([service('web', '10.96.0.5'), slice('web', '10.244.1.1')]);
+    const { proxy, iptables, sysctl } = start(client);
+    await proxy.synced;
+    assert.match(iptables.dump(), /default\/web: cluster IP/);
+    assert.match(iptables.dump(), /--to-destination 10\.244\.1\.1:9376/);
+    assert.ok(proxy.lastSyncAt > 0);
+    assert.equal(sysctl.values.get('net.ipv4.conf.all.route_localnet'), '1');
+    assert.equal(sysctl.values.get('net.bridge.bridge-nf-call-iptables'), '1');
+    const events = await client.list(EVENTS);
+    assert.deepEqual(
+      events.items.map((event) => event.reason),
+      ['Starting'],
+    );
+    await proxy.stop();
+  });
+
+  it('writes nothing while one of the two lists is missing', async () => {
+    const client = new FakeClient([service('web', '10.96.0.5'), slice('web', '10.244.1.1')]);
+    client.failNext('list', new Error('not now'), ENDPOINT_SLICES);
+    const { proxy, iptables } = start(client);
+    await proxy.synced;
+    for (const text of iptables.restored) assert.doesNotMatch(text, /has no endpoints/);
+    await proxy.stop();
+  });
+
+  it('follows changes of Services and endpoints', async () => {
+    const client = new FakeClient([service('web', '10.96.0.5'), slice('web', '10.244.1.1')]);
+    const { proxy, iptables } = start(client);
+    await proxy.synced;
+    client.seed(slice('web', '10.244.1.2'));
+    await iptables.until((dump) => dump.includes('10.244.1.2:9376') && !dump.includes('10.244.1.1:9376'));
+    await client.create(SERVICES, service('other', '10.96.0.6') as Service);
+    await iptables.until((dump) => dump.includes('default/other: has no endpoints'));
+    await client.create(ENDPOINT_SLICES, slice('other', '10.244.1.3') as EndpointSlice);
+    await iptables.until((dump) => dump.includes('default/other: cluster IP') && !dump.includes('has no endpoints'));
+    await client.delete(SERVICES, 'web', 'default');
+    await iptables.until((dump) => !dump.includes('default/web'));
+    await proxy.stop();
+  });
+
+  it('mends a flush by another program', async () => {
+    const client = new FakeClient([service('web', '10.96.0.5'), slice('web', '10.244.1.1')]);
+    const { proxy, iptables } = start(client);
+    await proxy.synced;
+    const before = iptables.dump();
+    for (const table of ['nat', 'filter', 'mangle']) iptables.flush(table, { delete: true });
+    await iptables.until((dump) => dump === before);
+    await proxy.stop();
+  });
+
+  it('tries a failed write again and then has everything', async () => {
+    const client = new FakeClient([service('web', '10.96.0.5'), slice('web', '10.244.1.1')]);
+    const iptables = new WatchedIptables();
+    iptables.failNext = new HostError(['iptables-restore'], 'exit code 4', 4, 'xtables lock');
+    const { proxy } = start(client, iptables);
+    await proxy.synced;
+    assert.match(iptables.dump(), /10\.244\.1\.1:9376/);
+    await proxy.stop();
+  });
+
+  it('leaves the rules in place when it stops, and the next one adopts them', async () => {
+    const client = new FakeClient([service('web', '10.96.0.5'), slice('web', '10.244.1.1')]);
+    const first = start(client);
+    await first.proxy.synced;
+    await first.proxy.stop();
+    const writes = first.iptables.restored.length;
+    const second = start(client, first.iptables);
+    await second.proxy.synced;
+    assert.equal(first.iptables.restored.length, writes);
+    await second.proxy.stop();
+  });
+
+  it('refuses a cluster CIDR that is none', () => {
+    const wrong = {
+      client: new FakeClient(),
+      nodeName: 'n',
+      nodeIps: [],
+      mode: 'iptables',
+      clusterCidr: 'pods',
+      log: silentLog,
+    } as const;
+    assert.throws(() => runProxy(wrong), /clusterCidr: "pods" holds no IPv4 range/);
+  });
+
+  it('prints in a dry run what it would write', async () => {
+    const client = new FakeClient([service('web', '10.96.0.5'), slice('web', '10.244.1.1')]);
+    const text = await dryRun({ client, nodeName: 'node01', nodeIps: ['172.30.0.11'], clusterCidr: '10.244.0.0/16' });
+    const { proxy, iptables } = start(client);
+    await proxy.synced;
+    assert.equal(iptables.restored[0], text);
+    await proxy.stop();
+  });
+});

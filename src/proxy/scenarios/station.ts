@@ -1,0 +1,106 @@
+/**
+ * One machine of the kernel world, as a process: answers on the ports it is told with its name and whom it saw, and sends probes.
+ * Orders come as JSON lines on standard input, results go out the same way. `station.ts NAME PORT…`.
+ */
+import { createSocket } from 'node:dgram';
+import { connect, createServer } from 'node:net';
+import { createInterface } from 'node:readline';
+
+export interface Probe {
+  readonly host: string;
+  readonly port: number;
+  readonly protocol: 'TCP' | 'UDP';
+  /** Stop when all of these have answered. */
+  readonly until: readonly string[];
+  readonly tries: number;
+  /** Source port, UDP only: the same one is the same flow. */
+  readonly from?: number;
+  /** ms without any answer that count as DROP. */
+  readonly timeout: number;
+}
+
+/** `NAME:PORT SEEN` for each kind of answer, or REJECT, or DROP. */
+export type ProbeResult = readonly string[];
+
+const [name = '', ...ports] = process.argv.slice(2);
+
+function listen(port: number): Promise<unknown> {
+  const says = (seen: string) => `${name}:${String(port)} ${seen}`;
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.end(says(socket.remoteAddress ?? ''));
+  });
+  const udp = createSocket('udp4', (_message, from) => {
+    udp.send(says(from.address), from.port, from.address);
+  });
+  return Promise.all([
+    new Promise<void>((resolve) => server.listen(port, '0.0.0.0', resolve)),
+    new Promise<void>((resolve) => udp.bind(port, '0.0.0.0', resolve)),
+  ]);
+}
+
+function askTcp({ host, port, timeout }: Probe): Promise<string> {
+  return new Promise((resolve) => {
+    let text = '';
+    const socket = connect({ host, port });
+    const timer = setTimeout(() => {
+      socket.destroy();
+      resolve('DROP');
+    }, timeout);
+    socket.on('data', (chunk: Buffer) => (text += chunk.toString()));
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      clearTimeout(timer);
+      resolve(error.code === 'ECONNREFUSED' ? 'REJECT' : (error.code ?? 'error'));
+    });
+    socket.on('end', () => {
+      clearTimeout(timer);
+      resolve(text);
+    });
+  });
+}
+
+function askUdp({ host, port, timeout, from }: Probe): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = createSocket('udp4');
+    const timer = setTimeout(() => {
+      end('DROP');
+    }, timeout);
+    const end = (result: string) => {
+      clearTimeout(timer);
+      socket.close();
+      resolve(result);
+    };
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      end(error.code === 'ECONNREFUSED' ? 'REJECT' : (error.code ?? 'error'));
+    });
+    socket.on('message', (message) => {
+      end(message.toString());
+    });
+    // connected, so that an ICMP error reaches us
+    socket.bind(from ?? 0, () => {
+      socket.connect(port, host, () => {
+        socket.send('?');
+      });
+    });
+  });
+}
+
+async function run(probe: Probe): Promise<ProbeResult> {
+  const seen = new Set<string>();
+  for (let tries = 0; tries < probe.tries; tries++) {
+    const answer = await (probe.protocol === 'UDP' ? askUdp(probe) : askTcp(probe));
+    seen.add(answer);
+    const names = [...seen].map((one) => one.split(' ')[0] ?? '');
+    if (probe.until.every((one) => names.includes(one))) break;
+  }
+  return [...seen].sort();
+}
+
+if (import.meta.main) {
+  await Promise.all(ports.map((port) => listen(Number(port))));
+  process.stdout.write('"ready"\n');
+  for await (const line of createInterface({ input: process.stdin })) {
+    process.stdout.write(`${JSON.stringify(await run(JSON.parse(line) as Probe))}\n`);
+  }
+  process.exit(0);
+}
