@@ -51,7 +51,8 @@ export function validateConfig(config: ClusterConfig): string[] {
   const serviceBits = parseCidr(config.serviceClusterIpRange)?.bits;
   if (serviceBits !== undefined && (serviceBits > 28 || serviceBits < 8))
     wrong('serviceClusterIpRange', 'must be /8 to /28');
-  const clusterBits = parseCidr(config.clusterCidr)?.bits;
+  const clusterCidr = parseCidr(config.clusterCidr);
+  const clusterBits = clusterCidr?.family === 'IPv4' ? clusterCidr.bits : undefined;
   if (clusterBits !== undefined && 2 ** (24 - clusterBits) < config.nodes)
     wrong('clusterCidr', `holds too few /24 ranges for ${String(config.nodes)} nodes`);
   const range = /^(\d+)-(\d+)$/.exec(config.serviceNodePortRange);

@@ -30,7 +30,7 @@ export async function runServer(options: ServerOptions): Promise<void> {
   const log = createLog('server');
   const read = (file: string) => readFileSync(file, 'utf8');
   mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
-  const store = openSqliteStore(join(options.dataDir, 'state.db'));
+  const store = openSqliteStore({ path: join(options.dataDir, 'state.db') });
   const caPem = read(options.clientCaFile);
   const api = await runApiServer({
     store,
