@@ -1,0 +1,2 @@
+export { createVolumeManager, type VolumeManagerOptions } from './manager.ts';
+export { isReadOnlyVolume } from './payload.ts';
