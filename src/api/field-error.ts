@@ -17,7 +17,7 @@ export interface FieldError {
   readonly type: FieldErrorType;
   /** Dotted path as kubectl shows it: `spec.ports[0].nodePort`. */
   readonly field: string;
-  /** The offending value; shown for Invalid, NotSupported, Duplicate, NotFound. */
+  /** The offending value; shown for Invalid, NotSupported, Duplicate, NotFound, TooMany. */
   readonly value?: unknown;
   readonly detail?: string;
 }
@@ -62,9 +62,7 @@ export function fieldErrorMessage(error: FieldError): string {
 
 /** The message without the path: what goes into `details.causes[].message`. */
 export function fieldErrorBody({ type, value, detail }: FieldError): string {
-  const shown = ['Required', 'Forbidden', 'TooLong', 'TooMany', 'InternalError'].includes(type)
-    ? ''
-    : `: ${describeValue(value)}`;
+  const shown = ['Required', 'Forbidden', 'TooLong', 'InternalError'].includes(type) ? '' : `: ${describeValue(value)}`;
   return `${titles[type]}${shown}${detail ? `: ${detail}` : ''}`;
 }
 

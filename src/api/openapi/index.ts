@@ -58,17 +58,25 @@ export function openApiV3(path: string): Json | undefined {
   return document;
 }
 
-/** Clients keep a document for a year under its URL, so the hash is one of the content. */
+const hashes = new Map<string, string>();
+
+/** Of the content, because clients keep a document for a year under its URL; '' when there is no such document. */
+export function openApiV3Hash(path: string): string {
+  let hash = hashes.get(path);
+  if (hash === undefined) {
+    const document = openApiV3(path);
+    if (!document) return '';
+    hash = createHash('sha256').update(JSON.stringify(document)).digest('hex').slice(0, 32).toUpperCase();
+    hashes.set(path, hash);
+  }
+  return hash;
+}
+
 export const openApiV3Index: () => { paths: Record<string, { serverRelativeURL: string }> } = once(() => ({
   paths: Object.fromEntries(
     [...rootsByGroupVersion().keys()].map((groupVersion) => {
       const path = groupVersion.includes('/') ? `apis/${groupVersion}` : `api/${groupVersion}`;
-      const hash = createHash('sha256')
-        .update(JSON.stringify(openApiV3(path)))
-        .digest('hex')
-        .slice(0, 32)
-        .toUpperCase();
-      return [path, { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}` }];
+      return [path, { serverRelativeURL: `/openapi/v3/${path}?hash=${openApiV3Hash(path)}` }];
     }),
   ),
 }));
