@@ -46,7 +46,6 @@ export async function runServer(options: ServerOptions): Promise<void> {
     caBundle: caPem,
     log,
   });
-  log.info({ url: api.url }, 'API server listens');
   const client = api.localClient;
   const controllers = runControllers({
     client,
