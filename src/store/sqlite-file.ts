@@ -2,7 +2,7 @@
  * The database file: opening it alone, its tables, its statements. Every state a key ever had is a row of `log`, so that the past can
  * be listed and watched; `seq` = revision * 4096 + place within its commit, so order by revision is order by row.
  */
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { MAX_OPERATIONS } from './refusals.ts';
@@ -46,11 +46,19 @@ export function openFile(path: string): DatabaseSync {
     if (version > SCHEMA_VERSION) throw storeError(path, 'open', 'newer');
     if (version === 0) database.exec(`${SCHEMA}; PRAGMA user_version=${String(SCHEMA_VERSION)}`);
     database.exec('COMMIT');
+    syncFolder(dirname(path));
     return database;
   } catch (error) {
     database?.close();
     throw translateError(path, 'open', error);
   }
+}
+
+/** So that the files themselves are still there after a power cut. */
+function syncFolder(folder: string): void {
+  const fd = openSync(folder, 'r');
+  fsyncSync(fd);
+  closeSync(fd);
 }
 
 export type Statements = ReturnType<typeof prepareStatements>;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -58,7 +58,6 @@ test('a damaged page is reported when it is read, with what to do', async (conte
   for (let at = 0; at < 50; at += 1) await store.commit([put(`/k${String(at)}`, 'x'.repeat(2000))]);
   await store.close();
   const size = statSync(path).size;
-  const { openSync, writeSync, closeSync } = await import('node:fs');
   const fd = openSync(path, 'r+');
   for (let page = 2; page * 4096 < size; page += 1) writeSync(fd, Buffer.alloc(4096, 0xa5), 0, 4096, page * 4096);
   closeSync(fd);
@@ -104,4 +103,67 @@ test('after close everything is refused', async (context) => {
   await store.close();
   await assert.rejects(store.commit([put('/a', '1')]), /is closed/);
   await assert.rejects(store.get('/a'), /is closed/);
+});
+
+/** A store whose syncs end when the test says so. */
+function openSlow(context: TestContext) {
+  const syncs: { done: () => void; fail: (error: Error) => void }[] = [];
+  const path = freshPath(context);
+  const store = openSqliteStore({ path }, () => new Promise((done, fail) => syncs.push({ done, fail })));
+  const nextSync = async () => {
+    while (syncs.length === 0) await new Promise(setImmediate);
+    return syncs.shift()!;
+  };
+  return { store, path, nextSync };
+}
+
+test('before the sync is done nobody sees the commit, neither reader nor watcher nor the one who made it', async (context) => {
+  const { store, nextSync } = openSlow(context);
+  const told: string[] = [];
+  store.watch('/', 0, (events) => told.push(...events.map(({ key }) => key)));
+  const commit = store.commit([put('/a', '1')]).then(() => told.push('resolved'));
+  const sync = await nextSync();
+  // Refused because of what is not on disk yet: that, too, has to wait.
+  const refused = assert
+    .rejects(store.commit([put('/a', '2', 0)]), { name: 'ConditionFailed' })
+    .then(() => told.push('refused'));
+  await new Promise(setImmediate);
+  assert.deepEqual(
+    [store.revision(), await store.get('/a'), (await store.list('/')).entries, told],
+    [0, undefined, [], []],
+  );
+  sync.done();
+  await commit;
+  await refused;
+  assert.deepEqual([store.revision(), (await store.get('/a'))?.value, told], [1, '1', ['/a', 'resolved', 'refused']]);
+  await store.close();
+});
+
+test('commits that come in during a sync share the next one, each with its own revision', async (context) => {
+  const { store, nextSync } = openSlow(context);
+  const first = store.commit([put('/first', '')]);
+  const sync = await nextSync();
+  const others = Array.from({ length: 10 }, (_, at) => store.commit([put(`/k${String(at)}`, '')]));
+  sync.done();
+  await first;
+  (await nextSync()).done();
+  const revisions = (await Promise.all(others)).map(({ revision }) => revision);
+  assert.deepEqual(revisions, [2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+  await store.close();
+});
+
+test('after a failed sync nothing is promised any more', async (context) => {
+  const { store, path, nextSync } = openSlow(context);
+  const commit = store.commit([put('/a', '1')]);
+  const queued = assert.rejects(store.commit([put('/b', '1')]), { name: 'StoreError', code: 'failed' });
+  (await nextSync()).fail(Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' }));
+  await assert.rejects(
+    commit,
+    (error: Error) => error.message.includes(path) && /check the disk, then start/.test(error.message),
+  );
+  await queued;
+  await assert.rejects(store.commit([put('/c', '1')]), { code: 'failed' });
+  await assert.rejects(store.get('/a'), { code: 'failed' });
+  assert.equal(store.revision(), 0);
+  await store.close();
 });

@@ -11,7 +11,7 @@ import { assertCommit, assertReachable, failedCondition } from './refusals.ts';
 import { prefixEnd } from './keys.ts';
 import { openFile, prepareStatements, revisionOf, seqOf, type Statements } from './sqlite-file.ts';
 import { Compacted, type Entry, type ListResult, type Operation, type Store, type StoreEvent } from './store.ts';
-import type { StoreError} from './store-error.ts';
+import type { StoreError } from './store-error.ts';
 import { storeError, translateError } from './store-error.ts';
 import { WatchHub } from './watch-hub.ts';
 
@@ -22,9 +22,15 @@ export interface SqliteOptions {
   readonly retention?: Retention;
 }
 
-/** @throws StoreError naming the file and what to do: opened by another server, damaged, full, not writable. */
-export function openSqliteStore(options: SqliteOptions): Store {
-  return new SqliteStore(options);
+/** Resolves when everything written to the file is on disk. */
+type Sync = (fd: number) => Promise<void>;
+
+/**
+ * @param sync replaced only by tests, which decide when, and whether, the disk is done
+ * @throws StoreError naming the file and what to do: opened by another server, damaged, full, not writable
+ */
+export function openSqliteStore(options: SqliteOptions, sync: Sync = promisify(fdatasync)): Store {
+  return new SqliteStore(options, sync);
 }
 
 interface Row {
@@ -50,6 +56,7 @@ class SqliteStore implements Store {
   readonly #database: DatabaseSync;
   readonly #sql: Statements;
   readonly #walFd: number;
+  readonly #syncFile: Sync;
   readonly #hub: WatchHub;
   readonly #retention: RetentionTimer;
   /** Written to the log, perhaps not yet synced. Invariant: #revision <= #written. */
@@ -62,8 +69,9 @@ class SqliteStore implements Store {
   #failure: StoreError | undefined;
   #closed = false;
 
-  constructor({ path, retention }: SqliteOptions) {
+  constructor({ path, retention }: SqliteOptions, sync: Sync) {
     this.#path = path;
+    this.#syncFile = sync;
     this.#database = openFile(path);
     try {
       this.#sql = prepareStatements(this.#database);
@@ -191,7 +199,7 @@ class SqliteStore implements Store {
   /** After a failed sync the kernel may have dropped the pages and will not say so again: nothing more may be promised. */
   async #sync(): Promise<void> {
     try {
-      await promisify(fdatasync)(this.#walFd);
+      await this.#syncFile(this.#walFd);
     } catch (error) {
       this.#failure = storeError(this.#path, 'sync', 'failed', error);
       throw this.#failure;
