@@ -5,9 +5,10 @@
 import { isAlreadyExists, isConflict } from '../api/api-error.ts';
 import { ENDPOINTS, ENDPOINT_SLICES, NAMESPACES, NODES, SERVICES } from '../api/kinds.ts';
 import type { Endpoints, Node, Service } from '../api/types.ts';
-import { compareIpText, familyOf } from '../lib/ip.ts';
+import { familyOf } from '../lib/ip.ts';
 import { messageOf, unlessTerminating } from './api-outcomes.ts';
 import { sameSubsets } from './endpoint-subsets.ts';
+import { sortByIp } from './ip-order.ts';
 import { defineController, done, retryAfter, trigger, type Controller, type Outcome, type View } from './loop.ts';
 import { readyStatus } from './node-health.ts';
 import type { ResolvedPort } from './service-pods.ts';
@@ -74,7 +75,7 @@ export function nodeEndpoints(nodes: readonly Node[]): Endpoint[] {
       },
     ];
   });
-  return endpoints.sort((a, b) => compareIpText(a.addresses[0] ?? '', b.addresses[0] ?? ''));
+  return sortByIp(endpoints, ({ addresses }) => addresses[0] ?? '');
 }
 
 const nodeAddress = (node: Node) =>

@@ -47,8 +47,8 @@ test('a subset becomes one group per family, in canonical form, with what the ad
       addressType: 'IPv4',
       ports: [sqlPort],
       endpoints: [
-        { addresses: ['10.0.0.8'], conditions: { ready: false } },
         { addresses: ['10.0.0.9'], conditions: { ready: true }, hostname: 'h', nodeName: 'n' },
+        { addresses: ['10.0.0.8'], conditions: { ready: false } },
       ],
     },
   ]);

@@ -2,7 +2,7 @@
 import { isConflict } from '../api/api-error.ts';
 import { ENDPOINTS, ENDPOINT_SLICES, SERVICES } from '../api/kinds.ts';
 import type { Core, Endpoints, Service } from '../api/types.ts';
-import { compareIpText, formatIp, parseIp, type Family } from '../lib/ip.ts';
+import { formatIp, parseIp, type Family } from '../lib/ip.ts';
 import { defineController, done, itself, retryAfter, splitKey, trigger, type Controller } from './loop.ts';
 import { LEADER_ANNOTATION, TRIGGER_TIME_ANNOTATION, type ResolvedPort } from './service-pods.ts';
 import { planSlices, type Endpoint, type SliceFrame, type SliceGroup } from './slice-plan.ts';
@@ -52,9 +52,6 @@ export function mirrorGroups(endpoints: Endpoints, max = MAX_MIRRORED): Mirror {
       const at = group.endpoints.findIndex((other) => sameBackend(other, endpoint));
       if (at < 0) group.endpoints.push(endpoint);
     }
-  }
-  for (const group of groups.values()) {
-    group.endpoints.sort((a, b) => compareIpText(a.addresses[0] ?? '', b.addresses[0] ?? ''));
   }
   return { groups: [...groups.values()], invalid, skipped };
 }

@@ -1,6 +1,6 @@
 /** The subsets of an Endpoints object: packing, order, truncation and comparison (features 2-015 to 2-025). All pure. */
 import type { Core, Pod, Service } from '../api/types.ts';
-import { compareIpText } from '../lib/ip.ts';
+import { sortByIp } from './ip-order.ts';
 import {
   endpointHostname,
   endpointPods,
@@ -60,7 +60,11 @@ function repack(members: readonly Member[]): Subset[] {
   }
   const bySet = new Map<string, { ports: ResolvedPort[]; members: Member[] }>();
   for (const { port, members: all } of byPort.values()) {
-    const sorted = [...all.values()].sort((a, b) => compareAddresses(a.address, b.address));
+    const sorted = sortByIp(
+      [...all.values()],
+      ({ address }) => address.ip,
+      ({ address }) => address.targetRef?.uid ?? '',
+    );
     const key = JSON.stringify(sorted.map(({ address, ready }) => [addressKey(address), ready]));
     const entry = bySet.get(key) ?? { ports: [], members: sorted };
     bySet.set(key, entry);
@@ -85,10 +89,6 @@ const endpointPort = ({ name, ...rest }: ResolvedPort): Core.EndpointPort => ({
 });
 
 const addressKey = (address: Address) => `${address.ip} ${address.targetRef?.uid ?? ''}`;
-
-function compareAddresses(a: Address, b: Address): number {
-  return compareIpText(a.ip, b.ip) || compareText(a.targetRef?.uid ?? '', b.targetRef?.uid ?? '');
-}
 
 function comparePorts(a: ResolvedPort, b: ResolvedPort): number {
   return compareText(a.name, b.name) || a.port - b.port || compareText(a.protocol, b.protocol);

@@ -1,6 +1,6 @@
 /** What the slices of a Service should hold: its endpoints, grouped by address family and resolved ports (features 2-046 to 2-052, 2-066). Pure. */
 import type { Node, Pod, Service } from '../api/types.ts';
-import { compareIpText, type Family } from '../lib/ip.ts';
+import type { Family } from '../lib/ip.ts';
 import type { Endpoint, SliceGroup } from './slice-plan.ts';
 import {
   endpointHostname,
@@ -50,9 +50,6 @@ export function desiredSlices(
       groups.set(key, group);
       group.endpoints.push(withHints(podEndpoint(service, pod, node, address), hints));
     }
-  }
-  for (const { endpoints } of groups.values()) {
-    endpoints.sort((a, b) => compareIpText(a.addresses[0] ?? '', b.addresses[0] ?? ''));
   }
   return { groups: [...groups.values()], missingNodes: [...missingNodes] };
 }

@@ -4,6 +4,7 @@
  */
 import type { Discovery, EndpointSlice, ObjectMeta } from '../api/types.ts';
 import type { Family } from '../lib/ip.ts';
+import { sortByIp } from './ip-order.ts';
 import type { ResolvedPort } from './service-pods.ts';
 
 /** An endpoint with the hints of feature 2-067, which the published types do not have yet. */
@@ -125,7 +126,7 @@ function planGroup(group: SliceGroup, slices: readonly EndpointSlice[], work: Wo
   const kept = drafts.filter(({ endpoints }) => endpoints.length > 0);
   for (const { endpoints, from } of drafts) if (endpoints.length === 0 && from) work.remove.push(from);
 
-  const waiting = [...left.values()];
+  const waiting = sortByIp([...left.values()], ({ addresses }) => addresses[0] ?? '');
   const changed = kept.filter((draft) => draft.changed).sort((a, b) => b.endpoints.length - a.endpoints.length);
   for (const draft of changed)
     draft.endpoints.push(...waiting.splice(0, Math.max(0, frame.max - draft.endpoints.length)));
