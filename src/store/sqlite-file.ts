@@ -36,7 +36,7 @@ export function openFile(path: string): DatabaseSync {
   let database: DatabaseSync | undefined;
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    closeSync(openSync(path, 'a', 0o600));
+    createFile(path);
     database = new DatabaseSync(path);
     database.exec(
       'PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-16000',
@@ -51,6 +51,15 @@ export function openFile(path: string): DatabaseSync {
   } catch (error) {
     database?.close();
     throw translateError(path, 'open', error);
+  }
+}
+
+/** Never opens a file that is there: closing it again would drop the locks this process holds on it (POSIX record locks). */
+function createFile(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
 }
 
