@@ -6,6 +6,7 @@ import { PODS } from '../api/kinds.ts';
 import type { Pod } from '../api/types.ts';
 import type { Client } from '../client/client.ts';
 import { timestamp } from '../lib/clock.ts';
+import { nodeOf } from './daemon-set-pod.ts';
 
 export interface FakeKubelet {
   stop(): Promise<void>;
@@ -47,7 +48,7 @@ async function start(client: Client, pod: Pod, options: FakeKubeletOptions): Pro
   if (fate === 'ignore') return;
   const placed = pod.spec.nodeName
     ? pod
-    : await client.update(PODS, { ...pod, spec: { ...pod.spec, nodeName: options.node ?? 'node01' } });
+    : await client.update(PODS, { ...pod, spec: { ...pod.spec, nodeName: nodeOf(pod) ?? options.node ?? 'node01' } });
   await client.update(
     PODS,
     { ...placed, status: podStatus(fate, options.now?.() ?? Date.now()) },

@@ -42,8 +42,11 @@ export const jobController = (): Controller => {
   });
 };
 
-const matches = ({ spec }: Job, pod: Pod): boolean =>
-  spec.selector !== undefined && matchLabelSelector(spec.selector, pod.metadata.labels ?? {});
+/** A Job whose selector was never filled in keeps what it made and adopts nothing. */
+const matches = (job: Job, pod: Pod): boolean =>
+  job.spec.selector === undefined
+    ? controllerOf(pod)?.uid === uidOf(job)
+    : matchLabelSelector(job.spec.selector, pod.metadata.labels ?? {});
 
 /** Pods that wait for a Job to count them, by the Job's key. */
 function trackedJob(pod: Pod): string[] {
