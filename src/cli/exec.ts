@@ -64,7 +64,10 @@ async function inNamespace(
       `fairway: ${title} of cluster ${name} is not up; run: fairway up${name === 'default' ? '' : ` --name ${name}`}`,
     );
   const code = await new Promise<number>((resolve, reject) => {
-    const child = spawn('nsenter', [`--net=${where.namespacePath}`, ...command], { stdio: 'inherit', env: { ...process.env, ...env } });
+    const child = spawn('nsenter', [`--net=${where.namespacePath}`, ...command], {
+      stdio: 'inherit',
+      env: { ...process.env, ...env },
+    });
     child.on('error', reject);
     child.on('close', (status, signal) => {
       resolve(status ?? (signal ? 128 : 1));

@@ -56,5 +56,5 @@ async function starters(names: string[], { dataDir, output }: ClusterFlags & { o
     built ? 'built' : 'up to date',
     starter.images.join(', '),
   ]);
-  console.log(table([['STARTER', 'STATE', 'IMAGES'], ...rows]));
+  process.stdout.write(table([['STARTER', 'STATE', 'IMAGES'], ...rows]));
 }

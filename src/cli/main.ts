@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import { addAgent } from './agent.ts';
+import { addCompletion } from './completion.ts';
 import { addDown } from './down.ts';
 import { addImage } from './image.ts';
 import { addKubeconfig } from './kubeconfig.ts';
@@ -23,7 +24,18 @@ export function program(): Command {
     .showHelpAfterError('(add --help for the flags and examples)')
     .exitOverride()
     .enablePositionalOptions();
-  for (const add of [addUp, addDown, addStatus, addKubeconfig, addLogs, addExec, addImage, addServer, addAgent])
+  for (const add of [
+    addUp,
+    addDown,
+    addStatus,
+    addKubeconfig,
+    addLogs,
+    addExec,
+    addImage,
+    addServer,
+    addAgent,
+    addCompletion,
+  ])
     add(command);
   return command;
 }

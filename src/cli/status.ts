@@ -20,7 +20,7 @@ async function run({ output, ...flags }: Flags): Promise<void> {
   const { statusOf } = await import('../cluster/status.ts');
   const status = await statusOf(flags.name, flags.dataDir);
   if (!status) return;
-  console.log(output === 'json' ? JSON.stringify(status, undefined, 2) : renderStatus(status));
+  process.stdout.write(output === 'json' ? `${JSON.stringify(status, undefined, 2)}\n` : renderStatus(status));
   if (status.state !== 'ready')
     throw new Answer(
       1,
@@ -45,5 +45,5 @@ export function renderStatus(status: ClusterStatus): string {
     node.agent,
     node.containerd,
   ]);
-  return `${table(head)}\n\n${table([['NODE', 'STATUS', 'ADDRESS', 'POD-CIDR', 'AGENT', 'CONTAINERD'], ...nodes])}`;
+  return `${table(head)}\n${table([['NODE', 'STATUS', 'ADDRESS', 'POD-CIDR', 'AGENT', 'CONTAINERD'], ...nodes])}`;
 }

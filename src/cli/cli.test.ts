@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { candidates } from './completion.ts';
+import { program } from './main.ts';
+import { renderStatus } from './status.ts';
+
+const FAIRWAY = join(import.meta.dirname, '..', '..', 'bin', 'fairway');
+const fairway = (...args: string[]) => spawnSync(FAIRWAY, args, { encoding: 'utf8' });
+
+const COMPLETIONS: [words: string[], includes: string[], excludes: string[]][] = [
+  [[''], ['up', 'down', 'node'], ['__complete']],
+  [['node', ''], ['exec'], ['up']],
+  [['up', '--'], ['--nodes', '--hairpin-mode', '--name'], ['--purge']],
+  [['up', '--hairpin-mode', ''], ['promiscuous-bridge', 'none'], ['--nodes']],
+  [['down', '--name', ''], ['lab'], ['--purge']],
+  [['up', '--nodes', ''], [], ['--nodes']],
+];
+for (const [words, includes, excludes] of COMPLETIONS) {
+  test(`fairway ${words.join(' ')}<TAB>`, () => {
+    const found = candidates(program(), words, () => ['lab']);
+    for (const word of includes) assert.ok(found.includes(word), `${word} is missing in ${found.join(' ')}`);
+    for (const word of excludes) assert.ok(!found.includes(word), word);
+  });
+}
+
+test('every command and subcommand answers --help with a sentence and exits 0', () => {
+  const visit = (path: string[], command = program()): string[][] => [
+    path,
+    ...command.commands
+      .filter((one) => !one.name().startsWith('_'))
+      .flatMap((one) => visit([...path, one.name()], one)),
+  ];
+  for (const path of visit([])) {
+    const { status, stdout } = fairway(...path, '--help');
+    assert.equal(status, 0, path.join(' '));
+    assert.match(stdout, /^Usage: fairway/);
+  }
+});
+
+const WRONG: [args: string[], code: number, message: RegExp][] = [
+  [['upp'], 2, /unknown command 'upp'/],
+  [['up', '--nodes', 'many'], 2, /must be a whole number/],
+  [['up', '--proxy-mode', 'magic'], 2, /Allowed choices are iptables/],
+  [['up', '--name', '../x'], 2, /must be 1 to 20 lower-case letters/],
+  [['status', '--data-dir', '/nonexistent'], 1, /there is no cluster default in \/nonexistent; run: fairway up/],
+  [['kubeconfig', '--data-dir', '/nonexistent', '--name', 'lab'], 1, /run: fairway up --name lab/],
+];
+for (const [args, code, message] of WRONG) {
+  test(`fairway ${args.join(' ')} ends with ${String(code)}`, () => {
+    const { status, stderr } = fairway(...args);
+    assert.match(stderr, message);
+    assert.equal(status, code);
+  });
+}
+
+test('status lines up', () => {
+  const text = renderStatus({
+    name: 'default',
+    state: 'degraded',
+    apiServer: 'https://172.30.0.1:6443',
+    server: 'running',
+    proxyMode: 'iptables',
+    kubeconfig: '/k',
+    pods: 3,
+    services: 2,
+    nodes: [
+      {
+        name: 'node01',
+        ready: true,
+        address: '172.30.0.11',
+        podCidr: '10.244.0.0/24',
+        agent: 'running',
+        containerd: 'running',
+      },
+      { name: 'node02', ready: false, address: '172.30.0.12', podCidr: '', agent: 'stopped', containerd: 'running' },
+    ],
+  });
+  assert.equal(
+    text,
+    `Cluster      default (degraded)
+API server   https://172.30.0.1:6443 (running)
+Proxy mode   iptables
+Objects      3 Pods, 2 Services
+Kubeconfig   /k
+
+NODE     STATUS     ADDRESS       POD-CIDR        AGENT     CONTAINERD
+node01   Ready      172.30.0.11   10.244.0.0/24   running   running
+node02   NotReady   172.30.0.12   <none>          stopped   running
+`,
+  );
+});
+
+test('the bash script is valid', () => {
+  const script = fairway('completion', 'bash').stdout;
+  execFileSync('bash', ['-n'], { input: script });
+});
