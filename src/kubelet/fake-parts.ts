@@ -83,6 +83,7 @@ export function fakeSurroundings(
     expandVariables: (text, variables) =>
       text.replace(/\$\((\w+)\)/g, (all, name: string) => variables.get(name) ?? all),
     podDns: () => ({ servers: ['10.96.0.10'], searches: [], options: [] }),
+    dnsWarnings: () => [],
     renderHostsFile: () => '127.0.0.1 localhost\n',
     runHandler: (handler, target) => {
       hooks.push(`${Object.keys(handler).join()} ${target.container.name}`);

@@ -2,7 +2,7 @@
  * The node's share of the pod network: a bridge for its own pods (made by the CNI plugins from the configuration written here), routes to
  * the pods of the other nodes, and masquerading for what leaves cluster and LAN. Between pods and nodes addresses are never changed (7-042).
  */
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { access, constants, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Node } from '../api/types.ts';
 import { exec } from '../host/exec.ts';
@@ -58,6 +58,21 @@ export async function writeCniConfig(confDir: string, options: CniOptions): Prom
   if ((await readFile(path, 'utf8').catch(() => '')) === text) return;
   await writeFile(`${path}.new`, text);
   await rename(`${path}.new`, path);
+}
+
+const PLUGINS = ['bridge', 'host-local', 'loopback', 'portmap'];
+
+/** Of the plugins that a pod network needs, those that are not in the folder. */
+export async function missingPlugins(binDir: string): Promise<string[]> {
+  const present = await Promise.all(
+    PLUGINS.map((name) =>
+      access(join(binDir, name), constants.X_OK).then(
+        () => true,
+        () => false,
+      ),
+    ),
+  );
+  return PLUGINS.filter((_, index) => !present[index]);
 }
 
 /** Pod CIDR to the address of the node that has it, for all nodes but `nodeName`. Pure. */

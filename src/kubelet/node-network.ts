@@ -23,6 +23,7 @@ export interface NodeNetworkOptions {
   readonly clusterCidr: string;
   readonly hairpinMode: HairpinMode;
   readonly cniConfDir: string;
+  readonly cniBinDir: string;
   readonly cniStateDir: string;
   readonly log: Log;
   readonly run?: Exec;
@@ -30,13 +31,15 @@ export interface NodeNetworkOptions {
 
 /** What others may have undone meanwhile is put back this often, in milliseconds. */
 const CHECK_PERIOD = 60_000;
+const MISSING_PERIOD = 5_000;
+const NO_CIDR = 'the node has no pod CIDR yet';
 
 export class NodeNetwork {
   readonly #options: NodeNetworkOptions;
   readonly #run: Exec;
   readonly #queue: WorkQueue;
   readonly #routes: PodRoutes;
-  #problem: string | undefined = 'the node has no pod CIDR yet';
+  #problem: string | undefined = NO_CIDR;
   #unsubscribe = () => {};
 
   constructor(options: NodeNetworkOptions) {
@@ -71,8 +74,16 @@ export class NodeNetwork {
     const { nodes, nodeName, clusterCidr, cniConfDir, cniStateDir, hairpinMode } = this.#options;
     switch (key) {
       case 'cni': {
+        const missing = await missingPlugins(this.#options.cniBinDir);
+        if (missing.length > 0) {
+          this.#problem = `CNI plugins ${missing.join(', ')} are missing in ${this.#options.cniBinDir} (package containernetworking-plugins)`;
+          return retryAfter(MISSING_PERIOD);
+        }
         const podCIDRs = podCIDRsOf(nodes.get(nodeName) ?? { metadata: { name: nodeName } });
-        if (podCIDRs.length === 0) return done;
+        if (podCIDRs.length === 0) {
+          this.#problem = NO_CIDR;
+          return done;
+        }
         await writeCniConfig(cniConfDir, { podCIDRs, hairpinMode, stateDir: cniStateDir });
         this.#problem = undefined;
         return done;

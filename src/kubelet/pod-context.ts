@@ -43,6 +43,8 @@ export interface PodContext {
   readonly makeEnvironment: MakeEnvironment;
   readonly expandVariables: ExpandVariables;
   readonly podDns: MakePodDns;
+  /** What of a pod's resolver could not be as asked, as Warning events. */
+  readonly dnsWarnings: (pod: Pod, node: NodeDns) => { reason: string; message: string }[];
   readonly renderHostsFile: RenderHostsFile;
   readonly runHandler: RunHandler;
   readonly objects: ObjectSource;

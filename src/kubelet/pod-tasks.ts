@@ -84,6 +84,8 @@ async function createSandbox({ context, record }: TaskScope, attempt: number, st
   if (stop.length > 0)
     context.event(pod, 'Normal', 'SandboxChanged', 'Pod sandbox changed, it will be killed and re-created.');
   const config = sandboxConfigOf(context, pod, attempt);
+  for (const { reason, message } of context.dnsWarnings(pod, context.node.dns))
+    context.event(pod, 'Warning', reason, message);
   await mkdir(config.logDirectory, { recursive: true, mode: 0o755 });
   try {
     await context.cri.runPodSandbox(config);

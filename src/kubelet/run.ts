@@ -1,0 +1,169 @@
+/** The kubelet of one node: registers it, sets its network up, and runs the pods that are bound to it. */
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { NODES, PODS, SERVICES } from '../api/kinds.ts';
+import type { Service } from '../api/types.ts';
+import type { Client, Informer } from '../client/client.ts';
+import { createEventRecorder } from '../client/events.ts';
+import { startInformer } from '../client/informer.ts';
+import type { Cri } from '../host/cri/cri.ts';
+import { connectCri } from '../host/cri/grpc-cri.ts';
+import { Backoff } from '../lib/backoff.ts';
+import { realClock } from '../lib/clock.ts';
+import type { Log } from '../lib/log.ts';
+import { expandVariables, makeEnvironment } from './environment.ts';
+import { renderHostsFile } from './hosts-file.ts';
+import { createImageManager } from './images.ts';
+import { readMachine } from './machine.ts';
+import type { HairpinMode } from './network.ts';
+import { NodeNetwork } from './node-network.ts';
+import { capacityOf, KUBELET_VERSION } from './node-status.ts';
+import type { MachineFacts } from './node-status.ts';
+import { NodeKeeper } from './node.ts';
+import { objectSource } from './object-source.ts';
+import type { NodeFacts, PodContext, PodEvent } from './pod-context.ts';
+import { PodWorker } from './pod-worker.ts';
+import { createProbeManager, createRunHandler, createRunProbe } from './probes/index.ts';
+import { dnsWarnings, parseResolvConf, podDns } from './resolv-conf.ts';
+import { runKubeletServer } from './server/index.ts';
+import { createVolumeManager, isReadOnlyVolume } from './volumes/index.ts';
+
+export interface KubeletOptions {
+  readonly client: Client;
+  readonly nodeName: string;
+  readonly nodeIp: string;
+  /** Path of the runtime's socket, with or without `unix://`. */
+  readonly runtimeEndpoint: string;
+  /** The kubelet's own files; one folder per node. */
+  readonly rootDir: string;
+  readonly podLogsDir: string;
+  readonly clusterDns: readonly string[];
+  readonly clusterDomain: string;
+  readonly clusterCidr: string;
+  readonly hairpinMode: HairpinMode;
+  /** Parent of the pods' control groups: /fairway-<cluster>/<node>. */
+  readonly cgroupRoot: string;
+  /** The file that pods with dnsPolicy Default get their resolver from. */
+  readonly resolvConf: string;
+  readonly cniConfDir: string;
+  /** Where the CNI plugins are; the runtime's configuration names the same folder. */
+  readonly cniBinDir: string;
+  /** Where host-local keeps its addresses; below `rootDir` where absent. */
+  readonly cniStateDir?: string;
+  readonly serving: { readonly cert: string; readonly key: string; readonly clientCa: string };
+  /** Folder of starter images for when no registry answers. */
+  readonly startersDir?: string;
+  readonly log: Log;
+}
+
+/** Returns once the node is registered and its pods are looked after. `stop` leaves the containers running. */
+export async function runKubelet(options: KubeletOptions): Promise<{ stop(): Promise<void> }> {
+  const { client, log, nodeName, rootDir } = options;
+  const cniStateDir = options.cniStateDir ?? join(rootDir, 'cni');
+  for (const directory of [rootDir, options.podLogsDir]) await mkdir(directory, { recursive: true, mode: 0o750 });
+  const cri = connectCri(options.runtimeEndpoint.replace(/^unix:\/\//, ''));
+  const nodes = startInformer(client, NODES, {}, log);
+  const services = startInformer(client, SERVICES, {}, log);
+  const pods = startInformer(client, PODS, { fieldSelector: `spec.nodeName=${nodeName}` }, log);
+  const network = new NodeNetwork({ ...options, nodes, cniStateDir });
+  const events = createEventRecorder(client, 'kubelet', nodeName);
+  const event: PodEvent = (pod, type, reason, message) => {
+    events.event({ ...pod, apiVersion: 'v1', kind: 'Pod' }, type, reason, message);
+  };
+  const machine = await readMachine(rootDir);
+  const [version] = await Promise.all([eventually('the container runtime', () => cri.version(), log), network.start()]);
+  const keeper = new NodeKeeper({
+    ...{ client, cri, clock: realClock, log },
+    facts: { name: nodeName, ips: [options.nodeIp], machine, runtimeVersion: spellRuntime(version) },
+    networkProblem: () => network.problem,
+  });
+  await eventually('the API server', () => keeper.register(), log);
+  keeper.start();
+  const base = { client, cri, event, log, services, node: await nodeFacts(options, machine) };
+  const context = podContext(base, options.startersDir);
+  const worker = new PodWorker(context);
+  const server = await runKubeletServer({
+    ...{ cri, log, pods: worker, serving: options.serving, address: options.nodeIp, podLogsDir: options.podLogsDir },
+  });
+  await pods.synced;
+  await worker.start(pods.list());
+  pods.onChange((change) => {
+    if (change.type === 'deleted') worker.remove(change.object);
+    else worker.update(change.object);
+  });
+  return {
+    async stop() {
+      for (const informer of [pods, services, nodes]) informer.stop();
+      keeper.stop();
+      context.probes.stop();
+      await Promise.all([worker.stop(), network.stop(), server.stop(), events.flush()]);
+      cri.close();
+    },
+  };
+}
+
+type Base = Pick<PodContext, 'client' | 'cri' | 'event' | 'log' | 'node'> & {
+  services: Informer<Service>;
+};
+
+function podContext({ services, ...base }: Base, startersDir: string | undefined): PodContext {
+  const { client, cri, event, log, node } = base;
+  const objects = objectSource(client);
+  const clock = realClock;
+  const runner = { cri, clock, version: KUBELET_VERSION.replace(/^v(\d+\.\d+).*/, '$1') };
+  const runHandler = createRunHandler(runner);
+  return {
+    ...base,
+    ...{
+      clock,
+      objects,
+      runHandler,
+      isReadOnlyVolume,
+      makeEnvironment,
+      expandVariables,
+      podDns,
+      dnsWarnings,
+      renderHostsFile,
+    },
+    volumes: createVolumeManager({ directory: join(node.rootDir, 'volumes'), client, objects, clock, log }),
+    images: createImageManager({ cri, event, clock, log, objects, ...(startersDir !== undefined && { startersDir }) }),
+    probes: createProbeManager({ run: createRunProbe(runner), clock, event }),
+    servicesSynced: services.synced,
+    services: () => services.list(),
+  };
+}
+
+async function nodeFacts(options: KubeletOptions, machine: MachineFacts): Promise<NodeFacts> {
+  const [resolvConf, hostFile] = await Promise.all([
+    readFile(options.resolvConf, 'utf8').catch(() => ''),
+    readFile('/etc/hosts', 'utf8').catch(() => '127.0.0.1\tlocalhost\n'),
+  ]);
+  const { clusterDns, clusterDomain, rootDir, podLogsDir, cgroupRoot } = options;
+  return {
+    ...{ rootDir, podLogsDir, cgroupRoot, hostFile },
+    name: options.nodeName,
+    ips: [options.nodeIp],
+    allocatable: capacityOf(machine),
+    memoryCapacity: machine.memoryBytes,
+    dns: { clusterDns, clusterDomain, host: parseResolvConf(resolvConf) },
+  };
+}
+
+/** `containerd://1.6.20`: without what a distribution added to the version. */
+function spellRuntime({ runtimeName, runtimeVersion }: Awaited<ReturnType<Cri['version']>>): string {
+  return `${runtimeName}://${runtimeVersion.replace(/[~+].*$/, '').replace(/^v/, '')}`;
+}
+
+/** Asks until it is answered: at the start of a machine its parts come up in any order. */
+async function eventually<T>(what: string, ask: () => Promise<T>, log: Log): Promise<T> {
+  const backoff = new Backoff({ initial: 20, max: 2000 });
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (backoff.failures() === 6) log.warn({ err: error }, `waiting for ${what}`);
+      const delay = backoff.next();
+      await new Promise((resolve) => setTimeout(resolve, delay));
+    }
+  }
+}
