@@ -9,11 +9,14 @@ export interface PacerOptions {
   readonly run: () => Promise<void>;
   readonly onError: (error: unknown) => void;
   readonly clock: Clock;
-  /** ms between the end of a sync and the start of the next; at least as long as the last one took. */
+  /** ms between the end of a sync and the start of the next; if that is less, as long as the last one took, up to MAX_REST. */
   readonly minInterval?: number;
   /** Longest delay before a failed sync is tried again, ms; default 30 s. */
   readonly maxRetry?: number;
 }
+
+/** ms. More would be felt by somebody who waits for a change. */
+const MAX_REST = 50;
 
 export class Pacer {
   readonly #options: PacerOptions;
@@ -61,7 +64,7 @@ export class Pacer {
     try {
       await run();
       this.#backoff.reset();
-      pause = Math.max(minInterval, clock.now() - start);
+      pause = Math.max(minInterval, Math.min(clock.now() - start, MAX_REST));
     } catch (error) {
       onError(error);
       this.#wanted = true;

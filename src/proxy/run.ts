@@ -226,15 +226,16 @@ class Proxy implements RunningProxy {
     this.#pacer.trigger();
   }
 
-  /** Runs again `ms` after it ended, until stopped. */
-  #every(ms: number, task: () => Promise<void> | void): void {
+  /** Runs again `ms` after it ended, later where that would take more than one hundredth of the time; until stopped. */
+  #every(period: number, task: () => Promise<void> | void, wait = period): void {
     const cancel = this.#clock.after(
-      ms,
+      wait,
       () => {
         this.#cancels.delete(cancel);
         if (this.#stopped) return;
+        const start = this.#clock.now();
         this.#checking = Promise.resolve(task()).then(() => {
-          if (!this.#stopped) this.#every(ms, task);
+          if (!this.#stopped) this.#every(period, task, Math.max(period, 99 * (this.#clock.now() - start)));
         });
       },
       true,
