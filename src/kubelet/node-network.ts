@@ -10,6 +10,7 @@ import {
   applyMasquerade,
   applySysctls,
   localNetworks,
+  missingPlugins,
   planRoutes,
   podCIDRsOf,
   PodRoutes,
