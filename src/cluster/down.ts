@@ -38,11 +38,9 @@ export async function teardown(layout: Layout, state: ClusterState | undefined):
   await Promise.all(Object.values(state?.processes ?? {}).map((record) => stopPart(record)));
   await removeCgroup(layout.cgroup);
   if (state?.forwardingBefore !== undefined) await closeEgress(layout, state.forwardingBefore);
+  // The host's end of the veth would go with the LAN namespace, but some time after the command; a later `up` wants the name at once.
+  if (state && linkExists(layout.lan.hostLink)) await new Links().batch(undefined, [`link delete ${layout.lan.hostLink}`]);
   await removeNamespaces(namespaces);
-  // The host's veth goes with the LAN namespace; a leftover without one does not.
-  if (state && linkExists(layout.lan.hostLink)) {
-    await new Links().batch(undefined, [`link delete ${layout.lan.hostLink}`]).catch(() => undefined);
-  }
   await unmountBelow(layout.dir);
 }
 

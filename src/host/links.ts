@@ -1,5 +1,5 @@
 /** Network namespaces, links, addresses and routes through `ip`: commands are batched, one process for each namespace. */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { exec, type Exec } from './exec.ts';
 
 const NETNS = '/run/netns';
@@ -16,9 +16,11 @@ export function namespacesStartingWith(prefix: string): string[] {
   }
 }
 
-/** `/proc/net/dev` of the own namespace, without a process. */
+/** Asks /proc rather than /sys: /sys shows the links of the namespace it was mounted in, /proc those of the process. */
 export function linkExists(name: string): boolean {
-  return existsSync(`/sys/class/net/${name}`);
+  return readFileSync('/proc/self/net/dev', 'utf8')
+    .split('\n')
+    .some((line) => line.trimStart().startsWith(`${name}:`));
 }
 
 export class Links {
