@@ -41,11 +41,11 @@ export function decodeObject<T extends KubeObject = KubeObject>(
   if (!definition)
     throw badRequest(`no kind ${JSON.stringify(kind.kind)} is registered for version ${JSON.stringify(apiVersion)}`);
   const decoder = new Decoder();
+  const named = { kind: kind.kind, apiVersion };
   try {
-    const object = decoder.struct(raw, definition, '', '') as unknown as T;
+    const fields = decoder.struct(raw, definition, '', '');
     // An object without metadata decodes to one with empty metadata, as a Go struct does.
-    (object as { metadata?: unknown }).metadata ??= {};
-    Object.assign(object, { apiVersion, kind: kind.kind });
+    const object = { ...named, metadata: {}, ...fields, ...named } as unknown as T;
     return { object, unknownFields: decoder.unknownFields, duplicateFields: [...duplicateFields] };
   } catch (error) {
     if (!(error instanceof TypeMismatch)) throw error;

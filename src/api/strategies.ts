@@ -1,58 +1,57 @@
 /** Which behaviour belongs to which kind. A kind without a line of its own has metadata checks and nothing else. */
 import { defineStrategy } from './define-strategy.ts';
-import {
-  CRON_JOBS,
-  DAEMON_SETS,
-  DEPLOYMENTS,
-  JOBS,
-  KINDS,
-  PODS,
-  REPLICATION_CONTROLLERS,
-  REPLICA_SETS,
-  SERVICES,
-  STATEFUL_SETS,
-  type Kind,
-} from './kinds.ts';
+import * as K from './kinds.ts';
+import * as cluster from './strategies/cluster.ts';
+import * as networking from './strategies/networking.ts';
 import { podStrategy } from './strategies/pod.ts';
 import { serviceStrategy } from './strategies/service.ts';
-import {
-  cronJobStrategy,
-  daemonSetStrategy,
-  deploymentStrategy,
-  jobStrategy,
-  replicaSetStrategy,
-  replicationControllerStrategy,
-  statefulSetStrategy,
-} from './strategies/workloads.ts';
+import * as workloads from './strategies/workloads.ts';
 import type { Strategy } from './strategy.ts';
 import type { KubeObject } from './types.ts';
 
 /** Ties a strategy to its own kind's objects, then forgets the object type: the table holds all kinds. */
-function entry<T extends KubeObject>(kind: Kind<T>, strategy: Strategy<T>): [Kind, Strategy] {
+function entry<T extends KubeObject>(kind: K.Kind, strategy: Strategy<T>): [K.Kind, Strategy] {
   return [kind, strategy as unknown as Strategy];
 }
 
-const special: [Kind, Strategy][] = [
-  entry(SERVICES, serviceStrategy),
-  entry(PODS, podStrategy),
-  entry(DEPLOYMENTS, deploymentStrategy),
-  entry(REPLICA_SETS, replicaSetStrategy),
-  entry(REPLICATION_CONTROLLERS, replicationControllerStrategy),
-  entry(DAEMON_SETS, daemonSetStrategy),
-  entry(STATEFUL_SETS, statefulSetStrategy),
-  entry(JOBS, jobStrategy),
-  entry(CRON_JOBS, cronJobStrategy),
-];
-
-const strategies = new Map<Kind, Strategy>([
-  ...KINDS.map((kind): [Kind, Strategy] => [kind, defineStrategy(kind)]),
-  ...special,
+const strategies = new Map<K.Kind, Strategy>([
+  ...K.KINDS.map((kind): [K.Kind, Strategy] => [kind, defineStrategy(kind)]),
+  entry(K.SERVICES, serviceStrategy),
+  entry(K.PODS, podStrategy),
+  entry(K.DEPLOYMENTS, workloads.deploymentStrategy),
+  entry(K.REPLICA_SETS, workloads.replicaSetStrategy),
+  entry(K.REPLICATION_CONTROLLERS, workloads.replicationControllerStrategy),
+  entry(K.DAEMON_SETS, workloads.daemonSetStrategy),
+  entry(K.STATEFUL_SETS, workloads.statefulSetStrategy),
+  entry(K.JOBS, workloads.jobStrategy),
+  entry(K.CRON_JOBS, workloads.cronJobStrategy),
+  entry(K.ENDPOINTS, networking.endpointsStrategy),
+  entry(K.ENDPOINT_SLICES, networking.endpointSliceStrategy),
+  entry(K.INGRESSES, networking.ingressStrategy),
+  entry(K.INGRESS_CLASSES, networking.ingressClassStrategy),
+  entry(K.NETWORK_POLICIES, networking.networkPolicyStrategy),
+  entry(K.SERVICE_CIDRS, networking.serviceCidrStrategy),
+  entry(K.IP_ADDRESSES, networking.ipAddressStrategy),
+  entry(K.NAMESPACES, cluster.namespaceStrategy),
+  entry(K.NODES, cluster.nodeStrategy),
+  entry(K.CONFIG_MAPS, cluster.configMapStrategy),
+  entry(K.SECRETS, cluster.secretStrategy),
+  entry(K.LEASES, cluster.leaseStrategy),
+  entry(K.EVENTS, cluster.eventStrategy),
+  entry(K.EVENTS_V1, cluster.eventV1Strategy),
+  entry(K.POD_DISRUPTION_BUDGETS, cluster.podDisruptionBudgetStrategy),
+  entry(K.LIMIT_RANGES, cluster.limitRangeStrategy),
+  entry(K.ROLES, cluster.roleStrategy),
+  entry(K.CLUSTER_ROLES, cluster.clusterRoleStrategy),
+  entry(K.ROLE_BINDINGS, cluster.roleBindingStrategy),
+  entry(K.CLUSTER_ROLE_BINDINGS, cluster.clusterRoleBindingStrategy),
+  entry(K.PERSISTENT_VOLUMES, cluster.persistentVolumeStrategy),
+  entry(K.PERSISTENT_VOLUME_CLAIMS, cluster.persistentVolumeClaimStrategy),
 ]);
 
 /** The behaviour of a served kind; every row of KINDS has one. */
-export function strategyFor<T extends KubeObject>(kind: Kind<T>): Strategy<T> {
+export function strategyFor<T extends KubeObject>(kind: K.Kind<T>): Strategy<T> {
   const strategy = strategies.get(kind);
   if (!strategy) throw new Error(`no strategy for ${kind.kind}: it is not a row of KINDS`);
-  // The map pairs each kind with a strategy over that kind's own objects.
   return strategy as unknown as Strategy<T>;
 }

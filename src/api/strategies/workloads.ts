@@ -19,27 +19,35 @@ import {
   STATEFUL_SETS,
 } from '../kinds.ts';
 import type { Job } from '../types.ts';
+import * as validation from '../validation/workloads.ts';
 
 export const deploymentStrategy = defineStrategy(DEPLOYMENTS, {
   applyDefaults: defaultDeployment,
+  validate: validation.validateDeployment,
+  validateUpdate: validation.validateDeploymentUpdate,
   keepsGeneration: true,
   initialStatus: () => ({}),
 });
 
 export const replicaSetStrategy = defineStrategy(REPLICA_SETS, {
   applyDefaults: defaultReplicaSet,
+  validate: validation.validateReplicaSet,
+  validateUpdate: validation.validateReplicaSetUpdate,
   keepsGeneration: true,
   initialStatus: () => ({ replicas: 0 }),
 });
 
 export const replicationControllerStrategy = defineStrategy(REPLICATION_CONTROLLERS, {
   applyDefaults: defaultReplicationController,
+  validate: validation.validateReplicationController,
   keepsGeneration: true,
   initialStatus: () => ({ replicas: 0 }),
 });
 
 export const daemonSetStrategy = defineStrategy(DAEMON_SETS, {
   applyDefaults: defaultDaemonSet,
+  validate: validation.validateDaemonSet,
+  validateUpdate: validation.validateDaemonSetUpdate,
   keepsGeneration: true,
   initialStatus: () => ({
     currentNumberScheduled: 0,
@@ -51,12 +59,16 @@ export const daemonSetStrategy = defineStrategy(DAEMON_SETS, {
 
 export const statefulSetStrategy = defineStrategy(STATEFUL_SETS, {
   applyDefaults: defaultStatefulSet,
+  validate: validation.validateStatefulSet,
+  validateUpdate: validation.validateStatefulSetUpdate,
   keepsGeneration: true,
   initialStatus: () => ({ replicas: 0, availableReplicas: 0 }),
 });
 
 export const jobStrategy = defineStrategy(JOBS, {
   applyDefaults: defaultJob,
+  validate: validation.validateJob,
+  validateUpdate: validation.validateJobUpdate,
   keepsGeneration: true,
   initialStatus: () => ({}),
   prepareForCreate: selectOwnPods,
@@ -64,6 +76,7 @@ export const jobStrategy = defineStrategy(JOBS, {
 
 export const cronJobStrategy = defineStrategy(CRON_JOBS, {
   applyDefaults: defaultCronJob,
+  validate: validation.validateCronJob,
   keepsGeneration: true,
   initialStatus: () => ({}),
 });

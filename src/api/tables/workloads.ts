@@ -3,6 +3,7 @@ import { humanDuration } from '../../lib/text.ts';
 import { formatLabelSelector } from '../selectors.ts';
 import type {
   ControllerRevision,
+  Core,
   CronJob,
   DaemonSet,
   Deployment,
@@ -14,6 +15,10 @@ import type {
 } from '../types.ts';
 import { age, containerImages, containerNames, labelsCell, orNone, since } from './cells.ts';
 import { definePrinter } from './printer.ts';
+
+/** Stored objects have them; a table never fails for one that has not. */
+const templateOf = (spec: { template?: Core.PodTemplateSpec }) => spec.template;
+const jobOf = (spec: { jobTemplate?: CronJob['spec']['jobTemplate'] }) => spec.jobTemplate?.spec;
 
 export const deploymentPrinter = definePrinter<Deployment>([
   ['Ready', 'string', ({ spec, status }) => `${status?.readyReplicas ?? 0}/${spec.replicas ?? 1}`],
@@ -58,7 +63,7 @@ export const daemonSetPrinter = definePrinter<DaemonSet>([
   ['Ready', 'integer', ({ status }) => status?.numberReady ?? 0],
   ['Up-to-date', 'integer', ({ status }) => status?.updatedNumberScheduled ?? 0],
   ['Available', 'integer', ({ status }) => status?.numberAvailable ?? 0],
-  ['Node Selector', 'string', ({ spec }) => labelsCell(spec.template.spec?.nodeSelector)],
+  ['Node Selector', 'string', ({ spec }) => labelsCell(templateOf(spec)?.spec?.nodeSelector)],
   ['Age', 'string', age],
   ['Containers*', 'string', ({ spec }) => containerNames(spec.template)],
   ['Images*', 'string', ({ spec }) => containerImages(spec.template)],
@@ -109,9 +114,9 @@ export const cronJobPrinter = definePrinter<CronJob>([
     ({ status }, now) => (status?.lastScheduleTime ? since(status.lastScheduleTime, now) : '<none>'),
   ],
   ['Age', 'string', age],
-  ['Containers*', 'string', ({ spec }) => containerNames(spec.jobTemplate.spec?.template)],
-  ['Images*', 'string', ({ spec }) => containerImages(spec.jobTemplate.spec?.template)],
-  ['Selector*', 'string', ({ spec }) => orNone(formatLabelSelector(spec.jobTemplate.spec?.selector))],
+  ['Containers*', 'string', ({ spec }) => containerNames(jobOf(spec)?.template)],
+  ['Images*', 'string', ({ spec }) => containerImages(jobOf(spec)?.template)],
+  ['Selector*', 'string', ({ spec }) => orNone(formatLabelSelector(jobOf(spec)?.selector))],
 ]);
 
 export const controllerRevisionPrinter = definePrinter<ControllerRevision>([
