@@ -6,7 +6,12 @@ import { createConntrack } from '../../host/conntrack.ts';
 import { chooseIptables, createIptables, type IptablesVariant } from '../../host/iptables.ts';
 import { FlowKeeper } from '../flow-keeper.ts';
 import { IptablesApplier } from '../iptables/apply.ts';
-import { cleanup } from '../run.ts';
+import { FakeSysctl } from '../../host/sysctl.ts';
+import { FakeClient } from '../../client/fake-client.ts';
+import { silentLog } from '../../lib/log.ts';
+import { compile } from '../iptables/compile.ts';
+import { render } from '../iptables/render.ts';
+import { cleanup, runProxy } from '../run.ts';
 import { loadScenario, scenarios, WORLD, type PodName, type Scenario, type ScenarioPacket } from './index.ts';
 import { KernelWorld } from './kernel-world.ts';
 
@@ -161,6 +166,62 @@ it('leaves out a Service whose rules this kernel refuses, and serves the others'
   const [got = ''] = await world.ask('client', { ...probe, host: '10.96.0.20', port: 80 });
   assert.match(got, /^(?:own|far)-/);
 });
+
+it('every golden is accepted by iptables-restore', async () => {
+  const iptables = createIptables(variant, { exec: world.onNode });
+  for (const scenario of scenarios) await iptables.test(render(compile(loadScenario(scenario).plan)));
+  await assert.rejects(iptables.test('*nat\n-A PREROUTING -j KUBE-GONE\nCOMMIT\n'));
+});
+
+it('a running proxy follows a change, and brings rules back that another program flushed', async () => {
+  const scenario = scenarios.find((one) => one.name === 'cluster-ip');
+  assert.ok(scenario);
+  const { services, slices } = loadScenario(scenario);
+  const iptables = createIptables(variant, { exec: world.onNode });
+  await cleanup(iptables);
+  const client = new FakeClient([...services, ...slices]);
+  const proxy = runProxy({
+    client,
+    nodeName: WORLD.node.name,
+    nodeIps: [WORLD.node.ip],
+    mode: 'iptables',
+    clusterCidr: WORLD.clusterCIDR,
+    healthzBindAddress: '',
+    metricsBindAddress: '',
+    flushCheckPeriod: 100,
+    log: silentLog,
+    host: { iptables, conntrack: createConntrack('IPv4', world.onNode), sysctl: new FakeSysctl() },
+  });
+  await proxy.synced;
+  const target = { ...probe, host: '10.96.0.20', port: 80 };
+  const all = ['own-a:9376', 'own-b:9376', 'far-a:9376'];
+  assert.equal((await world.ask('client', { ...target, until: all, tries: 80 })).length, 3);
+
+  const [slice] = slices;
+  assert.ok(slice);
+  client.seed({
+    ...slice,
+    endpoints: (slice.endpoints ?? []).filter((one) => one.addresses[0] === WORLD.pods['own-b'].ip),
+  });
+  await eventually(async () => {
+    const got = await world.ask('client', { ...target, until: ['nobody'], tries: 10 });
+    return got.length === 1 && got[0]?.startsWith('own-b') === true;
+  });
+
+  for (const table of ['nat', 'filter', 'mangle']) {
+    for (const command of ['-F', '-X']) await world.onNode(`iptables-${variant}`, ['-w', '5', '-t', table, command]);
+  }
+  await eventually(
+    async () => (await world.ask('client', { ...target, timeout: 200 }))[0]?.startsWith('own-b') === true,
+  );
+  await proxy.stop();
+});
+
+/** Asks again until true; fails after 5 s. */
+async function eventually(test: () => Promise<boolean>): Promise<void> {
+  const end = Date.now() + 5000;
+  while (!(await test())) assert.ok(Date.now() < end, 'not within 5 s');
+}
 
 async function send(scenario: Scenario, packet: ScenarioPacket): Promise<void> {
   const { from, to, port, protocol = 'TCP' } = packet;
