@@ -53,7 +53,7 @@ export class ServerProcess {
         'server',
         `--data-dir=${this.folder}`,
         '--bind-address=127.0.0.1',
-        '--advertise-address=127.0.0.1',
+        '--advertise-address=192.0.2.10',
         `--secure-port=${String(this.port)}`,
         `--client-ca-file=${pki.ca}`,
         `--tls-cert-file=${pki.cert('apiserver')}`,
