@@ -181,13 +181,22 @@ test('grpc: SERVING is success; other statuses, unknown services and silence are
   );
   assert.deepEqual(await grpc(port), { result: 'success', output: 'service healthy' });
   assert.equal((await grpc(port, 'down')).output, 'service unhealthy (responded with "NOT_SERVING")');
-  assert.match((await grpc(port, 'odd')).output, /health rpc probe failed: 5 NOT_FOUND/);
+  assert.match((await grpc(port, 'odd')).output, /health rpc probe failed: code 5: no/);
   assert.match((await grpc(port, 'none')).output, /does not implement the grpc health protocol/);
-  const silent = createTcpServer(() => undefined).listen(0, '127.0.0.1');
+  let ended: Promise<unknown> | undefined;
+  const silent = createTcpServer((socket) => {
+    ended = once(socket.resume(), 'close');
+  }).listen(0, '127.0.0.1');
   t.after(() => silent.close());
   await once(silent, 'listening');
   assert.match((await grpc((silent.address() as AddressInfo).port, '', 100)).output, /within 0\.1s/);
-  assert.match((await grpc(await closedPort(), '', 1000)).output, /failed to connect service|within 1s/);
+  await ended; // the probe leaves no connection behind
+  const web = await serve(t, (_, response) => response.end());
+  assert.equal((await grpc(web)).result, 'failure');
+  assert.match(
+    (await grpc(await closedPort(), '', 1000)).output,
+    /failed to connect service "127.0.0.1:\d+": dial tcp .*: connect: connection refused/,
+  );
 });
 
 test('grpc: the two messages are spelled as protobuf has them', () => {
