@@ -4,7 +4,8 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { ensureCertificates, pkiPaths, type CertificateRequest } from './certificates.ts';
+import type { CertificateRequest } from './certificate-request.ts';
+import { ensureCertificates, pkiPaths } from './certificates.ts';
 
 const REQUESTS: CertificateRequest[] = [
   {

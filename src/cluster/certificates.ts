@@ -7,18 +7,10 @@ import { X509Certificate } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
+import type { CertificateRequest } from './certificate-request.ts';
+
 const DAY = 24 * 60 * 60 * 1000;
 const RENEW_BEFORE = 30 * DAY;
-
-export interface CertificateRequest {
-  /** File name without ending, inside the pki folder. */
-  readonly file: string;
-  readonly commonName: string;
-  readonly organization?: string;
-  readonly use: 'client' | 'server';
-  readonly ips?: readonly string[];
-  readonly names?: readonly string[];
-}
 
 export interface PkiPaths {
   readonly ca: string;

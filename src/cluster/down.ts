@@ -39,7 +39,8 @@ export async function teardown(layout: Layout, state: ClusterState | undefined):
   await removeCgroup(layout.cgroup);
   if (state?.forwardingBefore !== undefined) await closeEgress(layout, state.forwardingBefore);
   // The host's end of the veth would go with the LAN namespace, but some time after the command; a later `up` wants the name at once.
-  if (state && linkExists(layout.lan.hostLink)) await new Links().batch(undefined, [`link delete ${layout.lan.hostLink}`]);
+  if (state && linkExists(layout.lan.hostLink))
+    await new Links().batch(undefined, [`link delete ${layout.lan.hostLink}`]);
   await removeNamespaces(namespaces);
   await unmountBelow(layout.dir);
 }
