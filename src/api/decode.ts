@@ -56,7 +56,7 @@ export function decodeObject<T extends KubeObject = KubeObject>(
 }
 
 function checkKind(expected: KindName, apiVersion: string, raw: { apiVersion?: unknown; kind?: unknown }): void {
-  const given = { apiVersion: raw.apiVersion ?? apiVersion, kind: raw.kind ?? expected.kind };
+  const given = { apiVersion: raw.apiVersion || apiVersion, kind: raw.kind || expected.kind };
   if (given.apiVersion === apiVersion && given.kind === expected.kind) return;
   if (given.kind === expected.kind && typeof given.apiVersion === 'string') {
     throw badRequest(
