@@ -6,6 +6,7 @@ import type { Service } from '../api/types.ts';
 import type { Client, Informer } from '../client/client.ts';
 import { createEventRecorder } from '../client/events.ts';
 import { startInformer } from '../client/informer.ts';
+import { createCtr } from '../host/ctr.ts';
 import type { Cri } from '../host/cri/cri.ts';
 import { connectCri } from '../host/cri/grpc-cri.ts';
 import { Backoff } from '../lib/backoff.ts';
@@ -14,6 +15,7 @@ import type { Log } from '../lib/log.ts';
 import { expandVariables, makeEnvironment } from './environment.ts';
 import { renderHostsFile } from './hosts-file.ts';
 import { createImageManager } from './images.ts';
+import type { NodeImages } from './images.ts';
 import { readMachine } from './machine.ts';
 import type { HairpinMode } from './network.ts';
 import { NodeNetwork } from './node-network.ts';
@@ -61,7 +63,8 @@ export async function runKubelet(options: KubeletOptions): Promise<{ stop(): Pro
   const { client, log, nodeName, rootDir } = options;
   const cniStateDir = options.cniStateDir ?? join(rootDir, 'cni');
   for (const directory of [rootDir, options.podLogsDir]) await mkdir(directory, { recursive: true, mode: 0o750 });
-  const cri = connectCri(options.runtimeEndpoint.replace(/^unix:\/\//, ''));
+  const socket = options.runtimeEndpoint.replace(/^unix:\/\//, '');
+  const cri = connectCri(socket);
   const nodes = startInformer(client, NODES, {}, log);
   const services = startInformer(client, SERVICES, {}, log);
   const pods = startInformer(client, PODS, { fieldSelector: `spec.nodeName=${nodeName}` }, log);
@@ -72,15 +75,21 @@ export async function runKubelet(options: KubeletOptions): Promise<{ stop(): Pro
   };
   const machine = await readMachine(rootDir);
   const [version] = await Promise.all([eventually('the container runtime', () => cri.version(), log), network.start()]);
+  const base = { client, cri, event, log, services, node: await nodeFacts(options, machine) };
+  const { context, images } = podContext(base, options.startersDir, socket);
+  let imageProblem = options.startersDir === undefined ? undefined : 'the sandbox image is not there yet';
   const keeper = new NodeKeeper({
     ...{ client, cri, clock: realClock, log },
     facts: { name: nodeName, ips: [options.nodeIp], machine, runtimeVersion: spellRuntime(version) },
-    networkProblem: () => network.problem,
+    networkProblem: () => imageProblem ?? network.problem,
   });
   await eventually('the API server', () => keeper.register(), log);
   keeper.start();
-  const base = { client, cri, event, log, services, node: await nodeFacts(options, machine) };
-  const context = podContext(base, options.startersDir);
+  if (imageProblem !== undefined) {
+    await eventually('the sandbox image', () => images.importSandbox(), log);
+    imageProblem = undefined;
+    void images.preload();
+  }
   const worker = new PodWorker(context);
   const server = await runKubeletServer({
     ...{ cri, log, pods: worker, serving: options.serving, address: options.nodeIp, podLogsDir: options.podLogsDir },
@@ -106,31 +115,27 @@ type Base = Pick<PodContext, 'client' | 'cri' | 'event' | 'log' | 'node'> & {
   services: Informer<Service>;
 };
 
-function podContext({ services, ...base }: Base, startersDir: string | undefined): PodContext {
-  const { client, cri, event, log, node } = base;
+function podContext(
+  base: Base,
+  startersDir: string | undefined,
+  socket: string,
+): { context: PodContext; images: NodeImages } {
+  const { client, cri, event, log, node, services } = base;
   const objects = objectSource(client);
   const clock = realClock;
   const runner = { cri, clock, version: KUBELET_VERSION.replace(/^v(\d+\.\d+).*/, '$1') };
-  const runHandler = createRunHandler(runner);
-  return {
-    ...base,
-    ...{
-      clock,
-      objects,
-      runHandler,
-      isReadOnlyVolume,
-      makeEnvironment,
-      expandVariables,
-      podDns,
-      dnsWarnings,
-      renderHostsFile,
-    },
+  const starters = startersDir === undefined ? {} : { startersDir, ctr: createCtr(socket) };
+  const images = createImageManager({ cri, event, clock, log, objects, ...starters });
+  const context = {
+    ...{ client, cri, clock, log, event, node, objects, images },
+    ...{ isReadOnlyVolume, makeEnvironment, expandVariables, podDns, dnsWarnings, renderHostsFile },
+    runHandler: createRunHandler(runner),
     volumes: createVolumeManager({ directory: join(node.rootDir, 'volumes'), client, objects, clock, log }),
-    images: createImageManager({ cri, event, clock, log, objects, ...(startersDir !== undefined && { startersDir }) }),
     probes: createProbeManager({ run: createRunProbe(runner), clock, event }),
     servicesSynced: services.synced,
     services: () => services.list(),
   };
+  return { context, images };
 }
 
 async function nodeFacts(options: KubeletOptions, machine: MachineFacts): Promise<NodeFacts> {
