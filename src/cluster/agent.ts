@@ -32,7 +32,7 @@ export interface AgentOptions {
 }
 
 export async function runAgent(options: AgentOptions): Promise<void> {
-  const log = createLog(options.nodeName);
+  const logOf = (part: string) => createLog(part).child({ node: options.nodeName });
   const read = (file: string) => readFileSync(file, 'utf8');
   const client = createHttpClient({
     ...loadKubeconfig(options.kubeconfig),
@@ -44,7 +44,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     nodeIps: [options.nodeIp],
     mode: options.proxyMode,
     clusterCidr: options.clusterCidr,
-    log: log.child({ part: 'proxy' }),
+    log: logOf('proxy'),
   });
   const dns = runDns({
     client,
@@ -52,7 +52,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     port: 53,
     clusterDomain: options.clusterDomain,
     resolvConf: options.resolvConf,
-    log: log.child({ part: 'dns' }),
+    log: logOf('dns'),
   });
   const kubelet = await runKubelet({
     client,
@@ -74,9 +74,10 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       clientCa: read(options.clientCaFile),
     },
     clusterCidr: options.clusterCidr,
-    log: log.child({ part: 'kubelet' }),
+    ...(options.startersDir !== undefined && { startersDir: options.startersDir }),
+    log: logOf('kubelet'),
   });
   await untilStopped();
-  await Promise.all([kubelet.stop(), (await proxy).stop(), (await dns).stop()]);
+  await Promise.all([kubelet.stop(), proxy.stop(), (await dns).stop()]);
   client.close();
 }
