@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { silentLog } from '../lib/log.ts';
+import { AnswerCache } from './cache.ts';
+import { fixedView } from './cluster-view.ts';
+import { CLASS_IN, queryFor, RCODE, replyTo, TYPE, type Message, type Question, type Record } from './message.ts';
+import { rcodeName, recordText } from './record-text.ts';
+import { respond, type RespondOptions } from './respond.ts';
+import { replyBytes } from './serve.ts';
+import { parseUpstreams } from './upstreams.ts';
+import { decodeMessage, encodeMessage } from './wire.ts';
+
+const headless = Array.from({ length: 40 }, (_, at) => ({ addresses: [`10.244.0.${String(at)}`] }));
+const view = fixedView({
+  namespaces: ['default'],
+  services: [
+    { metadata: { name: 'web', namespace: 'default' }, spec: { clusterIP: '10.96.0.7' } },
+    { metadata: { name: 'many', namespace: 'default' }, spec: { clusterIP: 'None' } },
+    { metadata: { name: 'out', namespace: 'default' }, spec: { type: 'ExternalName', externalName: 'example.com' } },
+  ],
+  slices: [
+    {
+      metadata: { name: 'many-1', namespace: 'default', labels: { 'kubernetes.io/service-name': 'many' } },
+      addressType: 'IPv4',
+      endpoints: headless,
+    },
+  ],
+});
+
+const address = (name: string, text: string, ttl = 60): Record => ({ name, ttl, type: TYPE.A, address: text });
+
+/** A world whose upstream knows example.com, and counts how often it is asked. */
+function world({ hasSynced = true, hasUpstreams = true } = {}) {
+  const asked: string[] = [];
+  const state = { now: 0 };
+  const options: RespondOptions = {
+    view: { ...view, hasSynced },
+    zone: 'cluster.local',
+    cache: new AnswerCache(),
+    hasUpstreams,
+    now: () => state.now,
+    shuffle: (list) => [...list].reverse(),
+    forwarder: {
+      ask: (question: Question) => {
+        asked.push(question.name);
+        if (!hasUpstreams) return Promise.resolve({ rcode: RCODE.SERVFAIL });
+        const reply = replyTo(queryFor(1, question), RCODE.NOERROR);
+        const answers = question.name === 'example.com.' ? [address('example.com.', '192.0.2.1')] : [];
+        return Promise.resolve({ ...reply, rcode: answers.length > 0 ? RCODE.NOERROR : RCODE.NXDOMAIN, answers });
+      },
+    },
+  };
+  return { asked, state, options };
+}
+
+const query = (name: string, type: number = TYPE.A, change: Partial<Message> = {}): Message => ({
+  ...queryFor(9, { name, type, class: CLASS_IN }),
+  ...change,
+});
+
+const inShort = (reply: Message | undefined) =>
+  reply &&
+  [rcodeName(reply.rcode), ...(reply.authoritative ? ['aa'] : []), ...reply.answers.map(recordText)].join(' | ');
+
+const web = 'web.default.svc.cluster.local.';
+const edns = { size: 4096, version: 0, dnssecOk: false };
+
+for (const [why, asked, expected] of [
+  ['a name of the cluster is answered with authority', query(web), `NOERROR | aa | ${web} 5 IN A 10.96.0.7`],
+  ['one that is not there as well', query('no.default.svc.cluster.local.'), 'NXDOMAIN | aa'],
+  ['another name is relayed without', query('example.com.'), 'NOERROR | example.com. 60 IN A 192.0.2.1'],
+  [
+    'an alias out of the cluster brings its addresses',
+    query('out.default.svc.cluster.local.'),
+    'NOERROR | aa | out.default.svc.cluster.local. 5 IN CNAME example.com. | example.com. 60 IN A 192.0.2.1',
+  ],
+  ['an unknown reverse name is relayed', query('1.2.0.192.in-addr.arpa.', TYPE.PTR), 'NXDOMAIN'],
+  ['a transfer is refused', query('cluster.local.', TYPE.AXFR), 'REFUSED'],
+  ['another class is refused', query(web, TYPE.A, { questions: [{ name: web, type: TYPE.A, class: 3 }] }), 'REFUSED'],
+  ['an update is not for us', query(web, TYPE.A, { opcode: 5 }), 'NOTIMP'],
+  ['no question is an error', query(web, TYPE.A, { questions: [] }), 'FORMERR'],
+  [
+    'two questions are an error',
+    query(web, TYPE.A, { questions: [1, 2].map(() => ({ name: web, type: 1, class: 1 })) }),
+    'FORMERR',
+  ],
+  ['a later EDNS is told which one we speak', query(web, TYPE.A, { edns: { ...edns, version: 1 } }), 'BADVERS'],
+] as const) {
+  test(why, async () => {
+    assert.equal(inShort(await respond(asked, world().options)), expected);
+  });
+}
+
+test('an answer is not answered', async () => {
+  assert.equal(await respond(query(web, TYPE.A, { isResponse: true }), world().options), undefined);
+});
+
+test('before everything is known no name of the cluster is denied, and others work', async () => {
+  const { options } = world({ hasSynced: false });
+  for (const name of [web, 'no.default.svc.cluster.local.', '7.0.96.10.in-addr.arpa.']) {
+    assert.equal(inShort(await respond(query(name), options)), 'SERVFAIL', name);
+  }
+  assert.equal(inShort(await respond(query('example.com.'), options)), 'NOERROR | example.com. 60 IN A 192.0.2.1');
+});
+
+test('with nobody to ask other names fail, and reverse names of nothing do not exist', async () => {
+  const { options } = world({ hasUpstreams: false });
+  assert.equal(inShort(await respond(query('example.com.'), options)), 'SERVFAIL');
+  assert.equal(inShort(await respond(query('1.2.0.192.in-addr.arpa.', TYPE.PTR), options)), 'NXDOMAIN');
+  assert.equal((await respond(query(web), options))?.recursionAvailable, false);
+});
+
+test('a forwarded answer is asked for once, and grows older', async () => {
+  const { options, asked, state } = world();
+  await respond(query('example.com.'), options);
+  state.now = 20_000;
+  assert.equal(inShort(await respond(query('EXAMPLE.com.'), options)), 'NOERROR | example.com. 40 IN A 192.0.2.1');
+  assert.deepEqual(asked, ['example.com.']);
+  state.now = 31_000;
+  await respond(query('example.com.'), options);
+  assert.equal(asked.length, 2);
+});
+
+test('EDNS is answered with EDNS, and addresses come in any order', async () => {
+  const { options } = world();
+  const reply = await respond(query('many.default.svc.cluster.local.', TYPE.A, { edns }), options);
+  assert.equal(reply?.edns?.size, 1232);
+  const [first] = reply.answers;
+  assert.equal(first?.type === TYPE.A && first.address, '10.244.0.39');
+  assert.equal((await respond(query(web), options))?.edns, undefined);
+});
+
+for (const [transport, size, expected] of [
+  ['udp', undefined, true],
+  ['udp', 1232, false],
+  ['tcp', undefined, false],
+] as const) {
+  test(`40 addresses over ${transport} ${size === undefined ? 'without EDNS' : `with EDNS ${String(size)}`}: ${expected ? 'cut off' : 'whole'}`, async () => {
+    const { options } = world();
+    const asked = query(
+      'many.default.svc.cluster.local.',
+      TYPE.A,
+      size === undefined ? {} : { edns: { ...edns, size } },
+    );
+    const bytes = await replyBytes(encodeMessage(asked, 512), transport, (each) => respond(each, options), silentLog);
+    const reply = decodeMessage(bytes ?? Buffer.of());
+    assert.deepEqual([reply.truncated, reply.answers.length === 40], [expected, !expected]);
+  });
+}
+
+test('a broken question is told so, garbage too short for an id is left alone, and a crash is a SERVFAIL', async () => {
+  const broken = Buffer.from('abcd01000001000000000000c00c', 'hex');
+  const fail = () => Promise.reject(new Error('our bug'));
+  const formErr = await replyBytes(broken, 'udp', fail, silentLog);
+  assert.deepEqual([formErr?.readUInt16BE(0), (formErr?.readUInt8(3) ?? 0) & 15], [0xabcd, RCODE.FORMERR]);
+  assert.equal(await replyBytes(Buffer.of(1, 2, 3), 'udp', fail, silentLog), undefined);
+  const crashed = await replyBytes(encodeMessage(query(web), 512), 'udp', fail, silentLog);
+  assert.equal(decodeMessage(crashed ?? Buffer.of()).rcode, RCODE.SERVFAIL);
+});
+
+test('the cache is bounded, and keeps no failures', () => {
+  const cache = new AnswerCache({ capacity: 2 });
+  const question = (name: string) => ({ name, type: TYPE.A, class: CLASS_IN });
+  const good = (name: string) => ({ ...replyTo(query(name), RCODE.NOERROR), answers: [address(name, '192.0.2.1')] });
+  for (const name of ['a.', 'b.', 'c.']) cache.put(question(name), good(name), 0);
+  assert.deepEqual([cache.size, cache.get(question('a.'), 0)], [2, undefined]);
+  cache.put(question('d.'), replyTo(query('d.'), RCODE.SERVFAIL), 0);
+  cache.put(question('e.'), replyTo(query('e.'), RCODE.NXDOMAIN), 0);
+  assert.equal(cache.get(question('d.'), 0) ?? cache.get(question('e.'), 0), undefined);
+});
+
+test('upstreams are the nameserver lines that are addresses of others', () => {
+  const text =
+    'search x\nnameserver 192.0.2.1 # one\nnameserver 192.0.2.1\nnameserver ::1\nnameserver 10.0.0.5\nnameserver junk\n';
+  assert.deepEqual(
+    parseUpstreams(text, ['10.0.0.5']).map((each) => each.address),
+    ['192.0.2.1', '::1'],
+  );
+});
