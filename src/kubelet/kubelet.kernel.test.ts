@@ -18,7 +18,7 @@ let node: ContainerdNode;
 
 before(async () => {
   await startLan();
-  node = await startContainerdNode('kubelet01', '172.30.0.11');
+  node = await startContainerdNode('kubelet01', '172.30.0.21');
   const options = {
     podCIDRs: ['10.244.1.0/24'],
     hairpinMode: 'hairpin-veth',

@@ -29,11 +29,15 @@ export interface ContainerdNode {
 
 const ADDRESS = /^\d+\.\d+\.\d+\.\d+$/;
 
-/** A bridge in the outer namespace that plays the LAN, 172.30.0.1/24. Once per test process. */
+/** A bridge in the outer namespace that plays the LAN, 172.30.0.1/24. Test files that run side by side share it. */
 export async function startLan(): Promise<void> {
-  await exec('ip', ['-batch', '-'], {
-    input: 'link add lan0 type bridge\naddress add 172.30.0.1/24 dev lan0\nlink set lan0 up\n',
-  });
+  try {
+    await exec('ip', ['link', 'add', 'lan0', 'type', 'bridge']);
+  } catch (error) {
+    if (!String(error).includes('File exists')) throw error;
+  }
+  await exec('ip', ['address', 'replace', '172.30.0.1/24', 'dev', 'lan0']);
+  await exec('ip', ['link', 'set', 'lan0', 'up']);
 }
 
 export async function startContainerdNode(name: string, ip: string, images = ['busybox']): Promise<ContainerdNode> {

@@ -1,69 +1,70 @@
 /**
  * CRI over gRPC on a unix socket. Messages are turned into the plain values of `cri.ts` in `messages.ts`; here is only the wire.
  */
-import { fileURLToPath } from 'node:url';
-import { credentials, loadPackageDefinition, status } from '@grpc/grpc-js';
-import type { ServiceError } from '@grpc/grpc-js';
-import { loadSync } from '@grpc/proto-loader';
+import { readFileSync } from 'node:fs';
 import { CriError } from './cri.ts';
 import type { ContainerConfig, Cri, CriCode, ExecOutput, RegistryAuth, SandboxConfig, StreamRequest } from './cri.ts';
 import * as messages from './messages.ts';
+import { parseProto } from './proto.ts';
+import type { ProtoFile } from './proto.ts';
+import { Codec } from './protobuf.ts';
+import { GrpcError, UnaryChannel } from './unary.ts';
 
 const SECOND = 1000;
 /** A sandbox or container that takes longer than this is stuck; pulling an image may take long (the kubelet's own two limits). */
 const CALL_TIMEOUT = 120 * SECOND;
 const PULL_TIMEOUT = 3600 * SECOND;
-const CONNECT_BACKOFF = { 'grpc.initial_reconnect_backoff_ms': 50, 'grpc.max_reconnect_backoff_ms': 2000 };
-const MAX_MESSAGE = 16 * 1024 * 1024;
 
-type Reply = object;
-type Method = (
-  request: object,
-  options: { deadline: number },
-  callback: (error: ServiceError | null, reply: Reply) => void,
-) => void;
-/** A gRPC client with one method per call of the proto file. */
-type Service = Record<string, Method> & { close(): void };
-type ServiceConstructor = new (address: string, credentials: unknown, options: object) => Service;
-
-/** Connects lazily and reconnects by itself. `endpoint` is the path of the runtime's socket. */
+/** Connects with the first call and reconnects by itself. `endpoint` is the path of the runtime's socket. */
 export function connectCri(endpoint: string): Cri {
-  const definition = loadSync(fileURLToPath(new URL('runtime.proto', import.meta.url)), {
-    longs: Number,
-    enums: String,
-    defaults: true,
-  });
-  const loaded = loadPackageDefinition(definition) as unknown as {
-    runtime: { v1: { RuntimeService: ServiceConstructor; ImageService: ServiceConstructor } };
-  };
-  const options = { ...CONNECT_BACKOFF, 'grpc.max_receive_message_length': MAX_MESSAGE };
-  const address = `unix:${endpoint}`;
-  const runtime = new loaded.runtime.v1.RuntimeService(address, credentials.createInsecure(), options);
-  const images = new loaded.runtime.v1.ImageService(address, credentials.createInsecure(), options);
-  return assemble(callerOf(runtime), callerOf(images), () => {
-    runtime.close();
-    images.close();
+  const file = parseProto(readFileSync(new URL('runtime.proto', import.meta.url), 'utf8'));
+  const channel = new UnaryChannel(endpoint);
+  const caller = (service: string) => callerOf(channel, file, service);
+  return assemble(caller('RuntimeService'), caller('ImageService'), () => {
+    channel.close();
   });
 }
 
 type Call = <T>(name: string, request?: object, timeout?: number) => Promise<T>;
 
-function callerOf(service: Service): Call {
-  return <T>(name: string, request: object = {}, timeout = CALL_TIMEOUT) =>
-    new Promise<T>((resolve, reject) => {
-      const method = service[name];
-      if (!method) throw new Error(`runtime.proto has no call ${name}`);
-      method.call(service, request, { deadline: Date.now() + timeout }, (error, reply) => {
-        if (error) reject(new CriError(name, codeOf(error.code), error.details, error));
-        else resolve(reply as T);
-      });
-    });
+function callerOf(channel: UnaryChannel, file: ProtoFile, service: string): Call {
+  const codec = new Codec(file);
+  return async <T>(name: string, request: object = {}, timeout = CALL_TIMEOUT) => {
+    const types = file.services.get(service)?.get(name);
+    if (!types) throw new Error(`runtime.proto has no call ${name}`);
+    const message = codec.encode(types.request, request);
+    try {
+      return codec.decode(
+        types.response,
+        await channel.call(`/${file.package}.${service}/${name}`, message, timeout),
+      ) as T;
+    } catch (error) {
+      if (error instanceof GrpcError) throw new CriError(name, CODES[error.code] ?? 'Unknown', error.message, error);
+      throw error;
+    }
+  };
 }
 
-function codeOf(code: number): CriCode {
-  const spelled = (status[code] ?? 'UNKNOWN').toLowerCase().split('_');
-  return spelled.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('') as CriCode;
-}
+/** By number, from 1: 0 is OK. */
+const CODES: readonly (CriCode | undefined)[] = [
+  undefined,
+  'Cancelled',
+  'Unknown',
+  'InvalidArgument',
+  'DeadlineExceeded',
+  'NotFound',
+  'AlreadyExists',
+  'PermissionDenied',
+  'ResourceExhausted',
+  'FailedPrecondition',
+  'Aborted',
+  'OutOfRange',
+  'Unimplemented',
+  'Internal',
+  'Unavailable',
+  'DataLoss',
+  'Unauthenticated',
+];
 
 function assemble(runtime: Call, images: Call, close: () => void): Cri {
   return {
