@@ -4,6 +4,9 @@
  */
 import { formatImageReference, parseImageReference, repositoryOf } from './image-reference.ts';
 
+/** The image of every pod's sandbox: `sandbox_image` of containerd. */
+export const SANDBOX_IMAGE = 'fairway.local/pause:1';
+
 /** Name of the list in the starters' directory. */
 export const STARTERS_FILE = 'starters.json';
 

@@ -2,6 +2,7 @@
  * The starter images, all names in one place. A starter stands in for an image of the same name where no registry can be
  * reached; it is made from the distribution's packages and says so (label `io.fairway.starter`, file /etc/fairway-starter).
  */
+import { SANDBOX_IMAGE } from '../../kubelet/starters.ts';
 import { nginxConfig, nginxEntrypoint, nginxSite, serveHostname, serveHostnameConfig } from './starter-files.ts';
 
 export interface StarterDefinition {
@@ -31,9 +32,6 @@ export interface StarterDefinition {
   readonly ports?: readonly string[];
   readonly stopSignal?: string;
 }
-
-/** The image of every pod's sandbox: `sandbox_image` of containerd. */
-export const SANDBOX_IMAGE = 'fairway.local/pause:1';
 
 export const BUSYBOX = '/bin/busybox';
 

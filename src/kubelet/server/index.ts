@@ -1,0 +1,1 @@
+export { runKubeletServer, type KubeletServer, type KubeletServerOptions } from './serve.ts';
