@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { ApiError } from './api-error.ts';
 import { decodeObject } from './decode.ts';
 import { findDuplicateFields, parseJsonWithDuplicates, parseYaml } from './json.ts';
-import { CONFIG_MAPS, KINDS, LEASES, PODS, SECRETS, SERVICES, type Kind } from './kinds.ts';
+import { CONFIG_MAPS, DEPLOYMENTS, KINDS, LEASES, PODS, SECRETS, SERVICES, type Kind } from './kinds.ts';
 import { loadSchemas } from './schema/load.ts';
 
 const refused: [kind: Kind, object: unknown, message: string][] = [
@@ -106,8 +106,13 @@ test('null counts as absent, as in Go', () => {
     kind: 'Pod',
     apiVersion: 'v1',
     metadata: { name: 'a', labels: { empty: '' } },
-    spec: {},
+    spec: { containers: [] },
   });
+});
+
+test('a required value that is missing reads as the zero value, a missing struct stays missing', () => {
+  const { object } = decodeObject(DEPLOYMENTS, { spec: { template: { spec: { containers: [{ ports: [{}] }] } } } });
+  assert.deepEqual(object.spec, { template: { spec: { containers: [{ name: '', ports: [{ containerPort: 0 }] }] } } });
 });
 
 test('numbers are taken where a quantity or a port name may stand, and times come out in UTC', () => {

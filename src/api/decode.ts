@@ -92,7 +92,7 @@ class Decoder {
    * @param goPath `ServicePort.spec.ports` : the innermost struct and the field names, as Go's decoder reports them
    */
   struct(raw: object, definition: string, path: string, fieldPath: string): Record<string, unknown> {
-    const { fields } = structOf(definition);
+    const { fields, required } = structOf(definition);
     const result: Record<string, unknown> = {};
     for (const [key, value] of Object.entries(raw)) {
       const type = Object.hasOwn(fields, key) ? fields[key] : undefined;
@@ -106,6 +106,10 @@ class Decoder {
       const inner = fieldPath === '' ? key : `${fieldPath}.${key}`;
       const decoded = this.#value(value, type, { path: at, fieldPath: inner, definition });
       if (decoded !== undefined) result[key] = decoded;
+    }
+    // What is always written has a value: an absent name is '' and an absent port 0, so that the rules find what the types promise.
+    for (const field of required) {
+      if (result[field] === undefined) fillRequired(result, field, fields[field] ?? '');
     }
     return result;
   }
@@ -240,6 +244,13 @@ function goType(type: TypeText): string {
   }
   const names: Record<string, string> = { boolean: 'bool', double: 'float64', byte: '[]uint8' };
   return names[type] ?? type;
+}
+
+/** Structs stay absent: whether they are pointers, and so may be missing, only the rules know. */
+function fillRequired(result: Record<string, unknown>, field: string, type: TypeText): void {
+  if (['string', 'boolean', 'int32', 'int64', 'intOrString'].includes(type) || type.startsWith('[]')) {
+    result[field] = type === 'intOrString' ? 0 : zeroOf(type);
+  }
 }
 
 function zeroOf(type: TypeText): unknown {

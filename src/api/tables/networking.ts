@@ -132,17 +132,19 @@ export const ingressClassPrinter = definePrinter<IngressClass>(
   false,
 );
 
-export const serviceCidrPrinter = definePrinter<ServiceCIDR>([
-  ['CIDRs', 'string', ({ spec }) => (spec.cidrs ?? []).join(',')],
+export const serviceCidrPrinter = definePrinter<KubeObject & { spec?: ServiceCIDR['spec'] }>([
+  ['CIDRs', 'string', ({ spec }) => (spec?.cidrs ?? []).join(',')],
   ['Age', 'string', age],
 ]);
 
-export const ipAddressPrinter = definePrinter<IPAddress>([
+export const ipAddressPrinter = definePrinter<KubeObject & { spec?: Partial<IPAddress['spec']> }>([
   [
     'ParentRef',
     'string',
-    ({ spec: { parentRef } }) =>
-      [parentRef.group, parentRef.resource, parentRef.namespace, parentRef.name].filter((part) => part).join('/'),
+    ({ spec }) => {
+      const { group, resource, namespace, name } = spec?.parentRef ?? {};
+      return [group, resource, namespace, name].filter((part) => part).join('/');
+    },
   ],
 ]);
 
