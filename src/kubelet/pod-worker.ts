@@ -119,6 +119,13 @@ export class PodWorker implements PodLookup {
     return found && { id: found.id, name, state: found.state, logPath: found.logPath };
   }
 
+  /** Running containers with their log files, for rotation. */
+  running(): { id: string; logPath: string }[] {
+    return this.#cache
+      .uids()
+      .flatMap((uid) => this.#cache.get(uid).containers.filter(({ state }) => state === 'RUNNING'));
+  }
+
   #adoptOrphan(uid: string): void {
     const record = newRecord(orphan(this.#cache.get(uid)), this.#cache.get(uid), true);
     record.gone = true;

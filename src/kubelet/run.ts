@@ -15,7 +15,7 @@ import type { Log } from '../lib/log.ts';
 import { expandVariables, makeEnvironment } from './environment.ts';
 import { renderHostsFile } from './hosts-file.ts';
 import { createImageManager } from './images.ts';
-import type { NodeImages } from './images.ts';
+import { startLogRotation } from './logs/index.ts';
 import { readMachine } from './machine.ts';
 import type { HairpinMode } from './network.ts';
 import { NodeNetwork } from './node-network.ts';
@@ -76,25 +76,40 @@ export async function runKubelet(options: KubeletOptions): Promise<{ stop(): Pro
   const machine = await readMachine(rootDir);
   const [version] = await Promise.all([eventually('the container runtime', () => cri.version(), log), network.start()]);
   const base = { client, cri, event, log, services, node: await nodeFacts(options, machine) };
-  const { context, images } = podContext(base, options.startersDir, socket);
+  const { context, images, probes } = podContext(base, options.startersDir, socket);
+  const worker = new PodWorker(context);
+  const { serving, nodeIp: address } = options;
+  const probeCounts = () => probes.counts();
+  const server = await runKubeletServer({
+    cri,
+    log,
+    pods: worker,
+    serving,
+    address,
+    healthzPort: HEALTHZ_PORT,
+    probeCounts,
+  });
+  const rotation = startLogRotation({ cri, clock: realClock, log, containers: () => worker.running() });
   let imageProblem = options.startersDir === undefined ? undefined : 'the sandbox image is not there yet';
   const keeper = new NodeKeeper({
     ...{ client, cri, clock: realClock, log },
-    facts: { name: nodeName, ips: [options.nodeIp], machine, runtimeVersion: spellRuntime(version) },
+    facts: { name: nodeName, ips: [address], machine, runtimeVersion: spellRuntime(version) },
     networkProblem: () => imageProblem ?? network.problem,
   });
-  await eventually('the API server', () => keeper.register(), log);
-  keeper.start();
-  if (imageProblem !== undefined) {
+  const sandboxImage = async () => {
+    if (imageProblem === undefined) return;
     await eventually('the sandbox image', () => images.importSandbox(), log);
     imageProblem = undefined;
     void images.preload();
-  }
-  const worker = new PodWorker(context);
-  const server = await runKubeletServer({
-    ...{ cri, log, pods: worker, serving: options.serving, address: options.nodeIp, podLogsDir: options.podLogsDir },
-  });
-  await pods.synced;
+  };
+  const registration = eventually('the API server', () => keeper.register(), log);
+  await Promise.all([
+    sandboxImage(),
+    registration.then(() => {
+      keeper.start();
+    }),
+    pods.synced,
+  ]);
   await worker.start(pods.list());
   pods.onChange((change) => {
     if (change.type === 'deleted') worker.remove(change.object);
@@ -104,12 +119,15 @@ export async function runKubelet(options: KubeletOptions): Promise<{ stop(): Pro
     async stop() {
       for (const informer of [pods, services, nodes]) informer.stop();
       keeper.stop();
-      context.probes.stop();
-      await Promise.all([worker.stop(), network.stop(), server.stop(), events.flush()]);
+      probes.stop();
+      await Promise.all([worker.stop(), network.stop(), server.stop(), rotation.stop(), events.flush()]);
       cri.close();
     },
   };
 }
+
+/** Where the machine's own supervision may ask, on loopback (7-066). */
+const HEALTHZ_PORT = 10248;
 
 type Base = Pick<PodContext, 'client' | 'cri' | 'event' | 'log' | 'node'> & {
   services: Informer<Service>;
@@ -126,16 +144,16 @@ function podContext(
   const runner = { cri, clock, version: KUBELET_VERSION.replace(/^v(\d+\.\d+).*/, '$1') };
   const starters = startersDir === undefined ? {} : { startersDir, ctr: createCtr(socket) };
   const images = createImageManager({ cri, event, clock, log, objects, ...starters });
-  const context = {
-    ...{ client, cri, clock, log, event, node, objects, images },
+  const probes = createProbeManager({ run: createRunProbe(runner), clock, event });
+  const context: PodContext = {
+    ...{ client, cri, clock, log, event, node, objects, images, probes },
     ...{ isReadOnlyVolume, makeEnvironment, expandVariables, podDns, dnsWarnings, renderHostsFile },
     runHandler: createRunHandler(runner),
     volumes: createVolumeManager({ directory: join(node.rootDir, 'volumes'), client, objects, clock, log }),
-    probes: createProbeManager({ run: createRunProbe(runner), clock, event }),
     servicesSynced: services.synced,
     services: () => services.list(),
   };
-  return { context, images };
+  return { context, images, probes };
 }
 
 async function nodeFacts(options: KubeletOptions, machine: MachineFacts): Promise<NodeFacts> {
