@@ -25,7 +25,7 @@ export async function tailOffset(file: FileHandle, size: number, lines: number):
       const start = from < 0 ? -1 : pending.lastIndexOf(NEWLINE, from) + 1;
       if (start < 0 || (start === 0 && begin > 0)) break;
       const line = pending.subarray(start, from + 1);
-      if (line.length > 0 && !isPart(line)) {
+      if (isWhole(line)) {
         if (whole === lines) return begin + pending.length;
         whole += 1;
       }
@@ -36,6 +36,7 @@ export async function tailOffset(file: FileHandle, size: number, lines: number):
   return 0;
 }
 
-function isPart(line: Buffer): boolean {
-  return parseLogLine(line)?.partial === true;
+/** What is no log line at all is skipped by the reader, too. */
+function isWhole(line: Buffer): boolean {
+  return parseLogLine(line)?.partial === false;
 }
