@@ -133,11 +133,7 @@ type Base = Pick<PodContext, 'client' | 'cri' | 'event' | 'log' | 'node'> & {
   services: Informer<Service>;
 };
 
-function podContext(
-  base: Base,
-  startersDir: string | undefined,
-  socket: string,
-): { context: PodContext; images: NodeImages } {
+function podContext(base: Base, startersDir: string | undefined, socket: string) {
   const { client, cri, event, log, node, services } = base;
   const objects = objectSource(client);
   const clock = realClock;
