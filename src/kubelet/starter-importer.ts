@@ -28,7 +28,7 @@ export const noStarters: StarterImporter = {
 
 export function createStarterImporter({ directory, cri, ctr, clock }: StarterImporterOptions): StarterImporter {
   /** One import of an archive at a time; others that want it wait for the same one. */
-  const busy = new Map<string, Promise<unknown>>();
+  const busy = new Map<string, Promise<void>>();
 
   const list = async () => {
     const text = await readFile(join(directory, STARTERS_FILE), 'utf8').catch((error: NodeJS.ErrnoException) => {
@@ -48,10 +48,12 @@ export function createStarterImporter({ directory, cri, ctr, clock }: StarterImp
     }
   };
 
-  const importOnce = (file: string): Promise<unknown> => {
+  const importOnce = (file: string, name: string): Promise<void> => {
     const running = busy.get(file);
     if (running) return running;
-    const started = ctr.importImage(join(directory, file)).finally(() => busy.delete(file));
+    const started = (async () => {
+      if (!(await cri.imageStatus(name))) await ctr.importImage(join(directory, file));
+    })().finally(() => busy.delete(file));
     busy.set(file, started);
     return started;
   };
@@ -63,7 +65,7 @@ export function createStarterImporter({ directory, cri, ctr, clock }: StarterImp
       const found = findStarter(await list(), image);
       if (!reference || !found) return undefined;
       const { starter, importedAs } = found;
-      if (!(await cri.imageStatus(importedAs))) await importOnce(starter.file);
+      await importOnce(starter.file, importedAs);
       const present = await appears(importedAs);
       const name = formatImageReference(reference);
       if (name === importedAs) return present;
