@@ -72,13 +72,13 @@ async function listen(
     now: () => clock.now(),
     shuffle,
   };
-  while (!signal.aborted) {
+  for (let tries = 0; !signal.aborted; tries++) {
     try {
       const open = await serveDns({ address, port, log, respond: (query) => respond(query, respondOptions) });
       log.info({ address, port: open.port, upstreams: upstreams.map((each) => each.address) }, 'serving DNS');
       return open;
     } catch (error) {
-      log.error({ err: error, address, port }, 'cannot listen for DNS, trying again');
+      if (tries === 0) log.error({ err: error, address, port }, 'cannot listen for DNS, trying again until it works');
       await pause(clock, RETRY_MS, signal);
     }
   }
