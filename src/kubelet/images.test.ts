@@ -19,7 +19,7 @@ const nginx = 'docker.io/library/nginx:latest';
 /** A node's runtime, the registries it can reach, and the starters in its directory. */
 function setUp(
   t: TestContext,
-  world: { present?: string[]; route?: boolean; answers?: boolean; registry?: string[] } = {},
+  world: { present?: string[]; route?: boolean; answers?: boolean; registry?: string[]; gate?: Promise<void> } = {},
 ) {
   const directory = mkdtempSync(join(tmpdir(), 'images-'));
   t.after(() => {
@@ -54,7 +54,7 @@ function setUp(
       imageStatus: (name) => Promise.resolve(images.get(name)),
       pullImage: async (name, auth) => {
         pulls.push([name, auth]);
-        await Promise.resolve();
+        await world.gate;
         if (!registry.has(name))
           throw new CriError('PullImage', 'NotFound', `failed to resolve reference "${name}": not found`);
         add(name);
@@ -127,8 +127,12 @@ test('a registry that does not answer, or does not have it, leaves what is here'
 });
 
 test('pods that want the same image at once share one pull and one import', async (t) => {
-  const pulling = setUp(t, { route: true, answers: true, registry: [nginx] });
-  await Promise.all(['a', 'b', 'c'].map((uid) => pulling.ensure('nginx', 'Always', uid)));
+  const gate = Promise.withResolvers<void>();
+  const pulling = setUp(t, { route: true, answers: true, registry: [nginx], gate: gate.promise });
+  const all = ['a', 'b', 'c'].map((uid) => pulling.ensure('nginx', 'Always', uid));
+  while (pulling.events.length < 3) await new Promise((resolve) => setImmediate(resolve));
+  gate.resolve();
+  await Promise.all(all);
   assert.equal(pulling.pulls.length, 1);
   const importing = setUp(t);
   await Promise.all(['a', 'b', 'c'].map((uid) => importing.ensure('nginx', 'Always', uid)));
