@@ -9,7 +9,7 @@ import type { KubeObject } from '../api/types.ts';
 
 export interface ListOptions {
   readonly namespace: string | undefined;
-  /** Undefined: everything in the namespace. */
+  /** On objects as stored, whatever view of them is asked for. Undefined: everything in the namespace. */
   readonly matches: ((object: KubeObject) => boolean) | undefined;
   /** Undefined: the newest state. */
   readonly resourceVersion: number | undefined;

@@ -7,7 +7,6 @@ import type { Core } from './core.ts';
 import { Entry } from './entry.ts';
 import { prefixOf, storedKind } from './keys.ts';
 import type { ListOptions } from './list-options.ts';
-import { toView } from './views.ts';
 
 export interface ListAnswer {
   readonly entries: Entry[];
@@ -48,7 +47,7 @@ export async function listObjects(core: Core, kind: Kind, options: ListOptions):
 function fromCache(core: Core, kind: Kind, prefix: string, options: ListOptions, after?: string): ListAnswer {
   const all = core.cache.of(kind).range(prefix, after);
   const { matches, limit } = options;
-  const entries = matches ? all.filter((entry) => matches(toView(kind, entry.object))) : all;
+  const entries = matches ? all.filter((entry) => matches(entry.object)) : all;
   const { revision } = core.cache;
   if (limit === 0 || entries.length <= limit) return { entries, revision, continue: '', remaining: undefined };
   const page = entries.slice(0, limit);
@@ -80,7 +79,7 @@ async function fromStore(
       });
       for (const [index, found] of page.entries.entries()) {
         const entry = new Entry(storedKind(kind), found.key, found.value, found.revision);
-        if (matches && !matches(toView(kind, entry.object))) continue;
+        if (matches && !matches(entry.object)) continue;
         entries.push(entry);
         if (limit === 0 || entries.length < limit) continue;
         const remaining = page.remaining + page.entries.length - index - 1;

@@ -6,7 +6,8 @@ import { compress } from './respond.ts';
 
 /** Seconds. */
 const YEAR = 31_536_000;
-const PROTOBUF = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
+/** Clients ask with an `@` in the name, which is no media type; the answer's name is one. */
+const PROTOBUF = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
 
 interface Document {
   readonly body: Buffer;

@@ -8,7 +8,6 @@ import type { Entry } from './entry.ts';
 import type { CacheEvent } from './kind-cache.ts';
 import { prefixOf } from './keys.ts';
 import type { ListOptions } from './list-options.ts';
-import { isView, toView } from './views.ts';
 
 export type EventType = 'ADDED' | 'MODIFIED' | 'DELETED';
 
@@ -34,7 +33,7 @@ export async function openWatch(core: Core, kind: Kind, options: ListOptions, re
   const prefix = prefixOf(kind) + (kind.namespaced && options.namespace !== undefined ? `${options.namespace}/` : '');
   const matches = options.matches;
   const wants = (entry: Entry | undefined): boolean =>
-    entry !== undefined && (!matches || matches(isView(kind) ? toView(kind, entry.object) : entry.object));
+    entry !== undefined && (!matches || matches(entry.object));
   const tell = (event: CacheEvent): void => {
     if (!event.entry.key.startsWith(prefix)) return;
     const told = transition(event, wants);
