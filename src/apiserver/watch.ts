@@ -32,8 +32,7 @@ export async function openWatch(core: Core, kind: Kind, options: ListOptions, re
   const cache = core.cache.of(kind);
   const prefix = prefixOf(kind) + (kind.namespaced && options.namespace !== undefined ? `${options.namespace}/` : '');
   const matches = options.matches;
-  const wants = (entry: Entry | undefined): boolean =>
-    entry !== undefined && (!matches || matches(entry.object));
+  const wants = (entry: Entry | undefined): boolean => entry !== undefined && (!matches || matches(entry.object));
   const tell = (event: CacheEvent): void => {
     if (!event.entry.key.startsWith(prefix)) return;
     const told = transition(event, wants);

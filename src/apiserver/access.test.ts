@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { startTestApi, type TestApi } from '../../test/support/api.ts';
+import { isStatusError } from '../../test/support/status-error.ts';
+import { authenticate } from './authenticate.ts';
+import { ANONYMOUS, type User } from './request.ts';
+
+let api: TestApi;
+before(async () => {
+  api = await startTestApi();
+});
+after(() => api.stop());
+
+const node: User = { name: 'system:node:node01', groups: ['system:nodes', 'system:authenticated'] };
+const account: User = {
+  name: 'system:serviceaccount:default:default',
+  groups: ['system:serviceaccounts', 'system:serviceaccounts:default', 'system:authenticated'],
+};
+const admin: User = { name: 'kubernetes-admin', groups: ['system:masters', 'system:authenticated'] };
+
+const rows: [who: User, method: string, path: string, allowed: boolean][] = [
+  [ANONYMOUS, 'GET', '/healthz', true],
+  [ANONYMOUS, 'GET', '/version', true],
+  [ANONYMOUS, 'GET', '/readyz', true],
+  [ANONYMOUS, 'GET', '/api', false],
+  [ANONYMOUS, 'GET', '/metrics', false],
+  [ANONYMOUS, 'GET', '/api/v1/pods', false],
+  [account, 'GET', '/apis', true],
+  [account, 'GET', '/openapi/v3', true],
+  [account, 'GET', '/metrics', false],
+  [account, 'GET', '/api/v1/namespaces/default/secrets', false],
+  [node, 'GET', '/api/v1/services', true],
+  [node, 'GET', '/apis/discovery.k8s.io/v1/endpointslices', true],
+  [node, 'GET', '/api/v1/namespaces/default/secrets/x', true],
+  [node, 'DELETE', '/api/v1/namespaces/default/secrets/x', false],
+  [node, 'POST', '/api/v1/namespaces/default/pods', false],
+  [node, 'POST', '/api/v1/namespaces/default/pods/x/exec', false],
+  [node, 'PUT', '/api/v1/nodes/node02/status', false],
+  [node, 'PUT', '/api/v1/nodes/node01/status', true],
+  [node, 'PATCH', '/api/v1/namespaces/default/pods/x/status', true],
+  [node, 'POST', '/api/v1/namespaces/default/serviceaccounts/default/token', true],
+  [admin, 'GET', '/metrics', true],
+  [admin, 'DELETE', '/api/v1/namespaces/default/secrets/x', true],
+];
+for (const [user, method, path, allowed] of rows) {
+  test(`${user.name} may ${allowed ? '' : 'not '}${method} ${path}`, async () => {
+    const { status } = await api.request(method, path, { user, body: method === 'GET' ? undefined : {} });
+    assert.equal(status !== 403, allowed, String(status));
+  });
+}
+
+test('a refusal says who may not do what where (8-094)', async () => {
+  const { json } = await api.request('GET', '/api/v1/namespaces/ns/services/x', { user: account });
+  assert.equal(
+    json.message,
+    'services "x" is forbidden: User "system:serviceaccount:default:default" cannot get resource "services" in API group "" in the namespace "ns"',
+  );
+  const path = await api.request('GET', '/metrics', { user: ANONYMOUS });
+  assert.equal(path.json.message, 'forbidden: User "system:anonymous" cannot get path "/metrics"');
+  const cluster = await api.request('GET', '/apis/apps/v1/deployments', { user: account });
+  assert.match(
+    cluster.json.message,
+    /^deployments.apps is forbidden: .* cannot list resource "deployments" in API group "apps" at the cluster scope$/,
+  );
+});
+
+test('a certificate gives the name and the groups; bad credentials are 401', async () => {
+  const { tokens } = api.server;
+  const user = await authenticate({ subject: { CN: 'a', O: ['x', 'y'] } }, undefined, tokens);
+  assert.deepEqual(user, { name: 'a', groups: ['x', 'y', 'system:authenticated'] });
+  assert.deepEqual(await authenticate({}, undefined, tokens), ANONYMOUS);
+  for (const header of ['Bearer nonsense', 'Basic YTpi', 'Bearer a.b.c']) {
+    await assert.rejects(authenticate({}, header, tokens), isStatusError(401, 'Unauthorized'));
+  }
+});
+
+async function tokenFor(name: string, spec: object = {}): Promise<string> {
+  const path = `/api/v1/namespaces/default/serviceaccounts/${name}/token`;
+  const { status, json, text } = await api.request('POST', path, { body: { spec } });
+  assert.equal(status, 201, text);
+  return json.status.token as string;
+}
+
+test('a service account token says who it is, until the account is gone', async () => {
+  await api.request('POST', '/api/v1/namespaces/default/serviceaccounts', { body: { metadata: { name: 'robot' } } });
+  const token = await tokenFor('robot');
+  const { tokens } = api.server;
+  const user = await authenticate({}, `Bearer ${token}`, tokens);
+  assert.equal(user.name, 'system:serviceaccount:default:robot');
+  assert.deepEqual(user.groups, ['system:serviceaccounts', 'system:serviceaccounts:default', 'system:authenticated']);
+  await api.request('DELETE', '/api/v1/namespaces/default/serviceaccounts/robot');
+  await assert.rejects(authenticate({}, `Bearer ${token}`, tokens), isStatusError(401, 'Unauthorized'));
+});
+
+test('a token bound to a Pod ends with the Pod, and is for its audience alone', async () => {
+  const pod = { metadata: { name: 'bound' }, spec: { containers: [{ name: 'c', image: 'i' }] } };
+  const made = await api.request('POST', '/api/v1/namespaces/default/pods', { body: pod });
+  const { uid } = made.json.metadata;
+  const token = await tokenFor('default', { boundObjectRef: { kind: 'Pod', apiVersion: 'v1', name: 'bound', uid } });
+  const { tokens } = api.server;
+  const user = await tokens.verify(token);
+  assert.deepEqual(user?.extra?.['authentication.kubernetes.io/pod-name'], ['bound']);
+  assert.equal(await tokens.verify(token, 'somebody-else'), undefined);
+  await api.request('DELETE', '/api/v1/namespaces/default/pods/bound', { body: { gracePeriodSeconds: 0 } });
+  assert.equal(await tokens.verify(token), undefined);
+});
+
+test('tokens are refused for less than ten minutes, and for the wrong Pod', async () => {
+  const path = '/api/v1/namespaces/default/serviceaccounts/default/token';
+  const short = await api.request('POST', path, { body: { spec: { expirationSeconds: 10 } } });
+  assert.match(short.json.message, /may not specify a duration less than 10 minutes/);
+  const missing = await api.request('POST', path, { body: { spec: { boundObjectRef: { kind: 'Pod', name: 'no' } } } });
+  assert.equal(missing.status, 404);
+});
+
+test('kubectl auth whoami and can-i get their answers', async () => {
+  const review = await api.request('POST', '/apis/authentication.k8s.io/v1/selfsubjectreviews', {
+    user: account,
+    body: {},
+  });
+  assert.equal(review.json.status.userInfo.username, account.name);
+  const canI = async (user: User, verb: string) => {
+    const spec = { resourceAttributes: { verb, resource: 'pods', namespace: 'default' } };
+    const path = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';
+    return (await api.request('POST', path, { user, body: { spec } })).json.status.allowed as boolean;
+  };
+  assert.deepEqual(
+    [await canI(account, 'create'), await canI(admin, 'create'), await canI(node, 'delete')],
+    [false, true, true],
+  );
+});
