@@ -1,5 +1,6 @@
 /** `fairway node exec` and `fairway lan exec`: a command where the rules are, or on a machine outside the cluster. */
 import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
 import type { Command } from 'commander';
 import { namespaceExists } from '../host/links.ts';
 import { readState } from '../cluster/state.ts';
@@ -68,9 +69,12 @@ async function inNamespace(
       stdio: 'inherit',
       env: { ...process.env, ...env },
     });
+    // Ctrl-C reaches both of us: only the command decides what it means. Others are passed on.
+    process.on('SIGINT', () => undefined);
+    for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
     child.on('error', reject);
     child.on('close', (status, signal) => {
-      resolve(status ?? (signal ? 128 : 1));
+      resolve(status ?? (signal ? 128 + constants.signals[signal] : 1));
     });
   });
   if (code !== 0) throw new Answer(code);

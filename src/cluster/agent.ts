@@ -78,6 +78,6 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     log: logOf('kubelet'),
   });
   await untilStopped();
-  await Promise.all([kubelet.stop(), proxy.stop(), (await dns).stop()]);
+  await Promise.all([kubelet.stop(), proxy.stop(), dns.stop()]);
   client.close();
 }

@@ -111,8 +111,9 @@ export class Cluster {
   outside(...command: string[]): Result {
     return this.fairway('lan exec', '--', ...command);
   }
+  /** A program of the test's own on a node: `nsenter` becomes it, so a signal reaches it. */
   spawnOnNode(node: string, ...command: string[]): ChildProcess {
-    return spawn(FAIRWAY, ['node', 'exec', ...this.flags, node, '--', ...command], {
+    return spawn('nsenter', [`--net=/run/netns/fairway-${this.name}-${node}`, ...command], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
   }

@@ -376,7 +376,7 @@ describe('W7: two ports of one Service', () => {
       'apiVersion: v1\nkind: Service\nmetadata: {name: bad}\nspec: {selector: {a: b}, ports: [{port: 80}, {port: 81}]}\n';
     assert.throws(
       () => cluster.apply(yaml),
-      /spec\.ports\[0\]\.name: Required value.*spec\.ports\[1\]\.name: Required value/,
+      /spec\.ports\[0\]\.name: Required value\s+\* spec\.ports\[1\]\.name: Required value/,
     );
   });
 });
