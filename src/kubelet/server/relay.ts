@@ -14,7 +14,7 @@ export function relayUpgrade(client: IncomingMessage, socket: Duplex, head: Buff
   return new Promise((resolve, reject) => {
     const onward = request(url, {
       method: client.method,
-      headers: handshakeHeaders(client),
+      headers: ['host', new URL(url).host, ...handshakeHeaders(client)],
       agent: false,
       timeout: CONNECT_TIMEOUT,
     });
@@ -40,7 +40,7 @@ export function relayUpgrade(client: IncomingMessage, socket: Duplex, head: Buff
   });
 }
 
-/** Only what the handshake is made of. A list of protocol versions goes on as one header each: older runtimes read no lists. */
+/** Only what the handshake is made of, as a flat list of names and values. A list of protocol versions goes on as one header each: older runtimes read no lists. */
 export function handshakeHeaders({ rawHeaders }: Pick<IncomingMessage, 'rawHeaders'>): string[] {
   const passed = ['connection', 'Upgrade', 'content-length', '0'];
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {

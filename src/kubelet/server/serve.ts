@@ -40,6 +40,7 @@ export async function runKubeletServer(options: KubeletServerOptions): Promise<K
     requestCert: true,
     rejectUnauthorized: true,
     minVersion: 'TLSv1.2',
+    allowHalfOpen: true, // a stream's input may end before its output
   });
   const streams = new Set<Duplex>();
   server.on('request', (request, response) => {
