@@ -67,18 +67,21 @@ export function kubernetesService({ advertiseAddress, securePort, serviceRanges 
   const subsets = [{ addresses: [{ ip: advertiseAddress }], ports: [port] }];
   const endpoints = [{ addresses: [advertiseAddress], conditions: { ready: true } }];
   const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
+  const service = wanted<Service>(SERVICES, {
+    metadata: { ...identity, labels },
+    spec: {
+      type: 'ClusterIP',
+      clusterIP,
+      clusterIPs: [clusterIP],
+      ipFamilyPolicy: 'SingleStack',
+      sessionAffinity: 'None',
+      ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: securePort }],
+    },
+  });
+  // Nobody but this machine could use a loopback address, and endpoints may not hold one: then there are none.
+  if (isLoopback(advertiseAddress)) return [service];
   return [
-    wanted<Service>(SERVICES, {
-      metadata: { ...identity, labels },
-      spec: {
-        type: 'ClusterIP',
-        clusterIP,
-        clusterIPs: [clusterIP],
-        ipFamilyPolicy: 'SingleStack',
-        sessionAffinity: 'None',
-        ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: securePort }],
-      },
-    }),
+    service,
     wanted<Endpoints>(
       ENDPOINTS,
       { metadata: { ...identity, labels: { [SKIP_MIRROR]: 'true' } }, subsets },
@@ -98,4 +101,8 @@ export function kubernetesService({ advertiseAddress, securePort, serviceRanges 
           : { ...present, endpoints, ports: [port] },
     ),
   ];
+}
+
+function isLoopback(address: string): boolean {
+  return address.startsWith('127.') || address === '::1';
 }
