@@ -15,6 +15,8 @@ const LEASE_PERIOD = 10_000;
 /** Status without a change is sent this often; with a change at once. */
 const STATUS_PERIOD = 5 * 60_000;
 const LOOK_PERIOD = 10_000;
+/** How long a restart may take before it counts as trouble. */
+const RETURN_TIME = 20_000;
 /** Until the node is ready somebody waits for it. */
 const EAGER_PERIOD = 50;
 
@@ -34,12 +36,14 @@ export class NodeKeeper {
   readonly #cancels = new Map<string, () => void>();
   #node: Node | undefined;
   #sentAt = 0;
+  readonly #startedAt: number;
   #ready = false;
   #stopped = false;
   #lease: Lease | undefined;
 
   constructor(options: NodeKeeperOptions) {
     this.#options = options;
+    this.#startedAt = options.clock.now();
   }
 
   /** Creates the Node or brings its labels up to date. Throws what the client throws. */
@@ -91,12 +95,22 @@ export class NodeKeeper {
     const { client, clock, facts } = this.#options;
     const readiness = await this.#readiness();
     const now = clock.now();
+    if (!readiness.ready && this.#isComingBack(now)) return EAGER_PERIOD;
     const status = nodeStatus(facts, readiness, this.#node, now);
     if (!sameStatus(this.#node?.status, status) || now - this.#sentAt >= STATUS_PERIOD)
       await this.#send(client, status, now);
     if (readiness.ready && !this.#ready) this.#options.onReady?.();
     this.#ready = readiness.ready;
     return readiness.ready ? LOOK_PERIOD : EAGER_PERIOD;
+  }
+
+  /**
+   * A kubelet that starts again on a ready node says nothing until it is ready itself: one NotReady would take all of the node's pods out
+   * of their Services, and nothing has happened to them.
+   */
+  #isComingBack(now: number): boolean {
+    const before = this.#node?.status?.conditions?.find(({ type }) => type === 'Ready');
+    return !this.#ready && before?.status === 'True' && now - this.#startedAt < RETURN_TIME;
   }
 
   async #send(client: Client, status: Core.NodeStatus, now: number): Promise<void> {
