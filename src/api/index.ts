@@ -8,6 +8,7 @@ export * from './kinds.ts';
 export { carryOverMetadata, generateName } from './meta.ts';
 export { openApiV2, openApiV2Protobuf, openApiV3, openApiV3Hash, openApiV3Index } from './openapi/index.ts';
 export * from './pods.ts';
+export { parseProtobuf } from './protobuf/decode.ts';
 export {
   addQuantities,
   canonicalQuantity,

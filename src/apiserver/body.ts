@@ -5,6 +5,7 @@ import { decodeObject, type KindName } from '../api/decode.ts';
 import { notSupported } from '../api/field-error.ts';
 import { parseJsonWithDuplicates, parseYaml, type ParsedBody } from '../api/json.ts';
 import type { Kind } from '../api/kinds.ts';
+import { parseProtobuf } from '../api/protobuf/decode.ts';
 import type { KubeObject } from '../api/types.ts';
 import { bodyFormatOf } from './media-types.ts';
 import type { ApiRequest } from './request.ts';
@@ -18,6 +19,7 @@ export const MAX_BODY = 3 * 1024 * 1024;
 export function parseBody(request: ApiRequest): ParsedBody {
   const format = bodyFormatOf(request.headers['content-type']);
   if (request.body.length === 0) throw badRequest('the request has no body');
+  if (format === 'protobuf') return parseProtobuf(request.body);
   const text = new TextDecoder().decode(request.body);
   return format === 'yaml' ? parseYaml(text) : parseJsonWithDuplicates(text);
 }

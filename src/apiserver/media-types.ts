@@ -85,11 +85,12 @@ export function patchTypeOf(contentType: string | undefined): 'json' | 'merge' |
 }
 
 /** JSON where the header is missing. Throws UnsupportedMediaType (415). */
-export function bodyFormatOf(contentType: string | undefined): 'json' | 'yaml' {
+export function bodyFormatOf(contentType: string | undefined): 'json' | 'yaml' | 'protobuf' {
   const type = bareType(contentType);
   if (type === '' || type === 'application/json') return 'json';
   if (type === 'application/yaml') return 'yaml';
-  throw unsupportedMediaType(['application/json', 'application/yaml']);
+  if (type === 'application/vnd.kubernetes.protobuf') return 'protobuf';
+  throw unsupportedMediaType(['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf']);
 }
 
 function bareType(contentType: string | undefined): string {
