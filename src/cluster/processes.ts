@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { mkdirSync } from 'node:fs';
 import { addressAt, parseCidr } from '../lib/cidr.ts';
 import { formatIp } from '../lib/ip.ts';
-import { containerdArguments } from '../host/containerd.ts';
+import { containerdCommand } from '../host/containerd.ts';
 import { isAlive, startDetached, stopProcess } from '../host/process.ts';
 import type { ClusterConfig } from './config.ts';
 import { API_PORT, CNI_BIN_DIR, type Layout, type NodeLayout } from './layout.ts';
@@ -75,8 +75,7 @@ export function containerdPart(layout: Layout, node: NodeLayout): Part {
     `PATH=${nodePath(node)}`,
     'nsenter',
     `--net=${node.namespacePath}`,
-    'containerd',
-    ...containerdArguments(node.containerdConfig),
+    ...containerdCommand(node.name, node.containerdConfig),
   ]);
 }
 

@@ -27,6 +27,15 @@ export function containerdArguments(configPath: string): string[] {
   return ['--config', configPath, '--log-level', 'warn'];
 }
 
+/**
+ * The whole command, to be run inside the node's network namespace. containerd gets a UTS namespace with the node's name in it, because pods
+ * on the host's network share the host's name, and that must be the node's (4-079). The process stays the same through all of it.
+ */
+export function containerdCommand(nodeName: string, configPath: string): string[] {
+  const script = 'echo "$1" > /proc/sys/kernel/hostname && shift && exec "$@"';
+  return ['unshare', '--uts', 'sh', '-c', script, 'sh', nodeName, 'containerd', ...containerdArguments(configPath)];
+}
+
 /** Plugins that a node never uses; each would cost start-up time, a probe of the file system or a background loop. */
 const UNUSED_PLUGINS = [
   'io.containerd.snapshotter.v1.aufs',

@@ -49,7 +49,10 @@ export function renderCniConfig({ podCIDRs, hairpinMode, stateDir }: CniOptions)
   return `${JSON.stringify(list, undefined, 2)}\n`;
 }
 
-/** Written beside and renamed: the runtime watches the folder and must never read half a file. */
+/**
+ * Written beside and renamed, never half there. It must be beside: containerd watches the folder, and reads again when a file in it is written,
+ * renamed or removed, but not when one is moved in from elsewhere.
+ */
 export async function writeCniConfig(confDir: string, options: CniOptions): Promise<void> {
   await mkdir(confDir, { recursive: true });
   await mkdir(options.stateDir, { recursive: true });

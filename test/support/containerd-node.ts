@@ -9,7 +9,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildStarters, loadImage, SANDBOX_IMAGE } from '../../src/cluster/images/index.ts';
 import { removeCgroup } from '../../src/host/cgroups.ts';
-import { containerdArguments, containerdSocket, renderContainerdConfig } from '../../src/host/containerd.ts';
+import { containerdCommand, containerdSocket, renderContainerdConfig } from '../../src/host/containerd.ts';
 import type { Cri } from '../../src/host/cri/cri.ts';
 import { connectCri } from '../../src/host/cri/grpc-cri.ts';
 import { exec } from '../../src/host/exec.ts';
@@ -64,7 +64,7 @@ export async function startContainerdNode(name: string, ip: string, images = ['b
   const endpoint = containerdSocket(options);
   const cri = connectCri(endpoint);
   const start = async () => {
-    const child = spawn('nsenter', [`--net=/run/netns/${name}`, 'containerd', ...containerdArguments(config)], {
+    const child = spawn('nsenter', [`--net=/run/netns/${name}`, ...containerdCommand(name, config)], {
       stdio: ['ignore', 'ignore', process.env['FAIRWAY_TEST_VERBOSE'] ? 'inherit' : 'ignore'],
     });
     await untilAnswers(cri);
