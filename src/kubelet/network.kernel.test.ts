@@ -2,6 +2,8 @@ import { requireOuterNamespace } from '../../test/support/outer-namespace.ts';
 requireOuterNamespace();
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
 import { startContainerdNode, startLan } from '../../test/support/containerd-node.ts';
@@ -10,7 +12,7 @@ import type { Core, Pod } from '../api/types.ts';
 import { exec, execInNamespace } from '../host/exec.ts';
 import { containerConfig } from './container-config.ts';
 import { testPod } from './fake-parts.ts';
-import { applyMasquerade, localNetworks, PodRoutes, writeCniConfig } from './network.ts';
+import { applyMasquerade, PodRoutes, writeCniConfig } from './network.ts';
 import { linuxResources } from './qos.ts';
 import { sandboxConfig } from './sandbox.ts';
 
@@ -22,6 +24,8 @@ const SERVER = [
   'chmod +x /www/cgi-bin/who',
   'exec httpd -f -h /www -p 8080',
 ].join('; ');
+/** A program on a node that does the same, and says when it listens. */
+const TELL = `require('node:http').createServer((q, r) => r.end(q.socket.remoteAddress.replace('::ffff:', ''))).listen(8090, () => console.log('on'))`;
 const nodes: { name: string; cidr: string; node: ContainerdNode }[] = [];
 /** Outside of the cluster: on the LAN, and beyond it. Answers with the address it sees. */
 const outside = createServer((request, response) => response.end(request.socket.remoteAddress?.replace('::ffff:', '')));
@@ -44,8 +48,7 @@ before(async () => {
     const routes = new PodRoutes(run);
     await routes.apply(new Map([...others, ['10.244.99.0/24', '172.30.0.1']]));
     await routes.apply(new Map(others));
-    const masquerade = { clusterCidr: '10.244.0.0/16', localNetworks: await localNetworks(run) };
-    assert.deepEqual(masquerade.localNetworks, ['172.30.0.0/24']);
+    const masquerade = { clusterCidr: '10.244.0.0/16', nodeIps: nodes.map(({ node: { ip } }) => ip) };
     for (const _ of [1, 2]) await applyMasquerade(masquerade, run);
     const { stdout } = await run('iptables', ['-t', 'nat', '-S', 'POSTROUTING']);
     assert.equal(stdout.match(/FAIRWAY-MASQUERADE/g)?.length, 1);
@@ -105,9 +108,14 @@ async function startPod({ node }: { node: ContainerdNode }, name: string, contai
   return { ip: ips[0] ?? '', ask };
 }
 
-test('pods reach pods, nodes and the LAN by their own address; what lies beyond sees the node', async () => {
+test('pods reach pods and nodes by their own address; everybody else sees the node', async (t) => {
   const [first, second] = nodes;
   assert.ok(first && second);
+  const onNode = spawn('nsenter', [`--net=/run/netns/${second.name}`, process.execPath, '-e', TELL], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  t.after(() => onNode.kill());
+  await once(onNode.stdout, 'data');
   const here = await startPod(first, 'here');
   const beside = await startPod(first, 'beside');
   const there = await startPod(second, 'there');
@@ -116,7 +124,8 @@ test('pods reach pods, nodes and the LAN by their own address; what lies beyond 
   assert.equal(await here.ask(`${beside.ip}:8080`), here.ip, 'same node');
   assert.equal(await here.ask(`${there.ip}:8080`), here.ip, 'other node');
   assert.equal(await here.ask(`${here.ip}:8080`), here.ip, 'itself');
-  assert.equal(await here.ask('172.30.0.1:8080', '/'), here.ip, 'the LAN');
+  assert.equal(await here.ask(`${second.node.ip}:8090`, '/'), here.ip, 'a node');
+  assert.equal(await here.ask('172.30.0.1:8080', '/'), first.node.ip, 'a machine on the LAN that is no node');
   assert.equal(await here.ask('203.0.113.1:8080', '/'), first.node.ip, 'beyond the LAN');
 });
 

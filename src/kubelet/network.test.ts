@@ -59,12 +59,12 @@ test('routes change only where they must', () => {
   assert.deepEqual(routeCommands(wanted, wanted), []);
 });
 
-test('masquerade leaves cluster and LAN alone', () => {
-  const text = renderMasquerade({ clusterCidr: '10.244.0.0/16', localNetworks: ['172.30.0.0/24'] });
+test('masquerade leaves pods and nodes alone', () => {
+  const text = renderMasquerade({ clusterCidr: '10.244.0.0/16', nodeIps: ['172.30.0.11', '172.30.0.12'] });
   const rules = text.split('\n').filter((line) => line.startsWith('-A'));
   assert.deepEqual(
     rules.map((line) => `${/-d (\S+)/.exec(line)?.[1] ?? 'any'} ${/-j (\S+)/.exec(line)?.[1] ?? ''}`),
-    ['10.244.0.0/16 RETURN', '172.30.0.0/24 RETURN', '224.0.0.0/4 RETURN', 'any MASQUERADE'],
+    ['10.244.0.0/16 RETURN', '172.30.0.11 RETURN', '172.30.0.12 RETURN', '224.0.0.0/4 RETURN', 'any MASQUERADE'],
   );
 });
 

@@ -1,6 +1,6 @@
 /**
  * The node's share of the pod network: a bridge for its own pods (made by the CNI plugins from the configuration written here), routes to
- * the pods of the other nodes, and masquerading for what leaves cluster and LAN. Between pods and nodes addresses are never changed (7-042).
+ * the pods of the other nodes, and masquerading for what leaves the cluster. Between pods and nodes addresses are never changed (7-042).
  */
 import { access, constants, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -78,6 +78,13 @@ export async function missingPlugins(binDir: string): Promise<string[]> {
   return PLUGINS.filter((_, index) => !present[index]);
 }
 
+/** IPv4 InternalIPs of all nodes, in order: the same nodes give the same rules. Pure. */
+export function nodeIpsOf(nodes: readonly Node[]): string[] {
+  const addresses = nodes.flatMap((node) => node.status?.addresses ?? []);
+  const ips = addresses.filter(({ type, address }) => type === 'InternalIP' && familyOf(address) === 'IPv4');
+  return [...new Set(ips.map(({ address }) => address))].sort();
+}
+
 /** Pod CIDR to the address of the node that has it, for all nodes but `nodeName`. Pure. */
 export function planRoutes(nodes: readonly Node[], nodeName: string): Map<string, string> {
   const routes = new Map<string, string>();
@@ -131,17 +138,17 @@ export class PodRoutes {
 
 export interface MasqueradeOptions {
   readonly clusterCidr: string;
-  /** Networks the node is directly on: nodes and their neighbours see pods by their own addresses. */
-  readonly localNetworks: readonly string[];
+  /** Addresses of all nodes: they have routes to the pods and see them by their own addresses. Nobody else on the LAN has. */
+  readonly nodeIps: readonly string[];
 }
 
 /** Input for `iptables-restore --noflush`: one chain of our own, replaced as a whole. Pure. */
-export function renderMasquerade({ clusterCidr, localNetworks }: MasqueradeOptions): string {
+export function renderMasquerade({ clusterCidr, nodeIps }: MasqueradeOptions): string {
   const comment = (text: string) => `-m comment --comment "${text}"`;
   return [
     '*nat',
     `:${MASQUERADE_CHAIN} - [0:0]`,
-    ...[clusterCidr, ...localNetworks].map(
+    ...[clusterCidr, ...nodeIps].map(
       (network) => `-A ${MASQUERADE_CHAIN} -d ${network} ${comment('fairway: no NAT inside the cluster')} -j RETURN`,
     ),
     `-A ${MASQUERADE_CHAIN} -d 224.0.0.0/4 -j RETURN`,
@@ -174,15 +181,6 @@ export async function applyMasquerade(options: MasqueradeOptions, run: Exec = ex
     () => false,
   );
   if (!present) await run('iptables', ['-w', '10', '-t', 'nat', '-A', ...jump]);
-}
-
-/** IPv4 networks of this node's links, without loopback and the pods' own bridge. */
-export async function localNetworks(run: Exec = exec): Promise<string[]> {
-  const { stdout } = await run('ip', ['-j', '-4', 'route', 'show', 'scope', 'link']);
-  const listed = JSON.parse(stdout === '' ? '[]' : stdout) as { dst: string; dev: string; prefsrc?: string }[];
-  return listed.flatMap(({ dst, dev, prefsrc }) =>
-    dev !== BRIDGE && prefsrc !== undefined && dst !== 'default' ? [dst] : [],
-  );
 }
 
 /** What a node needs to pass packets on. Each is set only where it differs, and a refusal is a warning: it may be good enough (T24). */

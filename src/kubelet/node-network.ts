@@ -9,7 +9,7 @@ import type { Outcome } from '../lib/queue.ts';
 import {
   applyMasquerade,
   applySysctls,
-  localNetworks,
+  nodeIpsOf,
   missingPlugins,
   planRoutes,
   podCIDRsOf,
@@ -42,6 +42,8 @@ export class NodeNetwork {
   readonly #routes: PodRoutes;
   #problem: string | undefined = NO_CIDR;
   #unsubscribe = () => {};
+  /** A node's status changes every few seconds, its addresses hardly ever. */
+  #knownIps = '';
 
   constructor(options: NodeNetworkOptions) {
     this.#options = options;
@@ -59,6 +61,10 @@ export class NodeNetwork {
     await applySysctls(this.#options.log);
     this.#unsubscribe = this.#options.nodes.onChange(({ object }) => {
       this.#queue.add(object.metadata.name === this.#options.nodeName ? 'cni' : 'routes');
+      const ips = nodeIpsOf(this.#options.nodes.list()).join();
+      if (ips === this.#knownIps) return;
+      this.#knownIps = ips;
+      this.#queue.add('masquerade');
     });
     this.#queue.add('masquerade');
     void this.#options.nodes.synced.then(() => {
@@ -93,7 +99,7 @@ export class NodeNetwork {
         await this.#routes.apply(planRoutes(nodes.list(), nodeName));
         return retryAfter(CHECK_PERIOD);
       default:
-        await applyMasquerade({ clusterCidr, localNetworks: await localNetworks(this.#run) }, this.#run);
+        await applyMasquerade({ clusterCidr, nodeIps: nodeIpsOf(nodes.list()) }, this.#run);
         return retryAfter(CHECK_PERIOD);
     }
   }
