@@ -105,10 +105,27 @@ class Session {
 
 async function converge(session: Session, { progress, timeout }: UpOptions): Promise<void> {
   const { layout, state } = session;
-  const { config } = state;
   session.save({});
-  const starters = startBuilding(layout, progress);
-  const nodes = Array.from({ length: config.nodes }, (_, i) => layout.node(i + 1));
+  // Made while everything else starts.
+  const starters = buildMissingStarters(layout, progress);
+  const nodes = Array.from({ length: state.config.nodes }, (_, i) => layout.node(i + 1));
+  try {
+    await startParts(session, nodes, progress);
+  } finally {
+    await starters;
+  }
+  progress(`server and ${String(nodes.length)} node${nodes.length === 1 ? '' : 's'} started`);
+  const names = nodes.map((node) => node.name);
+  await waitReady({ layout, nodes: names, timeout, progress, parts: Object.keys(session.state.processes) });
+}
+
+async function startParts(
+  session: Session,
+  nodes: readonly NodeLayout[],
+  progress: (text: string) => void,
+): Promise<void> {
+  const { layout, state } = session;
+  const { config } = state;
   await ensureLan(layout);
   await ensureEgress(session);
   if (await ensureCertificates(layout.pki, certificateRequests(layout, config, nodes))) progress('certificates signed');
@@ -125,22 +142,13 @@ async function converge(session: Session, { progress, timeout }: UpOptions): Pro
     await session.ensure(containerdPart(layout, node));
     await session.ensure(agentPart(layout, node, config));
   }
-  progress(`server and ${String(nodes.length)} node${nodes.length === 1 ? '' : 's'} started`);
-  await starters;
-  await waitReady({
-    layout,
-    nodes: nodes.map((node) => node.name),
-    timeout,
-    progress,
-    parts: Object.keys(session.state.processes),
-  });
 }
 
 /**
  * Starter images are made while everything else starts; usually they are up to date. One that cannot be made (a package is missing) is no
  * reason to have no cluster, so that is only said. Never rejects.
  */
-async function startBuilding(layout: Layout, progress: (text: string) => void): Promise<void> {
+async function buildMissingStarters(layout: Layout, progress: (text: string) => void): Promise<void> {
   try {
     const built = (await buildStarters(layout.starters)).filter((report) => report.built);
     if (built.length > 0) progress(`starter images built: ${built.map(({ starter }) => starter.name).join(', ')}`);
