@@ -1,10 +1,8 @@
 /** DeleteOptions from the body, or from the query where there is none (feature 8-078). */
 import { badRequest } from '../api/api-error.ts';
 import { invalid, notSupported } from '../api/field-error.ts';
-import { parseJsonWithDuplicates, parseYaml } from '../api/json.ts';
 import type { DeleteOptions } from '../client/client.ts';
-import { invalidOption, isDryRun } from './body.ts';
-import { bodyFormatOf } from './media-types.ts';
+import { invalidOption, isDryRun, parseBody } from './body.ts';
 import type { ApiRequest } from './request.ts';
 
 export interface ParsedDeleteOptions extends DeleteOptions {
@@ -37,9 +35,7 @@ export function parseDeleteOptions(request: ApiRequest): ParsedDeleteOptions {
 
 function readBody(request: ApiRequest): Record<string, unknown> {
   if (request.body.length === 0) return {};
-  const text = new TextDecoder().decode(request.body);
-  const parse = bodyFormatOf(request.headers['content-type']) === 'yaml' ? parseYaml : parseJsonWithDuplicates;
-  const { value } = parse(text);
+  const { value } = parseBody(request);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw badRequest('the body of a delete request must be a DeleteOptions object');
   }

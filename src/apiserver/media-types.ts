@@ -84,13 +84,21 @@ export function patchTypeOf(contentType: string | undefined): 'json' | 'merge' |
   throw unsupportedMediaType(Object.keys(patchTypes));
 }
 
+export type BodyFormat = 'json' | 'yaml' | 'protobuf';
+
+const bodyFormats: Readonly<Record<string, BodyFormat>> = {
+  '': 'json',
+  'application/json': 'json',
+  'application/yaml': 'yaml',
+  'application/vnd.kubernetes.protobuf': 'protobuf',
+};
+
 /** JSON where the header is missing. Throws UnsupportedMediaType (415). */
-export function bodyFormatOf(contentType: string | undefined): 'json' | 'yaml' | 'protobuf' {
+export function bodyFormatOf(contentType: string | undefined): BodyFormat {
   const type = bareType(contentType);
-  if (type === '' || type === 'application/json') return 'json';
-  if (type === 'application/yaml') return 'yaml';
-  if (type === 'application/vnd.kubernetes.protobuf') return 'protobuf';
-  throw unsupportedMediaType(['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf']);
+  const format = Object.hasOwn(bodyFormats, type) ? bodyFormats[type] : undefined;
+  if (format === undefined) throw unsupportedMediaType(Object.keys(bodyFormats).filter((each) => each !== ''));
+  return format;
 }
 
 function bareType(contentType: string | undefined): string {

@@ -47,7 +47,15 @@ const KEEP_ALIVE = 90_000;
 export async function listen(options: ServeOptions, handlers: Handlers): Promise<Listening> {
   const { cert, key, clientCa, bindAddress, port } = options;
   const server = createServer(
-    { cert, key, ca: clientCa, requestCert: true, rejectUnauthorized: false, minVersion: 'TLSv1.2' },
+    {
+      cert,
+      key,
+      ca: clientCa,
+      requestCert: true,
+      rejectUnauthorized: false,
+      minVersion: 'TLSv1.2',
+      allowHalfOpen: true,
+    },
     (request, response) => {
       void answer(handlers, request, response);
     },

@@ -141,6 +141,8 @@ export interface TlsApi {
   readonly client: Client;
   /** PEM texts of an administrator. */
   readonly admin: { readonly ca: string; readonly cert: string; readonly key: string };
+  /** PEM texts of the serving certificate, which is for 127.0.0.1. */
+  readonly serving: { readonly ca: string; readonly cert: string; readonly key: string };
   /** For `kubectl --kubeconfig`. */
   readonly kubeconfig: string;
   readonly folder: string;
@@ -159,12 +161,13 @@ export async function startTlsApi(overrides: Overrides = {}): Promise<TlsApi> {
   const read = (path: string) => readFileSync(path, 'utf8');
   const ca = read(paths.ca);
   const admin = { ca, cert: read(paths.cert('admin')), key: read(paths.key('admin')) };
+  const serving = { ca, cert: read(paths.cert('apiserver')), key: read(paths.key('apiserver')) };
   const all = options({ advertiseAddress: '127.0.0.1', caBundle: ca, kubeletClient: admin, ...overrides });
   const api = await runApiServer({
     ...all,
     bindAddress: '127.0.0.1',
     securePort: overrides.securePort ?? 0,
-    tls: { cert: read(paths.cert('apiserver')), key: read(paths.key('apiserver')), clientCa: ca },
+    tls: { ...serving, clientCa: ca },
   });
   const kubeconfig = join(folder, 'kubeconfig');
   writeFileSync(kubeconfig, kubeconfigText(api.url, admin), { mode: 0o600 });
@@ -172,6 +175,7 @@ export async function startTlsApi(overrides: Overrides = {}): Promise<TlsApi> {
     url: api.url,
     client: api.localClient,
     admin,
+    serving,
     kubeconfig,
     folder,
     async stop() {
