@@ -86,7 +86,6 @@ export async function checkPortFree(address: string, port: number): Promise<void
         cause.code === 'EADDRINUSE'
           ? new Error(
               `port ${String(port)} on ${address} is taken by another program (see: ss -ltnp 'sport = :${String(port)}'); stop it and try again`,
-              { cause },
             )
           : cause,
       );
