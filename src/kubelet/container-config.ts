@@ -1,6 +1,14 @@
 /** What the runtime is told to make one container. Pure. */
+import { join } from 'node:path';
 import type { Core, Pod } from '../api/types.ts';
-import type { ContainerConfig, ContainerSecurityContext, Image, LinuxResources, Mount } from '../host/cri/cri.ts';
+import type {
+  ContainerConfig,
+  ContainerSecurityContext,
+  Image,
+  LinuxResources,
+  Mount,
+  SeccompProfile,
+} from '../host/cri/cri.ts';
 import { containerHash, graceSeconds } from './containers.ts';
 import { ContainerConfigError } from './parts.ts';
 import type { ExpandVariables } from './parts.ts';
@@ -15,6 +23,8 @@ export interface ContainerContext {
   readonly expand: ExpandVariables;
   readonly mounts: readonly Mount[];
   readonly resources: LinuxResources;
+  /** Folder of the profiles that seccompProfile.localhostProfile names. */
+  readonly seccompDir: string;
 }
 
 export function containerConfig(pod: Pod, spec: Core.Container, context: ContainerContext): ContainerConfig {
@@ -41,11 +51,11 @@ export function containerConfig(pod: Pod, spec: Core.Container, context: Contain
     stdinOnce: spec.stdinOnce === true,
     tty: spec.tty === true,
     resources: context.resources,
-    securityContext: securityContext(pod, spec),
+    securityContext: securityContext(pod, spec, context.seccompDir),
   };
 }
 
-function securityContext(pod: Pod, spec: Core.Container): ContainerSecurityContext {
+function securityContext(pod: Pod, spec: Core.Container, seccompDir: string): ContainerSecurityContext {
   const own = spec.securityContext ?? {};
   const { runAsUser, runAsGroup } = effectiveUser(pod, spec);
   const privileged = own.privileged === true;
@@ -58,9 +68,21 @@ function securityContext(pod: Pod, spec: Core.Container): ContainerSecurityConte
     addCapabilities: own.capabilities?.add ?? [],
     dropCapabilities: own.capabilities?.drop ?? [],
     noNewPrivileges: own.allowPrivilegeEscalation === false && !privileged,
+    seccomp: seccompOf(own.seccompProfile ?? pod.spec.securityContext?.seccompProfile, privileged, seccompDir),
     ...((own.procMount === 'Unmasked' || privileged) && { maskedPaths: [], readonlyPaths: [] }),
     namespaces: namespacesOf(pod),
   };
+}
+
+/** A container without a profile is unconfined, as it is without the kubelet's seccompDefault; a privileged one always is. */
+function seccompOf(profile: Core.SeccompProfile | undefined, privileged: boolean, directory: string): SeccompProfile {
+  if (privileged) return { type: 'Unconfined' };
+  if (profile?.type === 'RuntimeDefault') return { type: 'RuntimeDefault' };
+  if (profile?.type !== 'Localhost') return { type: 'Unconfined' };
+  const name = profile.localhostProfile ?? '';
+  if (name === '' || name.startsWith('/') || name.split('/').includes('..'))
+    throw new ContainerConfigError(`localhostProfile "${name}" must be a path below the node's folder of profiles`);
+  return { type: 'Localhost', path: join(directory, name) };
 }
 
 function effectiveUser(pod: Pod, spec: Core.Container) {

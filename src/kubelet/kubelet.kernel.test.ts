@@ -36,6 +36,7 @@ test('pods run, restart, survive the worker and end on a real containerd', async
     image: IMAGE,
     command: ['sh', '-c', 'echo serving as $POD; trap "exit 0" TERM; while :; do sleep 0.05; done'],
     env: [{ name: 'POD', value: 'a' }],
+    securityContext: { seccompProfile: { type: 'RuntimeDefault' }, allowPrivilegeEscalation: false },
   };
   const fakes = fakeSurroundings(realClock, []);
   const context = {
@@ -73,8 +74,9 @@ test('pods run, restart, survive the worker and end on a real containerd', async
   t.diagnostic(`pod Ready after ${String(Date.now() - began)} ms`);
   assert.match(pod()?.status?.podIP ?? '', /^10\.244\.1\./);
   const id = worker.container('uid-a', 'web')?.id ?? '';
-  const said = await node.cri.execSync(id, ['cat', '/etc/resolv.conf', '/etc/hosts'], 5);
-  assert.match(said.stdout.toString(), /nameserver 10\.96\.0\.10/);
+  const said = await node.cri.execSync(id, ['cat', '/etc/resolv.conf', '/etc/hosts', '/proc/1/status'], 5);
+  for (const line of [/nameserver 10\.96\.0\.10/, /^NoNewPrivs:\t1$/m, /^Seccomp:\t2$/m])
+    assert.match(said.stdout.toString(), line);
 
   await node.cri.execSync(id, ['sh', '-c', 'echo bye > /dev/termination-log; kill -TERM 1'], 5);
   await changed('restart', () => pod()?.status?.containerStatuses?.[0]?.restartCount === 1 && ready());

@@ -84,6 +84,7 @@ async function startPod({ node }: { node: ContainerdNode }, name: string, contai
     expand: (text) => text,
     mounts: [],
     resources,
+    seccompDir: '/nowhere',
   });
   const id = await node.cri.createContainer(sandboxId, config, sandbox);
   await node.cri.startContainer(id);

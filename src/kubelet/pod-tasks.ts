@@ -157,6 +157,7 @@ async function createContainer(scope: TaskScope, spec: Core.Container, action: S
     expand: context.expandVariables,
     mounts,
     resources,
+    seccompDir: join(context.node.rootDir, 'seccomp'),
   });
   const sandbox = runtime().sandboxes.find(({ id }) => id === action.sandboxId);
   const shared = sandboxConfigOf(context, pod, sandbox?.metadata.attempt ?? 0);

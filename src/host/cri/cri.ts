@@ -184,11 +184,15 @@ export interface ContainerSecurityContext extends SandboxSecurityContext {
   addCapabilities: string[];
   dropCapabilities: string[];
   noNewPrivileges: boolean;
+  seccomp: SeccompProfile;
   /** undefined: the runtime's default masked and read-only paths of /proc; empty: none. */
   maskedPaths?: string[];
   readonlyPaths?: string[];
   namespaces: Namespaces;
 }
+
+/** `path` is absolute, on the node. */
+export type SeccompProfile = { type: 'RuntimeDefault' | 'Unconfined' } | { type: 'Localhost'; path: string };
 
 export type ContainerState = 'CREATED' | 'RUNNING' | 'EXITED' | 'UNKNOWN';
 

@@ -135,6 +135,10 @@ export function containerConfig(config: ContainerConfig): object {
         ...(context.runAsUsername !== undefined && { runAsUsername: context.runAsUsername }),
         capabilities: { addCapabilities: context.addCapabilities, dropCapabilities: context.dropCapabilities },
         noNewPrivs: context.noNewPrivileges,
+        seccomp: {
+          profileType: context.seccomp.type,
+          ...(context.seccomp.type === 'Localhost' && { localhostRef: context.seccomp.path }),
+        },
         maskedPaths: context.maskedPaths ?? DEFAULT_MASKED_PATHS,
         readonlyPaths: context.readonlyPaths ?? DEFAULT_READONLY_PATHS,
       },
