@@ -23,8 +23,7 @@ export function findPod(pods: PodLookup, { namespace, name, uid }: PodPath): Pod
 /** The container a log is read of. Throws Refusal: 404 where the pod has none of that name, 400 where it has not run yet. */
 export function findLog(pods: PodLookup, path: PodPath, name: string, previous: boolean): ContainerRecord {
   const pod = findPod(pods, path);
-  const { initContainers = [], containers, ephemeralContainers = [] } = pod.spec;
-  if (![...initContainers, ...containers, ...ephemeralContainers].some((spec) => spec.name === name)) {
+  if (!specOf(pod, name)) {
     throw new Refusal(404, `container "${name}" not found in pod "${pod.metadata.name}"`);
   }
   const found = pods.container(pod.metadata.uid ?? '', name, previous);
@@ -45,4 +44,14 @@ export function findRunning(pods: PodLookup, path: PodPath, name: string): strin
   if (found.state !== 'RUNNING')
     throw new Refusal(400, `container "${name}" in pod "${pod.metadata.name}" is not running`);
   return found.id;
+}
+
+/** Whether the container's own process has a terminal. Throws Refusal. */
+export function hasTerminal(pods: PodLookup, path: PodPath, name: string): boolean {
+  return specOf(findPod(pods, path), name)?.tty === true;
+}
+
+function specOf(pod: Pod, name: string): { tty?: boolean } | undefined {
+  const { initContainers = [], containers, ephemeralContainers = [] } = pod.spec;
+  return [...initContainers, ...containers, ...ephemeralContainers].find((spec) => spec.name === name);
 }

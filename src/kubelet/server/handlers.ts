@@ -8,7 +8,7 @@ import { isTrue, parseLogOptions, type LogOptions } from '../logs/options.ts';
 import { readLog } from '../logs/reader.ts';
 import type { ContainerRecord, PodLookup } from '../parts.ts';
 import type { ProbeCount } from '../probes/index.ts';
-import { findLog, findPod, findRunning, Refusal } from './find.ts';
+import { findLog, findPod, findRunning, hasTerminal, Refusal } from './find.ts';
 import { renderMetrics } from './metrics.ts';
 import { relayUpgrade } from './relay.ts';
 import { parseRoute, type PodPath, type Route } from './route.ts';
@@ -88,7 +88,8 @@ async function streamUrl({ cri, pods }: HandlerOptions, route: Route, query: URL
   }
   if (route.type !== 'exec' && route.type !== 'attach') throw new Refusal(400, 'this path cannot be upgraded');
   const asked = (...names: string[]) => names.some((name) => isTrue(query.get(name)));
-  const tty = asked('tty');
+  // Whether a running process has a terminal was settled when it was made; another answer would leave a stream that never ends.
+  const tty = route.type === 'attach' ? hasTerminal(pods, route.pod, route.container) : asked('tty');
   const streams = {
     tty,
     stdin: asked('input', 'stdin'),

@@ -3,6 +3,7 @@
  * (SPDY, WebSocket) is between the client and the runtime.
  */
 import { request, STATUS_CODES, type IncomingMessage } from 'node:http';
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 /** Bytes of a refusal by the runtime that are passed on. */
@@ -33,7 +34,7 @@ export function relayUpgrade(client: IncomingMessage, socket: Duplex, head: Buff
       socket.write(headText(response));
       if (first.length > 0) socket.write(first);
       if (head.length > 0) runtime.write(head);
-      join(socket, runtime);
+      join(socket, runtime as Socket);
       resolve();
     });
     onward.end();
@@ -55,22 +56,35 @@ export function handshakeHeaders({ rawHeaders }: Pick<IncomingMessage, 'rawHeade
   return passed;
 }
 
-/** Ends travel on their own: output still arrives after input has ended. An error on one side ends the other at once. */
-function join(a: Duplex, b: Duplex): void {
+/** A side that has said its last word is given this long without a byte for the other to end, too. */
+const LINGER = 10_000;
+
+/**
+ * Ends travel on their own: output still arrives after input has ended. An error on one side ends the other at once, and so does silence after
+ * an end: the runtime does not always notice that nobody is there any more.
+ */
+function join(client: Duplex, runtime: Socket): void {
+  runtime.setNoDelay();
+  runtime.setTimeout(0);
+  const linger = () => {
+    runtime.setTimeout(LINGER, () => runtime.destroy());
+  };
   for (const [from, to] of [
-    [a, b],
-    [b, a],
+    [client, runtime],
+    [runtime, client],
   ] as const) {
-    if ('setNoDelay' in from && typeof from.setNoDelay === 'function') (from as { setNoDelay(): void }).setNoDelay();
-    if ('setTimeout' in from && typeof from.setTimeout === 'function') {
-      (from as { setTimeout(ms: number): void }).setTimeout(0);
-    }
     from.pipe(to);
+    from.on('end', linger);
     from.on('error', () => to.destroy());
     from.on('close', () => {
-      if (!from.readableEnded) to.destroy();
+      if (from.readableEnded) linger();
+      else to.destroy();
     });
   }
+  runtime.on('close', () => {
+    // All its output is in the client's queue: what the client does not take now it will not take later.
+    if (client instanceof Socket) client.setTimeout(LINGER, () => client.destroy());
+  });
 }
 
 function headText({ statusCode = 101, rawHeaders }: IncomingMessage): string {

@@ -55,7 +55,7 @@ after(() => {
 
 const pod: Pod = {
   metadata: { name: 'web', namespace: 'shop', uid: 'u1' },
-  spec: { containers: [{ name: 'app' }, { name: 'slow' }] },
+  spec: { containers: [{ name: 'app', tty: true }, { name: 'slow' }] },
   status: {
     phase: 'Running',
     containerStatuses: [
@@ -256,16 +256,13 @@ test(
   },
 );
 
-test('a terminal has one output, and attach and port-forward reach their container and sandbox', async (t) => {
+test('attach asks for the terminal the container has, which has one output; port-forward reaches the sandbox', async (t) => {
   const { call, asked, serveStreams } = await start(t);
   await serveStreams((_, socket) =>
     socket.end('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n'),
   );
   const headers = { Connection: 'Upgrade', Upgrade: 'x' };
-  for (const path of [
-    '/attach/shop/web/app?stdin=true&stdout=true&stderr=true&tty=true',
-    '/portForward/shop/web?port=80',
-  ]) {
+  for (const path of ['/attach/shop/web/app?stdin=true&stdout=true&stderr=true', '/portForward/shop/web?port=80']) {
     const { response, socket } = await upgradeTo(call(path, clients.apiserver, { method: 'POST', headers }));
     assert.equal(response.statusCode, 101);
     socket?.destroy();

@@ -3,7 +3,7 @@
  * link at any moment: the path is walked with open folders, no link is followed, and what was opened is bound to a place of our own.
  */
 import { constants, type Stats } from 'node:fs';
-import { mkdir, open, realpath, stat, writeFile, type FileHandle } from 'node:fs/promises';
+import { chmod, mkdir, open, realpath, stat, writeFile, type FileHandle } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import type { Exec } from '../../host/exec.ts';
 import { VolumeError } from '../parts.ts';
@@ -28,11 +28,13 @@ export async function bindSubPath(
   const handles: FileHandle[] = [];
   try {
     let here = await openPlace(root, handles);
+    const mode = (await here.stat()).mode & 0o7777;
     for (const part of walk) {
       const next = `/proc/self/fd/${String(here.fd)}/${part}`;
       here = await openPlace(next, handles).catch(async (error: NodeJS.ErrnoException) => {
         if (error.code !== 'ENOENT' || !create) throw error;
         await mkdir(next, { mode: 0o750 });
+        await chmod(next, mode); // as open as the volume: who may write there may write here
         return openPlace(next, handles);
       });
       if ((await here.stat()).isSymbolicLink())

@@ -290,6 +290,7 @@ test('a subPath is bound from an open place, made where it may be, and never lea
     manager.subPath({ podUid: 'uid-1', volume: 'v', volumePath, container: 'c', index: 0, subPath, create });
   const target = await bind('new/deep');
   assert.ok(statSync(join(volumePath, 'new/deep')).isDirectory());
+  assert.equal(mode(join(volumePath, 'new/deep')), '777');
   assert.ok(statSync(target).isDirectory());
   const command = commands.at(-1) ?? [];
   assert.deepEqual(command.slice(0, 3), ['mount', '--no-canonicalize', '--bind']);
