@@ -54,7 +54,8 @@ export async function listen(options: ServeOptions, handlers: Handlers): Promise
       requestCert: true,
       rejectUnauthorized: false,
       minVersion: 'TLSv1.2',
-      allowHalfOpen: true,
+      allowHalfOpen: true, // a stream's input may end before its output
+      handshakeTimeout: HEADERS_TIMEOUT,
     },
     (request, response) => {
       void answer(handlers, request, response);
@@ -67,6 +68,12 @@ export async function listen(options: ServeOptions, handlers: Handlers): Promise
     socket.on('error', () => socket.destroy());
     handlers.upgrade(rawRequest(request, Buffer.alloc(0)), socket, head);
   });
+  // Raw sockets: those in a handshake and those upgraded are unknown to HTTP, and would hold up the end.
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   server.on('tlsClientError', (_error, socket) => socket.destroy());
   server.on('clientError', (_error, socket) => socket.destroy());
   await new Promise<void>((resolve, reject) => {
@@ -76,16 +83,16 @@ export async function listen(options: ServeOptions, handlers: Handlers): Promise
   const bound = server.address();
   return {
     port: typeof bound === 'object' && bound ? bound.port : port,
-    close: () => closeServer(server),
+    close: () => closeServer(server, sockets),
   };
 }
 
-function closeServer(server: HttpsServer): Promise<void> {
+function closeServer(server: HttpsServer, sockets: ReadonlySet<Socket>): Promise<void> {
   return new Promise((resolve) => {
     server.close(() => {
       resolve();
     });
-    server.closeAllConnections();
+    for (const socket of sockets) socket.destroy();
   });
 }
 
