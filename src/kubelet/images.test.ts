@@ -11,7 +11,7 @@ import { createImageManager } from './images.ts';
 import { ImageError } from './parts.ts';
 import { parseLogins, pullCredentials } from './pull-credentials.ts';
 import { parseImageReference } from './image-reference.ts';
-import { hasDefaultRoute, hasDefaultRoute6, registryAddress } from './registry-reach.ts';
+import { hasDefaultRoute, hasDefaultRoute6, isNearby, registryAddress } from './registry-reach.ts';
 import { parseStarters, STARTERS_FILE } from './starters.ts';
 
 const nginx = 'docker.io/library/nginx:latest';
@@ -115,6 +115,20 @@ test('a starter stands in for another tag under that name, where it says so', as
   await ensure('nginx:1.16.1');
   assert.deepEqual(imports, ['nginx.tar']);
   await assert.rejects(ensure('xianchao/dig:v2'), { name: 'ImageError', reason: 'ErrImagePull' });
+});
+
+test('without a way out a registry nearby is asked all the same, where it answers', async (t) => {
+  const near = setUp(t, { answers: true, registry: ['172.30.0.1:5000/own:1'] });
+  assert.equal(await near.ensure('172.30.0.1:5000/own:1'), 'sha256:172.30.0.1:5000/own:1');
+  const table: [registry: string, expected: boolean][] = [
+    ['docker.io', false],
+    ['registry.example', false],
+    ['localhost', true],
+    ['192.0.2.1', true],
+    ['registry.example:5000', true],
+    ['[fd00::1]:5000', true],
+  ];
+  for (const [registry, expected] of table) assert.equal(isNearby(registry), expected, registry);
 });
 
 test('a registry that does not answer, or does not have it, leaves what is here', async (t) => {

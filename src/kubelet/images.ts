@@ -17,7 +17,7 @@ import {
 import { ImageError, type ImageErrorReason, type ImageManager, type ObjectSource } from './parts.ts';
 import type { PodEvent } from './pod-context.ts';
 import { pullCredentials } from './pull-credentials.ts';
-import { createRegistryReach, type RegistryReach } from './registry-reach.ts';
+import { createRegistryReach, isNearby, type RegistryReach } from './registry-reach.ts';
 import { createStarterImporter, noStarters, type StarterImporter } from './starter-importer.ts';
 import { findStarter, SANDBOX_IMAGE } from './starters.ts';
 
@@ -168,8 +168,7 @@ class Images implements NodeImages {
     const { log } = this.#options;
     const substitute = present !== undefined || (await this.#hasStarter(name));
     const hasRoute = await this.#reach.hasRoute();
-    // With nothing to fall back on there is no harm in waiting for a registry that may not answer.
-    if (hasRoute && (!substitute || (await this.#reach.answers(reference.registry)))) {
+    if (await this.#isWorthAsking(reference.registry, hasRoute, substitute)) {
       try {
         return await this.#pull(wanted);
       } catch (error) {
@@ -189,6 +188,12 @@ class Images implements NodeImages {
     const text = `No registry can be reached: imported the starter image for "${container.image ?? ''}" in ${took}`;
     this.#event(pod, container, 'Normal', 'Pulled', text);
     return starter.id;
+  }
+
+  /** With a way out and nothing to fall back on there is no harm in waiting for a registry that may not answer. */
+  async #isWorthAsking(registry: string, hasRoute: boolean, substitute: boolean): Promise<boolean> {
+    if (hasRoute && !substitute) return true;
+    return (hasRoute || isNearby(registry)) && this.#reach.answers(registry);
   }
 
   async #hasStarter(name: string): Promise<boolean> {

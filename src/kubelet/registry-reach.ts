@@ -1,7 +1,7 @@
 /** Whether a registry could answer from this node: asked before a pull that would otherwise hang for its whole timeout. */
 import { lookup } from 'node:dns/promises';
 import { readFile } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { connect, isIP } from 'node:net';
 import type { Clock } from '../lib/clock.ts';
 
 export interface RegistryReach {
@@ -35,6 +35,12 @@ export function hasDefaultRoute6(table: string): boolean {
       device !== 'lo' && /^0{32}$/.test(destination) && length === '00' && (bits & 1) === 1 && (bits & 0x200) === 0
     );
   });
+}
+
+/** Whether a registry may well be in reach without a default route: one named by address, as localhost or with a port of its own. */
+export function isNearby(registry: string): boolean {
+  const { host } = registryAddress(registry);
+  return host === 'localhost' || isIP(host) > 0 || /:\d+$/.test(registry.replace(/^\[.*\]/, ''));
 }
 
 /** Host and port of a registry; the default one answers under another name. */

@@ -108,6 +108,8 @@ export const CATALOGUE: readonly StarterDefinition[] = [
     packages: ['bind9-dnsutils', 'bind9-host', 'busybox-static'],
     programs: ['/usr/bin/dig', '/usr/bin/nslookup', '/usr/bin/host', '/bin/bash'],
     busybox: true,
+    // busybox's own shell would take busybox's own nslookup
+    links: { 'bin/sh': 'bash', 'bin/nslookup': '/usr/bin/nslookup' },
     cmd: ['sh'],
   },
   {
