@@ -2,24 +2,12 @@
  * Request bodies in `application/vnd.kubernetes.protobuf` (feature 8-017): `kubectl create` sends them since 1.32. They become the same
  * plain JSON that a JSON body would have been, and go on to `decodeObject`.
  */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { badRequest } from '../api-error.ts';
-import type { ParsedBody } from '../json.ts';
+import { parseJsonWithDuplicates, type ParsedBody } from '../json.ts';
 import { definitionOf, structOf } from '../schema/load.ts';
 import type { TypeText } from '../schema/types.ts';
+import { messageFields, type MessageFields } from './field-numbers.ts';
 import { fieldsOf, textOf, unpack, type WireValue } from './wire.ts';
-
-/** Field number -> name; an object where the message's fields stand inline in JSON. */
-export interface FieldNumbers {
-  readonly [number: string]: string | FieldNumbers;
-}
-
-let numbers: Readonly<Record<string, FieldNumbers>> | undefined;
-const numbersOf = (definition: string): FieldNumbers => {
-  numbers ??= JSON.parse(readFileSync(join(import.meta.dirname, 'field-numbers.json'), 'utf8')) as typeof numbers;
-  return numbers?.[definition] ?? {};
-};
 
 /** Every body begins with it: `k8s` and a zero byte. */
 const magic = Uint8Array.of(0x6b, 0x38, 0x73, 0x00);
@@ -34,7 +22,8 @@ export function parseProtobuf(body: Uint8Array): ParsedBody {
     const envelope = fieldsOf(body.subarray(magic.length));
     const typeMeta = fieldsOf(bytesOf(envelope.get(1)?.[0]));
     const [apiVersion, kind] = [textOf(typeMeta.get(1)?.[0]), textOf(typeMeta.get(2)?.[0])];
-    const definition = definitionOf(apiVersion, kind);
+    // Every group has the DeleteOptions of v1 as its own.
+    const definition = definitionOf(kind === 'DeleteOptions' ? 'v1' : apiVersion, kind);
     if (!definition) {
       throw badRequest(`no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)}`);
     }
@@ -52,7 +41,7 @@ type Json = Record<string, unknown>;
 
 function structFrom(bytes: Uint8Array, definition: string): Json {
   const result: Json = {};
-  readInto(result, bytes, structOf(definition).fields, numbersOf(definition));
+  readInto(result, bytes, structOf(definition).fields, messageFields(definition));
   return result;
 }
 
@@ -61,50 +50,23 @@ function readInto(
   result: Json,
   bytes: Uint8Array,
   types: Readonly<Record<string, TypeText>>,
-  names: FieldNumbers,
+  fields: MessageFields,
 ): void {
   for (const [number, values] of fieldsOf(bytes)) {
-    const name = names[String(number)];
-    if (name === undefined) continue;
-    if (typeof name !== 'string') {
-      for (const value of values) readInto(result, bytesOf(value), types, name);
+    const field = fields.get(number);
+    if (field === undefined) continue;
+    if (!('name' in field)) {
+      for (const value of values) readInto(result, bytesOf(value), types, field);
       continue;
     }
-    const type = types[name];
+    const type = types[field.name];
     const value = type === undefined ? undefined : fieldFrom(values, type);
-    if (value !== undefined && !isUnset(name, value)) result[name] = value;
+    if (value !== undefined && (field.pointer || !isZero(value))) result[field.name] = value;
   }
 }
 
-/**
- * Go writes a field that is no pointer even when it is unset. An empty text never means anything; zeros and false do where the field is a
- * pointer, so only these, which are not, are left out.
- */
-const plainFields = new Set([
-  'count',
-  'failureThreshold',
-  'generation',
-  'healthCheckNodePort',
-  'hostIPC',
-  'hostNetwork',
-  'hostPID',
-  'hostPort',
-  'initialDelaySeconds',
-  'minReadySeconds',
-  'nodePort',
-  'paused',
-  'periodSeconds',
-  'publishNotReadyAddresses',
-  'readOnly',
-  'stdin',
-  'stdinOnce',
-  'successThreshold',
-  'timeoutSeconds',
-  'tty',
-  'unschedulable',
-]);
-const isUnset = (name: string, value: unknown): boolean =>
-  value === '' || (plainFields.has(name) && (value === 0 || value === false));
+/** Go sends a field that is no pointer even when it is unset. JSON leaves it out, or `decodeObject` puts it back where it is required. */
+const isZero = (value: unknown): boolean => value === '' || value === 0 || value === false;
 
 function fieldFrom(values: readonly WireValue[], type: TypeText): unknown {
   if (type.startsWith('[]')) {
@@ -140,7 +102,7 @@ function valueFrom(value: WireValue, type: TypeText): unknown {
     case 'string':
       return textOf(value);
     case 'boolean':
-      return value === 1n;
+      return typeof value === 'bigint' && value !== 0n;
     case 'int32':
     case 'int64':
       return signed(value);
@@ -161,16 +123,8 @@ function valueFrom(value: WireValue, type: TypeText): unknown {
     default: {
       // FieldsV1 and RawExtension: raw JSON = 1.
       const raw = textOf(fieldsOf(bytesOf(value)).get(1)?.[0]);
-      return raw === '' ? undefined : parseRaw(raw);
+      return raw === '' ? undefined : parseJsonWithDuplicates(raw).value;
     }
-  }
-}
-
-function parseRaw(raw: string): unknown {
-  try {
-    return JSON.parse(raw) as unknown;
-  } catch {
-    throw new RangeError('embedded JSON is malformed');
   }
 }
 

@@ -33,8 +33,10 @@ function readValue(reader: Reader, wireType: number): WireValue {
   }
 }
 
-export const textOf = (value: WireValue | undefined): string =>
-  value instanceof Uint8Array ? new TextDecoder().decode(value) : '';
+/** A text keeps its byte order mark, and the bytes that are no UTF-8 become U+FFFD, as in a JSON body. */
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
+
+export const textOf = (value: WireValue | undefined): string => (value instanceof Uint8Array ? utf8.decode(value) : '');
 
 /** Numbers of a repeated field that was packed into one value. */
 export function unpack(bytes: Uint8Array): bigint[] {
