@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { cgroupRoots } from './cgroups.ts';
 import { exec, HostError } from './exec.ts';
 import { parseMountsBelow } from './mounts.ts';
-import { findProcesses, identify, isAlive } from './process.ts';
+import { findProcesses, identify, isAlive, startDetached, stopProcess } from './process.ts';
 import { parseUnixSockets } from './shims.ts';
 
 const MOUNTINFO = `25 30 0:23 / /sys/fs/cgroup ro - tmpfs tmpfs ro
@@ -40,6 +43,25 @@ test('a process is known by pid and start time, so a pid used again is not mista
       ({ pid }) => pid === process.pid,
     ),
   );
+});
+
+test('stopping a supervisor that will not end takes what it supervises with it', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'fairway-process-'));
+  t.after(() => {
+    rmSync(folder, { recursive: true });
+  });
+  const log = join(folder, 'log');
+  const script = 'trap "" TERM; sh -c "trap \\"\\" TERM; echo \\$\\$; while :; do sleep 1; done" & wait; wait';
+  const leader = startDetached('sh', ['-c', script], log);
+  let pid = 0;
+  while (pid === 0) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    pid = Number(readFileSync(log, 'utf8'));
+  }
+  const child = identify(pid);
+  assert.ok(child && isAlive(child));
+  await stopProcess(leader, 50);
+  assert.deepEqual([isAlive(leader), isAlive(child)], [false, false]);
 });
 
 const REFUSALS: [

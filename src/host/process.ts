@@ -68,12 +68,33 @@ export async function waitGone(id: ProcessId, ms: number): Promise<boolean> {
   return true;
 }
 
-/** TERM, then KILL after `grace` milliseconds. */
+/**
+ * TERM to the process, then KILL to its whole group after `grace` milliseconds: what `startDetached` starts leads a group of its own, and
+ * a supervisor that is killed must not leave behind what it supervised. Resolves when nobody of the group is left.
+ */
 export async function stopProcess(id: ProcessId, grace = 10_000): Promise<void> {
   signal(id, 'SIGTERM');
   if (await waitGone(id, grace)) return;
-  signal(id, 'SIGKILL');
-  await waitGone(id, 2_000);
+  const members = groupOf(id);
+  for (const member of members) signal(member, 'SIGKILL');
+  await Promise.all(members.map((member) => waitGone(member, 2_000)));
+}
+
+/** The process and, where it leads a group, everybody in it. */
+function groupOf(id: ProcessId): ProcessId[] {
+  if (!isAlive(id)) return [];
+  const members = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry) && groupIdOf(entry) === id.pid);
+  return [id, ...members.flatMap((entry) => identify(Number(entry)) ?? [])];
+}
+
+/** Field 5 of /proc/PID/stat. */
+function groupIdOf(pid: string): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[2]);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Every process whose command line satisfies `test`. */
