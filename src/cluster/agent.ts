@@ -31,6 +31,9 @@ export interface AgentOptions {
   readonly proxyMode: ClusterConfig['proxyMode'];
 }
 
+/** Milliseconds the parts have to end. */
+const STOP_MS = 1_500;
+
 export async function runAgent(options: AgentOptions): Promise<void> {
   const logOf = (part: string) => createLog(part).child({ node: options.nodeName });
   const read = (file: string) => readFileSync(file, 'utf8');
@@ -78,6 +81,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     log: logOf('kubelet'),
   });
   await untilStopped();
+  // Something may be under way that does not end, such as an import: containers and rules stay as they are either way.
+  setTimeout(() => process.exit(0), STOP_MS).unref();
   await Promise.all([kubelet.stop(), proxy.stop(), dns.stop()]);
   client.close();
 }

@@ -69,15 +69,16 @@ export async function waitGone(id: ProcessId, ms: number): Promise<boolean> {
 }
 
 /**
- * TERM to the process, then KILL to its whole group after `grace` milliseconds: what `startDetached` starts leads a group of its own, and
- * a supervisor that is killed must not leave behind what it supervised. Resolves when nobody of the group is left.
+ * TERM to the process; KILL to it after `grace` milliseconds, and to whoever of its group is then still there: what `startDetached` starts
+ * leads a group of its own, and must not leave behind what it supervised or what that had called. Resolves when all are gone.
  */
 export async function stopProcess(id: ProcessId, grace = 10_000): Promise<void> {
+  const before = groupOf(id);
   signal(id, 'SIGTERM');
-  if (await waitGone(id, grace)) return;
-  const members = groupOf(id);
-  for (const member of members) signal(member, 'SIGKILL');
-  await Promise.all(members.map((member) => waitGone(member, 2_000)));
+  await waitGone(id, grace);
+  const left = [...before, ...groupOf(id)].filter(isAlive);
+  for (const member of left) signal(member, 'SIGKILL');
+  await Promise.all(left.map((member) => waitGone(member, 2_000)));
 }
 
 /** The process and, where it leads a group, everybody in it. */
