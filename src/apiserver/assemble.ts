@@ -1,12 +1,14 @@
 /** Puts an API server together, without a socket: what `run.ts` puts behind TLS, and tests call directly. */
 import { SERVICES } from '../api/kinds.ts';
+import { createEventRecorder } from '../client/events.ts';
 import { parseCidr, type Cidr } from '../lib/cidr.ts';
 import { realClock, type Clock } from '../lib/clock.ts';
 import { joinHostPort } from '../lib/ip.ts';
 import type { Log } from '../lib/log.ts';
 import type { Store } from '../store/store.ts';
 import { ClusterIps } from './allocation/cluster-ips.ts';
-import { NodePorts, parsePortRange } from './allocation/node-ports.ts';
+import { NodePorts, parsePortRange, type PortRange } from './allocation/node-ports.ts';
+import { keepRepairing } from './allocation/repair.ts';
 import { ServiceAllocation } from './allocation/services.ts';
 import { builtInRules } from './authorize.ts';
 import { ensureSystemObjects, keepSystemObjects } from './bootstrap.ts';
@@ -46,15 +48,15 @@ export interface Assembled {
   readonly localClient: LocalClient;
   /** Makes the objects every cluster has and keeps them; /readyz says ok afterwards. */
   begin(securePort: number): Promise<void>;
-  /** /readyz fails from here on. */
-  announceEnd(): void;
+  /** /readyz fails from here on, and nothing runs in the background any more. */
+  announceEnd(): Promise<void>;
   close(): void;
 }
 
 /** Reads the whole store. Throws an Error for options that make no sense. */
 export async function assemble(options: AssembleOptions): Promise<Assembled> {
   const ranges = parseRanges(options.serviceClusterIpRange);
-  const { core, gauges } = await openCore(options, ranges);
+  const { core, gauges, ips, portRange } = await openCore(options, ranges);
   const tokens = new TokenIssuer(core, options.serviceAccountKey, options.serviceAccountIssuer);
   const state = { ready: false, ending: false };
   const server: Server = {
@@ -72,20 +74,26 @@ export async function assemble(options: AssembleOptions): Promise<Assembled> {
       { name: 'shutdown', readyOnly: true, passes: () => !state.ending },
     ],
   };
-  const stops: (() => void)[] = [];
+  const localClient = new LocalClient(core, tokens, LOOPBACK);
+  const stops: (() => void | Promise<void>)[] = [];
   return {
     server,
-    localClient: new LocalClient(core, tokens, LOOPBACK),
+    localClient,
     async begin(securePort) {
       const { advertiseAddress, caBundle } = options;
       const facts = { advertiseAddress, securePort, serviceRanges: ranges, caBundle };
       await ensureSystemObjects(core, facts);
       state.ready = true;
-      stops.push(keepSystemObjects(core, facts), keepExpiringEvents(core));
+      const events = createEventRecorder(localClient, 'ipallocator-repair-controller');
+      stops.push(
+        keepSystemObjects(core, facts),
+        keepExpiringEvents(core),
+        keepRepairing({ core, ips, portRange, events }),
+      );
     },
-    announceEnd() {
+    async announceEnd() {
       state.ending = true;
-      for (const stop of stops) stop();
+      for (const stop of stops) await stop();
     },
     close() {
       core.cache.close();
@@ -96,14 +104,15 @@ export async function assemble(options: AssembleOptions): Promise<Assembled> {
 async function openCore(
   { store, clock = realClock, log, serviceNodePortRange }: AssembleOptions,
   ranges: readonly Cidr[],
-): Promise<{ core: Core; gauges: () => Gauge[] }> {
+): Promise<{ core: Core; gauges: () => Gauge[]; ips: ClusterIps; portRange: PortRange }> {
   const portRange = parsePortRange(serviceNodePortRange);
   if (!portRange) throw new Error(`not a port range: ${serviceNodePortRange} (as in 30000-32767)`);
   const cache = await WatchCache.open(store);
   const ips = new ClusterIps(ranges, { cache, clock, ...realRandom });
   const ports = new NodePorts(portRange, cache, realRandom.random);
   const hooks = new ServiceAllocation(ips, ports, (revision) => cache.waitFor(revision));
-  return { core: { store, cache, clock, log, hooks, ...realRandom }, gauges: () => allocatorGauges(ips, ports) };
+  const core: Core = { store, cache, clock, log, hooks, ...realRandom };
+  return { core, ips, portRange, gauges: () => allocatorGauges(ips, ports) };
 }
 
 /** Feature 1-127. */

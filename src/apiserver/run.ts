@@ -51,7 +51,7 @@ export async function runApiServer(options: ApiServerOptions): Promise<ApiServer
     localClient,
     handle: (request) => handle(server, request),
     async stop() {
-      announceEnd();
+      await announceEnd();
       await listening.close();
       close();
     },

@@ -83,7 +83,7 @@ export async function startTestApi(overrides: Overrides = {}): Promise<TestApi> 
     handle: run,
     request: (method, path, given) => send(run, method, path, given),
     async stop() {
-      announceEnd();
+      await announceEnd();
       close();
       await all.store.close();
     },

@@ -52,7 +52,7 @@ export class ClusterIps {
 
   /** Takes `asked`, or any free address of the family. Throws AllocationError. */
   allocate(family: Family, asked: string | undefined): string {
-    const ranges = this.#ranges(family);
+    const ranges = this.ranges(family);
     if (asked !== undefined) return this.#take(asked, ranges);
     for (const range of ranges) {
       const address = this.#pick(range);
@@ -65,7 +65,7 @@ export class ClusterIps {
 
   /** Only what a dry run needs to know (feature 1-103): the base address stands for "some address". */
   dryAllocate(family: Family, asked: string | undefined): string {
-    const ranges = this.#ranges(family);
+    const ranges = this.ranges(family);
     const [range] = ranges;
     if (asked !== undefined) return this.#check(asked, ranges);
     if (!range) throw new AllocationError('range is full', true);
@@ -150,7 +150,7 @@ export class ClusterIps {
   }
 
   /** Ready ServiceCIDRs (feature 1-110), else those of the flags. */
-  #ranges(family: Family): Cidr[] {
+  ranges(family: Family): Cidr[] {
     const ready = this.#tools.cache
       .of(SERVICE_CIDRS)
       .range(prefixOf(SERVICE_CIDRS))
