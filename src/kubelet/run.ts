@@ -58,6 +58,9 @@ export interface KubeletOptions {
   readonly log: Log;
 }
 
+/** ms after a node is ready: the first seconds of two cores belong to the first Pods, whose images are imported when they ask. */
+const PRELOAD_DELAY = 3_000;
+
 /** Returns once the node is registered and its pods are looked after. `stop` leaves the containers running. */
 export async function runKubelet(options: KubeletOptions): Promise<{ stop(): Promise<void> }> {
   const { client, log, nodeName, rootDir } = options;
@@ -90,6 +93,7 @@ export async function runKubelet(options: KubeletOptions): Promise<{ stop(): Pro
     probeCounts,
   });
   const rotation = startLogRotation({ cri, clock: realClock, log, containers: () => worker.running() });
+  let preloading = () => {};
   let imageProblem = options.startersDir === undefined ? undefined : 'the sandbox image is not there yet';
   const keeper = new NodeKeeper({
     ...{ client, cri, clock: realClock, log },
@@ -100,7 +104,7 @@ export async function runKubelet(options: KubeletOptions): Promise<{ stop(): Pro
     if (imageProblem === undefined) return;
     await eventually('the sandbox image', () => images.importSandbox(), log);
     imageProblem = undefined;
-    void images.preload();
+    preloading = realClock.after(PRELOAD_DELAY, () => void images.preload(), true);
   };
   const registration = eventually('the API server', () => keeper.register(), log);
   await Promise.all([
@@ -119,6 +123,7 @@ export async function runKubelet(options: KubeletOptions): Promise<{ stop(): Pro
     async stop() {
       for (const informer of [pods, services, nodes]) informer.stop();
       keeper.stop();
+      preloading();
       probes.stop();
       await Promise.all([worker.stop(), network.stop(), server.stop(), rotation.stop(), events.flush()]);
       cri.close();
