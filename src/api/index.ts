@@ -25,5 +25,6 @@ export { isHeadless, needsClusterIp, needsHealthCheckNodePort, needsNodePorts } 
 export { strategicMergePatch } from './strategic-merge.ts';
 export { strategyFor } from './strategies.ts';
 export type { Strategy } from './strategy.ts';
-export { partialMetadata, toTable, type Cell, type ColumnDefinition, type IncludeObject, type Table } from './table.ts';
+export type { Cell, ColumnDefinition } from './column.ts';
+export { partialMetadata, toTable, type IncludeObject, type Table } from './table.ts';
 export type * from './types.ts';

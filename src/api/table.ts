@@ -1,18 +1,8 @@
 /** Server-side tables: what `kubectl get` prints (features 8-020 to 8-042). Columns and cells per kind are in `tables/`. */
+import type { Cell, ColumnDefinition } from './column.ts';
 import type { Kind } from './kinds.ts';
 import { printerFor } from './tables/printers.ts';
 import type { KubeObject, List } from './types.ts';
-
-export interface ColumnDefinition {
-  name: string;
-  type: 'string' | 'integer' | 'date' | 'boolean';
-  format: string;
-  description: string;
-  /** 0 is always shown, 1 only with `-o wide`. */
-  priority: number;
-}
-
-export type Cell = string | number | boolean | null;
 
 export interface TableRow {
   cells: Cell[];

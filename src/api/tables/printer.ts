@@ -1,5 +1,5 @@
 /** The little language the printers are written in: a column is a name, a type and how to read its cell. */
-import type { Cell, ColumnDefinition } from '../table.ts';
+import type { Cell, ColumnDefinition } from '../column.ts';
 import type { KubeObject } from '../types.ts';
 
 export interface Printer {
