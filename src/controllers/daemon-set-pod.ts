@@ -1,7 +1,8 @@
 /** The pods of a DaemonSet: which nodes get one, and how a pod is tied to its node. Pure. */
 import { DAEMON_SETS } from '../api/kinds.ts';
+import { matchesNodeAffinity } from '../api/node-affinity.ts';
+import { untolerated } from '../api/taints.ts';
 import type { Core, DaemonSet, Node, Pod } from '../api/types.ts';
-import { matchesAffinity, untolerated } from './node-match.ts';
 import { podFromTemplate } from './pod-template.ts';
 import { REVISION_LABEL } from './revision.ts';
 
@@ -28,7 +29,7 @@ export function daemonTolerations(spec: Core.PodSpec | undefined): Core.Tolerati
 export function decideNode({ spec }: DaemonSet, node: Node): 'run' | 'stay' | 'leave' {
   const podSpec = spec.template.spec;
   if (podSpec?.nodeName && podSpec.nodeName !== node.metadata.name) return 'leave';
-  if (!matchesAffinity(podSpec, node)) return 'leave';
+  if (!matchesNodeAffinity(podSpec ?? {}, node)) return 'leave';
   const tolerations = daemonTolerations(podSpec);
   if (untolerated(node, tolerations, ['NoExecute']).length > 0) return 'leave';
   return untolerated(node, tolerations, ['NoSchedule']).length > 0 ? 'stay' : 'run';

@@ -2,7 +2,7 @@
 import type { Node, Pod } from '../api/types.ts';
 import type { NodeState } from './cluster-state.ts';
 import { problemsOf, unwelcomeTaints } from './filters.ts';
-import { nodePreference } from './node-affinity.ts';
+import { nodePreference } from '../api/node-affinity.ts';
 import { podPreference, spreadLoad, type Surroundings } from './pod-affinity.ts';
 import { podRequests } from './resources.ts';
 
@@ -37,7 +37,7 @@ interface Score {
 
 const SCORES: readonly Score[] = [
   { weight: 3, mark: (pod, { node }) => -unwelcomeTaints(pod, node) },
-  { weight: 2, mark: (pod, { node }) => nodePreference(pod, node) },
+  { weight: 2, mark: (pod, { node }) => nodePreference(pod.spec, node) },
   { weight: 2, mark: (pod, { node }, around) => podPreference(pod, node, around) },
   { weight: 2, mark: (pod, { node }, around) => -spreadLoad(pod, node, around) },
   { weight: 2, mark: (pod, { pods }) => -pods.filter((other) => isSibling(pod, other)).length },

@@ -1,8 +1,8 @@
 /** Why a Node cannot take a Pod: one pure function per reason, in the order they are asked, with the words people search for. */
-import { tolerates } from '../api/taints.ts';
+import { tolerates, untolerated } from '../api/taints.ts';
 import type { Core, Node, Pod } from '../api/types.ts';
 import type { NodeState } from './cluster-state.ts';
-import { matchesNodeAffinity } from './node-affinity.ts';
+import { matchesNodeAffinity } from '../api/node-affinity.ts';
 import { podAffinityProblem, spreadProblem, type Surroundings } from './pod-affinity.ts';
 import { podRequests } from './resources.ts';
 
@@ -17,13 +17,12 @@ const unschedulable: Filter = (pod, { node }) => {
 };
 
 const taints: Filter = (pod, { node }) => {
-  const hard = (node.spec?.taints ?? []).filter(({ effect }) => effect === 'NoSchedule' || effect === 'NoExecute');
-  const taint = hard.find((each) => !toleratesTaint(pod, each));
+  const [taint] = untolerated(node, pod.spec.tolerations ?? [], ['NoSchedule', 'NoExecute']);
   return taint ? [`node(s) had untolerated taint {${taint.key}: ${taint.value ?? ''}}`] : [];
 };
 
 const affinity: Filter = (pod, { node }) =>
-  matchesNodeAffinity(pod, node) ? [] : ["node(s) didn't match Pod's node affinity/selector"];
+  matchesNodeAffinity(pod.spec, node) ? [] : ["node(s) didn't match Pod's node affinity/selector"];
 
 interface HostPort {
   readonly ip: string;

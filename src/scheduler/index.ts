@@ -2,6 +2,5 @@
 export { ClusterState, type NodeState } from './cluster-state.ts';
 export { decide, failureMessage, type Decision } from './decide.ts';
 export { problemsOf } from './filters.ts';
-export { matchesNodeAffinity } from './node-affinity.ts';
 export type { Surroundings } from './pod-affinity.ts';
 export { podRequests } from './resources.ts';

@@ -2,7 +2,7 @@
 import { matchLabelSelector } from '../api/selectors.ts';
 import type { Core, Meta, Node, Pod } from '../api/types.ts';
 import type { NodeState } from './cluster-state.ts';
-import { matchesNodeAffinity } from './node-affinity.ts';
+import { matchesNodeAffinity } from '../api/node-affinity.ts';
 
 export interface Surroundings {
   readonly nodes: readonly NodeState[];
@@ -110,7 +110,7 @@ function spreadCounts(constraint: Core.TopologySpreadConstraint, pod: Pod, aroun
   const counts = new Map<string, number>();
   for (const { node, pods } of around.nodes) {
     const domain = domainOf(node, constraint.topologyKey);
-    if (domain === undefined || !matchesNodeAffinity(pod, node)) continue;
+    if (domain === undefined || !matchesNodeAffinity(pod.spec, node)) continue;
     const selected = pods.filter(
       (other) =>
         other.metadata.namespace === pod.metadata.namespace &&

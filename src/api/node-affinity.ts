@@ -1,22 +1,25 @@
 /** Which Nodes a Pod names: nodeSelector, required and preferred node affinity. Pure. */
-import type { Core, Node, Pod } from '../api/types.ts';
+import type { Core, Node } from './types.ts';
 
-/** Terms are alternatives; the expressions of one must all hold. A term without any matches nothing. */
-export function matchesNodeAffinity(pod: Pod, node: Node): boolean {
-  const selector = Object.entries(pod.spec.nodeSelector ?? {});
+type Choosy = Pick<Core.PodSpec, 'nodeSelector' | 'affinity'>;
+
+/** Terms are alternatives; the expressions and fields of one must all hold. A term without any matches nothing. */
+export function matchesNodeAffinity(spec: Choosy, node: Node): boolean {
+  const selector = Object.entries(spec.nodeSelector ?? {});
   if (!selector.every(([key, value]) => node.metadata.labels?.[key] === value)) return false;
-  const required = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
+  const required = spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
   return !required || required.nodeSelectorTerms.some((term) => matchesTerm(term, node));
 }
 
 /** Sum of the weights of the preferences a Node meets. */
-export function nodePreference(pod: Pod, node: Node): number {
-  const preferred = pod.spec.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
+export function nodePreference(spec: Choosy, node: Node): number {
+  const preferred = spec.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
   return preferred
     .filter(({ preference }) => matchesTerm(preference, node))
     .reduce((sum, { weight }) => sum + weight, 0);
 }
 
+/** The one field that can be named is `metadata.name`; any other is absent everywhere. */
 function matchesTerm({ matchExpressions = [], matchFields = [] }: Core.NodeSelectorTerm, node: Node): boolean {
   if (matchExpressions.length + matchFields.length === 0) return false;
   return (
@@ -36,10 +39,15 @@ function holds({ operator, values = [] }: Core.NodeSelectorRequirement, value: s
     case 'DoesNotExist':
       return value === undefined;
     case 'Gt':
-      return /^-?\d+$/.test(value ?? '') && BigInt(value ?? 0) > BigInt(values[0] ?? 0);
+      return compare(value, values[0], (a, b) => a > b);
     case 'Lt':
-      return /^-?\d+$/.test(value ?? '') && BigInt(value ?? 0) < BigInt(values[0] ?? 0);
+      return compare(value, values[0], (a, b) => a < b);
     default:
       return false;
   }
+}
+
+/** False unless both are whole numbers. */
+function compare(a = '', b = '', holdsFor: (a: bigint, b: bigint) => boolean): boolean {
+  return [a, b].every((text) => /^-?\d+$/.test(text)) && holdsFor(BigInt(a), BigInt(b));
 }
