@@ -5,6 +5,7 @@ import { ApiError } from '../api-error.ts';
 import { decodeObject, type KindName } from '../decode.ts';
 import { DEPLOYMENTS } from '../kinds.ts';
 import { parseProtobuf } from './decode.ts';
+import { bytes, envelope, field, numberField, varint } from './testing.ts';
 
 /** What kubectl 1.33 sends for `kubectl create …`, as it came over the wire. */
 const bodies: [what: string, base64: string, object: unknown][] = [
@@ -83,14 +84,6 @@ test('a Deployment that kubectl create sends has no unknown fields and its inlin
   ]);
 });
 
-const bytes = (...parts: (number | string | Uint8Array)[]): Uint8Array =>
-  Buffer.concat(parts.map((part) => (typeof part === 'number' ? Uint8Array.of(part) : Buffer.from(part))));
-const varint = (value: number): Uint8Array =>
-  value < 0x80 ? Uint8Array.of(value) : bytes((value % 0x80) + 0x80, varint(Math.floor(value / 0x80)));
-const field = (number: number, content: Uint8Array) => bytes(varint(number * 8 + 2), varint(content.length), content);
-const body = (apiVersion: string, kind: string, raw: Uint8Array) =>
-  bytes('k8s', 0, field(1, bytes(field(1, bytes(apiVersion)), field(2, bytes(kind)))), field(2, raw));
-
 test('numbers, quantities, times, maps and inline handlers are read', () => {
   const limits = field(1, bytes(field(1, bytes('cpu')), field(2, field(1, bytes('500m')))));
   const probe = bytes(field(1, field(3, field(1, bytes(8, 0, 16, 80)))), 16, 5, 24, 0);
@@ -100,7 +93,7 @@ test('numbers, quantities, times, maps and inline handlers are read', () => {
     field(1, bytes(field(1, bytes('p')), created)),
     field(2, bytes(field(2, container), 32, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1)),
   );
-  assert.deepEqual(parseProtobuf(body('v1', 'Pod', pod)).value, {
+  assert.deepEqual(parseProtobuf(envelope('v1', 'Pod', pod)).value, {
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: { name: 'p', creationTimestamp: '2025-11-20T12:00:00Z' },
@@ -119,10 +112,10 @@ test('numbers, quantities, times, maps and inline handlers are read', () => {
 
 const refused: [why: string, content: Uint8Array][] = [
   ['no prefix', bytes('{"kind":"Pod"}')],
-  ['an unknown kind', body('v1', 'Widget', bytes())],
-  ['a field longer than its message', body('v1', 'Pod', bytes(10, 100, 1))],
-  ['a number without end', body('v1', 'Pod', bytes(8, 0xff, 0xff))],
-  ['an unknown wire type', body('v1', 'Pod', bytes(11))],
+  ['an unknown kind', envelope('v1', 'Widget', bytes())],
+  ['a field longer than its message', envelope('v1', 'Pod', bytes(10, 100, 1))],
+  ['a number without end', envelope('v1', 'Pod', bytes(8, 0xff, 0xff))],
+  ['an unknown wire type', envelope('v1', 'Pod', bytes(11))],
 ];
 for (const [why, content] of refused) {
   test(`a body with ${why} is a bad request`, () => {
@@ -133,7 +126,7 @@ for (const [why, content] of refused) {
   });
 }
 
-const zero = (number: number) => bytes(varint(number * 8), 0);
+const zero = (number: number) => numberField(number, 0);
 const empty = (number: number) => field(number, bytes());
 const unset: [what: string, kind: [string, string], raw: Uint8Array, fields: object][] = [
   ['zero replicas are kept', ['apps/v1', 'Deployment'], field(2, zero(1)), { spec: { replicas: 0 } }],
@@ -173,14 +166,14 @@ const unset: [what: string, kind: [string, string], raw: Uint8Array, fields: obj
 ];
 for (const [what, [apiVersion, kind], raw, fields] of unset) {
   test(what, () => {
-    assert.deepEqual(parseProtobuf(body(apiVersion, kind, raw)).value, { apiVersion, kind, ...fields });
+    assert.deepEqual(parseProtobuf(envelope(apiVersion, kind, raw)).value, { apiVersion, kind, ...fields });
   });
 }
 
 test('JSON inside a body is no deeper than a body of JSON may be', () => {
   const data = bytes('['.repeat(100_000), ']'.repeat(100_000));
   assert.throws(
-    () => parseProtobuf(body('apps/v1', 'ControllerRevision', field(2, field(1, data)))),
+    () => parseProtobuf(envelope('apps/v1', 'ControllerRevision', field(2, field(1, data)))),
     (error: unknown) => error instanceof ApiError && error.code === 400 && error.message.includes('max depth'),
   );
 });
@@ -223,7 +216,7 @@ test('any bytes are read or refused, nothing else happens', () => {
   fc.assert(
     fc.property(fc.constantFrom('Pod', 'Service', 'Event'), fc.uint8Array({ maxLength: 60 }), (kind, raw) => {
       try {
-        parseProtobuf(body('v1', kind, raw));
+        parseProtobuf(envelope('v1', kind, raw));
       } catch (error) {
         assert(error instanceof ApiError && error.code === 400);
       }
