@@ -1,3 +1,4 @@
+import { createLocalJWKSet, jwtVerify } from 'jose';
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { startTestApi, type TestApi } from '../../test/support/api.ts';
@@ -128,4 +129,13 @@ test('kubectl auth whoami and can-i get their answers', async () => {
     [await canI(account, 'create'), await canI(admin, 'create'), await canI(node, 'delete')],
     [false, true, true],
   );
+});
+
+test('others can check our tokens with the published key (8-102)', async () => {
+  const { json } = await api.request('GET', '/.well-known/openid-configuration', { user: account });
+  assert.equal(json.issuer, 'https://kubernetes.default.svc.cluster.local');
+  const keys = await api.request('GET', '/openid/v1/jwks', { user: account });
+  const { payload, protectedHeader } = await jwtVerify(await tokenFor('default'), createLocalJWKSet(keys.json));
+  assert.equal(payload.sub, 'system:serviceaccount:default:default');
+  assert.equal(protectedHeader.kid, keys.json.keys[0].kid);
 });

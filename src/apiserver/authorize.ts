@@ -20,7 +20,7 @@ export interface Authorizer {
 }
 
 const publicPaths = ['/healthz', '/livez', '/readyz', '/version'];
-const discoveryPaths = ['/api', '/apis', '/openapi', '/version', ...publicPaths];
+const discoveryPaths = ['/api', '/apis', '/openapi', '/openid', '/.well-known', ...publicPaths];
 const reviews = ['selfsubjectreviews', 'selfsubjectaccessreviews', 'selfsubjectrulesreviews'];
 
 const isUnder = (path: string, roots: readonly string[]) =>

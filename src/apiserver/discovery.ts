@@ -219,6 +219,7 @@ export function rootPaths(): string[] {
   const versions = groupVersions();
   const groups = versions.filter(({ group }) => group !== '');
   return [
+    '/.well-known/openid-configuration',
     '/api',
     '/api/v1',
     '/apis',
@@ -230,6 +231,7 @@ export function rootPaths(): string[] {
     '/openapi/v2',
     '/openapi/v3',
     ...versions.map((each) => `/openapi/v3/${each.group === '' ? 'api' : 'apis'}/${text(each)}`).sort(),
+    '/openid/v1/jwks',
     '/readyz',
     '/version',
   ];

@@ -119,6 +119,10 @@ async function answerPath(server: Server, request: ApiRequest): Promise<ApiRespo
     const { openApiResponse } = await import('./openapi.ts');
     return openApiResponse(request) ?? notFoundText();
   }
+  if (path === '/.well-known/openid-configuration' || path === '/openid/v1/jwks') {
+    const { issuerResponse } = await import('./issuer-discovery.ts');
+    return await issuerResponse(request, server.tokens, `https://${server.address}`);
+  }
   return (await healthResponse(request, server.checks)) ?? discoveryResponse(request, server.address) ?? notFoundText();
 }
 

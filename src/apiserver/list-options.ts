@@ -18,7 +18,8 @@ export interface ListOptions {
   readonly limit: number;
   readonly continue: string;
   readonly bookmarks: boolean;
-  readonly sendInitialEvents: boolean;
+  /** Undefined: as the resourceVersion says. */
+  readonly sendInitialEvents: boolean | undefined;
   /** Seconds; 0: the server's choice. */
   readonly timeoutSeconds: number;
 }
@@ -59,7 +60,7 @@ export function parseListOptions(
     limit: wholeNumber('limit', query.get('limit') ?? '0'),
     continue: token,
     bookmarks: isTrue(query.get('allowWatchBookmarks')),
-    sendInitialEvents: isTrue(initial),
+    sendInitialEvents: initial === null ? undefined : isTrue(initial),
     timeoutSeconds: wholeNumber('timeoutSeconds', query.get('timeoutSeconds') ?? '0'),
   };
 }

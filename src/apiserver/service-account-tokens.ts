@@ -2,7 +2,7 @@
  * Service account tokens: JWTs signed with the cluster's service account key, as Kubernetes makes them. A token is good as long
  * as it has not expired and everything it is bound to still exists.
  */
-import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
+import { createHash, createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import { NODES, PODS, SECRETS, SERVICE_ACCOUNTS, type Kind } from '../api/kinds.ts';
 import type { Core } from './core.ts';
 import { keyOf } from './keys.ts';
@@ -48,16 +48,20 @@ export class TokenIssuer {
   readonly issuer: string;
   readonly #core: Core;
   readonly #privateKey: KeyObject;
-  readonly #publicKey: KeyObject;
-  readonly #algorithm: string;
+  readonly publicKey: KeyObject;
+  readonly algorithm: 'ES256' | 'RS256';
+  /** Names the key to those who check tokens elsewhere. */
+  readonly keyId: string;
   readonly #seen = new Map<string, Verified>();
 
   constructor(core: Core, privateKeyPem: string, issuer: string) {
     this.#core = core;
     this.issuer = issuer;
     this.#privateKey = createPrivateKey(privateKeyPem);
-    this.#publicKey = createPublicKey(this.#privateKey);
-    this.#algorithm = this.#privateKey.asymmetricKeyType === 'ec' ? 'ES256' : 'RS256';
+    this.publicKey = createPublicKey(this.#privateKey);
+    const der = this.publicKey.export({ type: 'spki', format: 'der' });
+    this.keyId = createHash('sha256').update(der).digest('base64url');
+    this.algorithm = this.#privateKey.asymmetricKeyType === 'ec' ? 'ES256' : 'RS256';
   }
 
   async issue({ namespace, name, uid, audiences, expires, bound }: TokenContent): Promise<string> {
@@ -65,7 +69,7 @@ export class TokenIssuer {
     const now = Math.floor(this.#core.clock.now() / 1000);
     const objects = Object.fromEntries(bound.map((each) => [each.kind, { name: each.name, uid: each.uid }]));
     return await new SignJWT({ [CLAIMS]: { namespace, serviceaccount: { name, uid }, ...objects } })
-      .setProtectedHeader({ alg: this.#algorithm })
+      .setProtectedHeader({ alg: this.algorithm, kid: this.keyId })
       .setIssuer(this.issuer)
       .setSubject(`system:serviceaccount:${namespace}:${name}`)
       .setAudience([...audiences])
@@ -86,9 +90,9 @@ export class TokenIssuer {
   async #check(token: string): Promise<Verified | undefined> {
     const { jwtVerify } = await import('jose');
     try {
-      const { payload } = await jwtVerify(token, this.#publicKey, {
+      const { payload } = await jwtVerify(token, this.publicKey, {
         issuer: this.issuer,
-        algorithms: [this.#algorithm],
+        algorithms: [this.algorithm],
         currentDate: new Date(this.#core.clock.now()),
       });
       const claims = payload[CLAIMS] as Claims | undefined;

@@ -38,10 +38,9 @@ export async function openWatch(core: Core, kind: Kind, options: ListOptions, re
     const told = transition(event, wants);
     if (told) reader.onEvent(told.type, told.entry);
   };
-  const fromPresent = options.sendInitialEvents || resourceVersion === undefined || resourceVersion === 0;
-  const past = fromPresent ? undefined : cache.since(resourceVersion);
-  if (past) for (const event of past) tell(event);
-  else for (const entry of cache.range(prefix)) if (wants(entry)) reader.onEvent('ADDED', entry);
+  if (options.sendInitialEvents ?? !resourceVersion) {
+    for (const entry of cache.range(prefix)) if (wants(entry)) reader.onEvent('ADDED', entry);
+  } else if (resourceVersion) for (const event of cache.since(resourceVersion)) tell(event);
   if (options.sendInitialEvents && options.bookmarks) reader.onBookmark(core.cache.revision, true);
   cache.listeners.add(tell);
   const timer = options.bookmarks
