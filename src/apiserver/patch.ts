@@ -15,7 +15,7 @@ export interface Patch {
   readonly validation: FieldValidation;
 }
 
-/** Throws ApiError: 400 no patch of its type, 413 too long, 422 it does not fit the object. `current` is changed. */
+/** Throws ApiError: 400 no patch of its type, 413 too long, 422 it does not fit the object. */
 export function patchObject<T extends KubeObject>(
   kind: Kind<T> | KindName,
   current: T,

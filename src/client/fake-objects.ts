@@ -2,12 +2,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import { badRequest } from '../api/api-error.ts';
 import { apiVersionOf, NAMESPACES, PODS, type Kind } from '../api/kinds.ts';
+import { jsonPatch, mergePatch } from '../api/patch.ts';
 import { parseFieldSelector, parseLabelSelector } from '../api/selectors.ts';
 import { strategicMergePatch } from '../api/strategic-merge.ts';
 import type { KubeObject, Namespace, Pod } from '../api/types.ts';
 import { timestamp } from '../lib/clock.ts';
 import type { DeleteOptions, PatchType } from './client.ts';
-import { jsonPatch, mergePatch } from './patch.ts';
 
 type Fields = KubeObject & Record<string, unknown>;
 

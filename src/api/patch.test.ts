@@ -42,3 +42,15 @@ test('a JSON patch leaves its input alone and fails whole', () => {
   assert.deepEqual(target, { a: [1] });
   assert.throws(() => jsonPatch(target, {}), /list of operations/);
 });
+
+const refusals: [string, unknown, number][] = [
+  ['what is no operation', [{ op: 'turn', path: '/a' }], 400],
+  ['a move from nowhere', [{ op: 'move', path: '/a' }], 400],
+  ['too many operations', Array.from({ length: 10_001 }, () => ({ op: 'test', path: '/a', value: [1] })), 413],
+  ['a path that is not there', [{ op: 'remove', path: '/b' }], 422],
+];
+for (const [name, operations, code] of refusals) {
+  test(`a JSON patch with ${name} is refused with ${String(code)}`, () => {
+    assert.throws(() => jsonPatch({ a: [1] }, operations), { name: 'ApiError', code });
+  });
+}

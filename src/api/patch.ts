@@ -1,0 +1,56 @@
+/** The patch types that need no schema: JSON Patch (RFC 6902) and JSON Merge Patch (RFC 7386). Pure: the input stays as it is. */
+import { applyPatch, type Operation } from 'rfc6902';
+import { ApiError, badRequest } from './api-error.ts';
+
+const MAX_OPERATIONS = 10_000;
+
+/** RFC 7386: null removes, objects merge, everything else replaces. */
+export function mergePatch(target: unknown, patch: unknown): unknown {
+  if (!isRecord(patch)) return patch;
+  // A Map, because `__proto__` in a patch must become a plain field.
+  const result = new Map<string, unknown>(isRecord(target) ? Object.entries(target) : []);
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null) result.delete(key);
+    else result.set(key, mergePatch(result.get(key), value));
+  }
+  return Object.fromEntries(result);
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/**
+ * RFC 6902. `details` say in a refusal what was to be patched.
+ * @throws ApiError 400 no list of operations, 413 too many of them, 422 one cannot be applied; nothing is half done.
+ */
+export function jsonPatch(target: unknown, operations: unknown, details?: ApiError['status']['details']): unknown {
+  if (!Array.isArray(operations)) throw badRequest('a JSON patch must be a list of operations');
+  if (operations.length > MAX_OPERATIONS) {
+    throw new ApiError({
+      code: 413,
+      reason: 'RequestEntityTooLarge',
+      message: `Request entity too large: The allowed maximum operations in a JSON patch is ${String(MAX_OPERATIONS)}, got ${String(operations.length)}`,
+    });
+  }
+  const wrong: unknown = operations.find((each) => !isOperation(each));
+  if (wrong !== undefined) throw badRequest(`${JSON.stringify(wrong)} is not an operation of a JSON patch`);
+  const result = structuredClone(target);
+  const error = applyPatch(result, operations as Operation[]).find((each) => each !== null);
+  if (error) {
+    throw new ApiError({
+      code: 422,
+      reason: 'Invalid',
+      message: `the server rejected our request due to an error in our request: ${error.message}`,
+      ...(details && { details }),
+    });
+  }
+  return result;
+}
+
+function isOperation(value: unknown): boolean {
+  if (!isRecord(value)) return false;
+  const { op, path, from } = value;
+  if (typeof path !== 'string' || typeof op !== 'string') return false;
+  if (op === 'move' || op === 'copy') return typeof from === 'string';
+  return ['add', 'remove', 'replace', 'test'].includes(op);
+}
