@@ -105,6 +105,23 @@ describe('the applier', () => {
     });
   }
 
+  it('mends a flush that is noticed while a sync is under way', async () => {
+    const plan = planOf('node-port');
+    const iptables = new FakeIptables();
+    const applier = new IptablesApplier(iptables);
+    await applier.sync(planOf('cluster-ip'));
+    const restore = iptables.restore.bind(iptables);
+    iptables.restore = async (text) => {
+      await restore(text);
+      iptables.restore = restore;
+      iptables.flush('nat', { delete: true });
+      applier.distrust();
+    };
+    await applier.sync(plan);
+    assert.equal((await applier.sync(plan)).kind, 'full');
+    assert.equal(iptables.dump(), await kernelOf(plan));
+  });
+
   it('reads the kernel again after a failure, and loses no change (trap T5)', async () => {
     const iptables = new FakeIptables();
     const applier = new IptablesApplier(iptables);

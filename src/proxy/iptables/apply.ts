@@ -39,14 +39,17 @@ export class IptablesApplier {
   readonly #iptables: Iptables;
   /** undefined: not known, so the kernel is read before the next write. */
   #shadow: Shadow | undefined;
+  /** Grows with every `distrust`. */
+  #doubts = 0;
   #refused = new Set<ServicePort>();
 
   constructor(iptables: Iptables) {
     this.#iptables = iptables;
   }
 
-  /** The next sync reads the kernel first and mends whatever differs. */
+  /** The next sync reads the kernel first and mends whatever differs, also when one is under way now. */
   distrust(): void {
+    this.#doubts++;
     this.#shadow = undefined;
   }
 
@@ -82,12 +85,14 @@ export class IptablesApplier {
     const wanted = compile(plan);
     assertComplete(wanted);
     const known = this.#shadow;
+    const doubts = this.#doubts;
     // if anything below throws, what the kernel holds is not known
     this.#shadow = undefined;
     const kernel = known ?? shadowOfKernel(parse(await this.#iptables.save()));
     const delta = diff(kernel, wanted);
     if (delta.text !== '') await this.#iptables.restore(delta.text);
-    this.#shadow = shadowOfRules(wanted);
+    // what went wrong meanwhile may have gone wrong after our write
+    if (doubts === this.#doubts) this.#shadow = shadowOfRules(wanted);
     const { written, removed, inserted } = delta;
     return { kind: known ? 'partial' : 'full', bytes: delta.text.length, written, removed, inserted, refused: [] };
   }
