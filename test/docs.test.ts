@@ -93,22 +93,49 @@ for (const page of pages) {
   });
 }
 
+/** Everything a folder and those below it export. */
+function exportsOf(folder: string): Set<string> {
+  const files = list([`${folder}/*.ts`, `${folder}/**/*.ts`]).filter((file) => !file.endsWith('.test.ts'));
+  return new Set(
+    files.flatMap((file) =>
+      [...text(file).matchAll(/^export (?:async )?(?:function\*?|class|const) (\w+)/gm)].map((match) => match[1] ?? ''),
+    ),
+  );
+}
+
 for (const page of pages) {
   for (const [number, code] of blocks(page, 'ts').entries()) {
-    test(`example ${String(number + 1)} of ${page} runs`, () => {
-      const folder = mkdtempSync(join(ROOT, 'node_modules', '.cache', 'doc-'));
-      try {
-        const file = join(folder, 'example.ts');
-        writeFileSync(file, code.replaceAll(/from '\.\/src\//g, `from '${relative(folder, join(ROOT, 'src'))}/`));
-        execFileSync(process.execPath, ['--disable-warning=ExperimentalWarning', file], {
-          cwd: ROOT,
-          stdio: 'pipe',
-          timeout: 30_000,
-        });
-      } finally {
-        rmSync(folder, { recursive: true, force: true });
-      }
-    });
+    const title = `example ${String(number + 1)} of ${page}`;
+    const folder = join(ROOT, dirname(page));
+    if (code.startsWith('import ')) {
+      test(`${title} runs`, () => {
+        const scratch = mkdtempSync(join(ROOT, '.toolchain', 'doc-'));
+        try {
+          const file = join(scratch, 'example.ts');
+          writeFileSync(
+            file,
+            code.replaceAll(
+              /from '(\.[^']*)'/g,
+              (_, path: string) => `from '${relative(scratch, join(folder, path))}'`,
+            ),
+          );
+          execFileSync(process.execPath, ['--disable-warning=ExperimentalWarning', file], {
+            cwd: scratch,
+            stdio: 'pipe',
+            timeout: 30_000,
+          });
+        } finally {
+          rmSync(scratch, { recursive: true, force: true });
+        }
+      });
+    } else {
+      // A sketch: what it needs around it would hide what it shows. Its calls must exist all the same.
+      test(`${title} calls what its folder exports`, () => {
+        const known = new Set([...exportsOf(dirname(page)), ...exportsOf('src/lib'), 'reconcile']);
+        for (const [, name = ''] of code.matchAll(/(?<![.\w])(\w+)\(/g))
+          assert.ok(known.has(name), `${name} is exported nowhere below ${dirname(page)}`);
+      });
+    }
   }
 }
 
