@@ -147,8 +147,10 @@ function serveConnection(socket: Socket, respond: Respond, log: Log): void {
   let underWay = 0;
   socket.setTimeout(IDLE_MS, () => socket.destroy());
   socket.on('error', () => socket.destroy());
+  // A client that asks and does not read would have its replies pile up here.
+  const isReady = () => underWay < MAX_PIPELINED && !socket.writableNeedDrain;
   const take = () => {
-    while (underWay < MAX_PIPELINED && held.length >= 2 && held.length >= 2 + held.readUInt16BE(0)) {
+    while (isReady() && held.length >= 2 && held.length >= 2 + held.readUInt16BE(0)) {
       const end = 2 + held.readUInt16BE(0);
       const bytes = held.subarray(2, end);
       held = held.subarray(end);
@@ -160,9 +162,10 @@ function serveConnection(socket: Socket, respond: Respond, log: Log): void {
       });
     }
     // What waits is at most one whole message and what came with it: the rest stays with the sender.
-    if (underWay >= MAX_PIPELINED) socket.pause();
-    else socket.resume();
+    if (isReady()) socket.resume();
+    else socket.pause();
   };
+  socket.on('drain', take);
   socket.on('data', (chunk: Buffer) => {
     held = Buffer.concat([held, chunk]);
     take();
