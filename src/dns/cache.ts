@@ -1,9 +1,14 @@
-/** Forwarded answers for as long as their TTL allows; bounded, the oldest goes first. Names of the cluster are never kept here. */
-import { RCODE, TYPE, type Message, type Question } from './message.ts';
+/**
+ * Forwarded answers for as long as their TTL allows; bounded in number and in memory, for a Pod may ask for what it likes. The oldest
+ * goes first. Names of the cluster are never kept here.
+ */
+import { RCODE, TYPE, type Message, type Question, type Record } from './message.ts';
 
 export interface CacheOptions {
   /** Entries; 5000 where absent. */
   readonly capacity?: number;
+  /** Bytes of memory, roughly; 8 MiB where absent. */
+  readonly maxBytes?: number;
   /** Longest life of an answer in seconds; 30 where absent, as in the usual Corefile (feature 4-046). */
   readonly maxTtl?: number;
 }
@@ -13,6 +18,8 @@ interface Entry {
   /** Milliseconds. */
   readonly storedAt: number;
   readonly expiresAt: number;
+  /** Bytes. */
+  readonly weight: number;
 }
 
 /** Short-lived answers are kept so long at least: a burst of the same question costs one. */
@@ -20,12 +27,15 @@ const MIN_TTL = 5;
 
 export class AnswerCache {
   readonly #capacity: number;
+  readonly #maxBytes: number;
   readonly #maxTtl: number;
+  #weight = 0;
   /** In the order they were stored. */
   readonly #entries = new Map<string, Entry>();
 
-  constructor({ capacity = 5000, maxTtl = 30 }: CacheOptions = {}) {
+  constructor({ capacity = 5000, maxBytes = 8 << 20, maxTtl = 30 }: CacheOptions = {}) {
     this.#capacity = capacity;
+    this.#maxBytes = maxBytes;
     this.#maxTtl = maxTtl;
   }
 
@@ -49,11 +59,20 @@ export class AnswerCache {
     const ttl = lifetime(message);
     if (ttl === undefined || message.truncated) return;
     const key = keyOf(question);
-    this.#entries.delete(key);
-    const [oldest] = this.#entries.keys();
-    if (this.#entries.size >= this.#capacity && oldest !== undefined) this.#entries.delete(oldest);
     const life = Math.min(this.#maxTtl, Math.max(MIN_TTL, ttl));
-    this.#entries.set(key, { message, storedAt: now, expiresAt: now + life * 1000 });
+    const weight = weightOf(message);
+    this.#drop(key);
+    this.#entries.set(key, { message, storedAt: now, expiresAt: now + life * 1000, weight });
+    this.#weight += weight;
+    for (const oldest of this.#entries.keys()) {
+      if (this.#entries.size <= this.#capacity && this.#weight <= this.#maxBytes) return;
+      this.#drop(oldest);
+    }
+  }
+
+  #drop(key: string): void {
+    this.#weight -= this.#entries.get(key)?.weight ?? 0;
+    this.#entries.delete(key);
   }
 
   get size(): number {
@@ -62,6 +81,16 @@ export class AnswerCache {
 }
 
 const keyOf = ({ name, type }: Question): string => `${String(type)} ${name.toLowerCase()}`;
+
+/** Bytes, roughly: what an object costs beside its text, and the text. */
+function weightOf({ answers, authorities, additionals }: Message): number {
+  return [...answers, ...authorities, ...additionals].reduce((sum, record) => sum + 250 + textLength(record), 500);
+}
+
+function textLength(record: Record): number {
+  if (record.type === 'other') return record.name.length + record.bytes.length;
+  return record.name.length + (record.type === TYPE.TXT ? record.texts.join('').length : 0);
+}
 
 /** Seconds an answer may live: its shortest TTL, for a denial what its SOA says (RFC 2308); undefined: not at all. */
 function lifetime({ rcode, answers, authorities }: Message): number | undefined {

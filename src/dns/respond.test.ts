@@ -121,6 +121,15 @@ test('a forwarded answer is asked for once, and grows older', async () => {
   assert.equal(asked.length, 2);
 });
 
+test('what an upstream cut off is not passed on as whole', async () => {
+  const { options } = world();
+  const part = { ...replyTo(query('example.com.'), RCODE.NOERROR), answers: [address('example.com.', '192.0.2.1')] };
+  const cutting = { ...options, forwarder: { ask: () => Promise.resolve({ ...part, truncated: true }) } };
+  for (const name of ['example.com.', 'out.default.svc.cluster.local.']) {
+    assert.equal((await respond(query(name), cutting))?.truncated, true, name);
+  }
+});
+
 test('EDNS is answered with EDNS, and addresses come in any order', async () => {
   const { options } = world();
   const reply = await respond(query('many.default.svc.cluster.local.', TYPE.A, { edns }), options);
@@ -167,6 +176,21 @@ test('the cache is bounded, and keeps no failures', () => {
   cache.put(question('d.'), replyTo(query('d.'), RCODE.SERVFAIL), 0);
   cache.put(question('e.'), replyTo(query('e.'), RCODE.NXDOMAIN), 0);
   assert.equal(cache.get(question('d.'), 0) ?? cache.get(question('e.'), 0), undefined);
+});
+
+test('the cache is bounded in memory, however large the answers are', () => {
+  const cache = new AnswerCache({ maxBytes: 10_000 });
+  const put = (name: string, size: number) => {
+    const text: Record = { name, ttl: 60, type: TYPE.TXT, texts: ['x'.repeat(size)] };
+    const message = { ...replyTo(query(name), RCODE.NOERROR), answers: [text] };
+    cache.put({ name, type: TYPE.TXT, class: CLASS_IN }, message, 0);
+  };
+  for (const name of ['a.', 'b.', 'c.', 'a.']) put(name, 3000);
+  assert.equal(cache.size, 2);
+  put('huge.', 50_000);
+  assert.equal(cache.size, 0);
+  for (const name of ['a.', 'b.']) put(name, 3000);
+  assert.equal(cache.size, 2);
 });
 
 test('upstreams are the nameserver lines that are addresses of others', () => {

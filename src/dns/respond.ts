@@ -49,31 +49,38 @@ async function fromCluster(query: Message, question: Question, options: RespondO
     return options.hasUpstreams ? relay(query, question, options) : replyTo(query, RCODE.NXDOMAIN);
   }
   const { rcode, authorities, additionals, follow } = found;
-  const followed = follow === undefined ? [] : await addressesOf(follow, question, options);
+  const behind = follow === undefined ? NOTHING : await behindAlias({ ...question, name: follow }, options);
   return {
     ...replyTo(query, rcode),
     authoritative: true,
-    answers: shuffleAddresses([...found.answers, ...followed], options),
+    truncated: behind.truncated,
+    answers: shuffleAddresses([...found.answers, ...behind.answers], options),
     authorities,
     additionals,
   };
 }
 
+type Part = Pick<Message, 'answers' | 'truncated'>;
+const NOTHING: Part = { answers: [], truncated: false };
+
 /** The records behind an alias that leads out of the cluster; none where the upstreams do not know. */
-async function addressesOf(
-  name: string,
-  { type, class: klass }: Question,
-  options: RespondOptions,
-): Promise<readonly Record[]> {
-  const reply = await lookUp({ name, type, class: klass }, options);
-  return 'answers' in reply ? reply.answers : [];
+async function behindAlias(question: Question, options: RespondOptions): Promise<Part> {
+  const reply = await lookUp(question, options);
+  return 'answers' in reply ? reply : NOTHING;
 }
 
 async function relay(query: Message, question: Question, options: RespondOptions): Promise<Message> {
   const reply = await lookUp(question, options);
   if (!('answers' in reply)) return replyTo(query, reply.rcode);
-  const { rcode, authorities, additionals } = reply;
-  return { ...replyTo(query, rcode), answers: shuffleAddresses(reply.answers, options), authorities, additionals };
+  // What the upstream cut off stays cut off: half an answer must not pass for a whole one.
+  const { rcode, authorities, additionals, truncated } = reply;
+  return {
+    ...replyTo(query, rcode),
+    truncated,
+    answers: shuffleAddresses(reply.answers, options),
+    authorities,
+    additionals,
+  };
 }
 
 async function lookUp(question: Question, options: RespondOptions): Promise<Message | { readonly rcode: number }> {
