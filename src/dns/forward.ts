@@ -101,12 +101,18 @@ function overUdp(
       const reply = readReply(query, datagram);
       if (reply) end(reply);
     });
-    // Connected, so that the kernel drops what others send and reports a closed port at once.
-    socket.connect(port, address, () => {
+    // Connected, so that the kernel drops what others send and reports a closed port at once. Without a route there, it refuses.
+    const send = (refused?: Error) => {
+      if (isOver) return;
+      if (refused) {
+        end(undefined);
+        return;
+      }
       socket.send(bytes, (error) => {
         if (error) end(undefined);
       });
-    });
+    };
+    socket.connect(port, address, send);
   });
 }
 
