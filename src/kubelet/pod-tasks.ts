@@ -109,9 +109,10 @@ async function startContainer(scope: TaskScope, action: StartContainer): Promise
   try {
     const id = await createContainer(scope, spec, action);
     if (record.abort.signal.aborted) return;
-    await started(scope, spec, id);
+    // Counted before the start: a command that cannot be started backs off like one that ends.
     if (action.finishedAt !== undefined)
       record.restarts.set(spec.name, nextRestart(record.restarts.get(spec.name), action.finishedAt));
+    await started(scope, spec, id);
     await postStart(scope, spec, id);
   } catch (error) {
     if (record.abort.signal.aborted) return;

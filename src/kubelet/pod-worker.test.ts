@@ -115,6 +115,22 @@ test('a container that ends is started again at once, then backs off 10 s and 20
   assert.equal(run.events.filter((line) => line.startsWith('Warning BackOff')).length, 2);
 });
 
+test('a command that cannot be started backs off as well', async (t) => {
+  const run = await runWorker(t, [testPod('a')]);
+  const { CriError } = await import('../host/cri/cri.ts');
+  await run.until('running', () => run.cri.running('web') !== undefined);
+  run.cri.onStart = (one) => {
+    run.cri.exit(one.id, 128, 'StartError');
+    throw new CriError('StartContainer', 'Unknown', 'no such file');
+  };
+  run.cri.exit(run.cri.running('web')!.id, 1);
+  run.clock.advance(1000);
+  const message = 'back-off 10s restarting failed container=web pod=a_default(uid-a)';
+  await run.until(message, () => run.status()?.state?.waiting?.message === message);
+  assert.equal(run.status()?.lastState?.terminated?.reason, 'StartError');
+  assert.ok(run.events.includes('Warning Failed Error: no such file'));
+});
+
 const endings: { policy: string; exitCode: number; phase: string }[] = [
   { policy: 'Never', exitCode: 0, phase: 'Succeeded' },
   { policy: 'Never', exitCode: 3, phase: 'Failed' },
