@@ -117,7 +117,7 @@ async function answerPath(server: Server, request: ApiRequest): Promise<ApiRespo
   }
   if (path.startsWith('/openapi/')) {
     const { openApiResponse } = await import('./openapi.ts');
-    return openApiResponse(request) ?? notFoundText();
+    return (await openApiResponse(request)) ?? notFoundText();
   }
   if (path === '/.well-known/openid-configuration' || path === '/openid/v1/jwks') {
     const { issuerResponse } = await import('./issuer-discovery.ts');
