@@ -58,8 +58,9 @@ class NodeWatch {
     if (ready !== 'True' && ready !== undefined && before === 'True') {
       view.event(node, 'Normal', 'NodeNotReady', `Node ${name} status is now: NodeNotReady`);
     }
-    // A kubelet that still speaks owns its Pods' conditions: theirs are set once, when its Node turns bad. A silent one's are kept down.
-    if (ready === 'Unknown' || (ready === 'False' && before !== 'False')) await markPodsNotReady(name, view);
+    // A kubelet that speaks owns its Pods' conditions: theirs are set once, when its Node turns bad. A silent one's are kept down.
+    const isBad = ready === 'Unknown' || ready === 'False';
+    if (isBad && (silent || ready !== before)) await markPodsNotReady(name, view);
     this.#acted.set(name, ready);
     const nextEviction = await evict(name, taints ?? current.spec?.taints ?? [], view);
     return Math.min(nextEviction, silent ? Infinity : this.#grace - quiet);

@@ -128,6 +128,23 @@ test('a Lease renewed in time keeps the Node', async (t) => {
   assert.equal(client.all(NODES)[0]?.status?.conditions?.[0]?.status, 'True');
 });
 
+test('a kubelet that is back has the last word on its Pods before its Node is Ready again', async (t) => {
+  const clock = new FakeClock(at);
+  const client = new FakeClient([aNode('node01'), lease('node01', 'a'), aPod({ name: 'one', ip: '10.0.0.1' })], clock);
+  const running = runFor(t, client, [nodeLifecycleController()], clock);
+  await running.idle();
+  clock.advance(40_000);
+  const [silenced] = await until(client, PODS, ([pod]) => pod !== undefined && !isPodReady(pod));
+  await running.idle();
+  await client.patch(LEASES, 'node01', 'kube-node-lease', 'merge', { spec: { renewTime: 'b' } });
+  await running.idle();
+  const status = { conditions: [{ type: 'Ready', status: 'True' }] };
+  await client.update(PODS, { ...silenced!, status: { ...silenced!.status, ...status } }, { subresource: 'status' });
+  await new Promise(setImmediate);
+  await running.idle();
+  assert.equal(isPodReady(client.all(PODS)[0]!), true);
+});
+
 test('a Node that comes back loses its taints', async (t) => {
   const taints = [{ key: 'node.kubernetes.io/unreachable', effect: 'NoExecute', timeAdded: NOW }];
   const client = new FakeClient([{ ...aNode('node01', { ready: 'Unknown' }), spec: { taints } } as Node]);
