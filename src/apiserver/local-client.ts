@@ -113,6 +113,9 @@ export class LocalClient implements Client {
     const { signal } = options;
     const events: LocalEvent<T>[] = [];
     let wake: (() => void) | undefined;
+    let failure: { error: unknown } | undefined;
+    // Behind calls, as the compiler takes what only callbacks set for constant.
+    const failed = (): typeof failure => failure;
     const push = (event: LocalEvent<T>): void => {
       events.push(event);
       wake?.();
@@ -125,25 +128,30 @@ export class LocalClient implements Client {
       onBookmark: (revision) => {
         push({ type: 'BOOKMARK', object: { metadata: { resourceVersion: String(revision) } } as T });
       },
+      onFailure: (error) => {
+        failure = { error };
+        wake?.();
+      },
     });
     let over = signal?.aborted === true;
     const stop = (): void => {
       over = true;
       wake?.();
     };
-    // Behind a call, as the compiler takes a flag that only callbacks set for a constant.
     const isOver = (): boolean => over;
     signal?.addEventListener('abort', stop);
     const deadline = options.timeoutSeconds === undefined ? undefined : setTimeout(stop, options.timeoutSeconds * 1000);
     try {
       while (!isOver()) {
         if (events.length > MAX_BEHIND) throw tooSlow(kind);
+        const broken = events.length === 0 ? failed() : undefined;
+        if (broken) throw broken.error;
         // Taken out in one go: shifting one by one would cost the square of a burst.
         for (const event of events.splice(0)) {
           if (isOver()) return;
           yield event;
         }
-        if (events.length > 0 || isOver()) continue;
+        if (events.length > 0 || isOver() || failed()) continue;
         await new Promise<void>((resolve) => {
           wake = resolve;
         });

@@ -42,6 +42,7 @@ export interface Listening {
 
 /** Milliseconds. */
 const HEADERS_TIMEOUT = 30_000;
+const BODY_TIMEOUT = 60_000;
 const KEEP_ALIVE = 90_000;
 
 export async function listen(options: ServeOptions, handlers: Handlers): Promise<Listening> {
@@ -137,6 +138,9 @@ function readBody(request: IncomingMessage): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
+    const timer = setTimeout(() => {
+      reject(new Error('the body did not come in time'));
+    }, BODY_TIMEOUT);
     request.on('data', (chunk: Buffer) => {
       if (size > MAX_BODY) return;
       size += chunk.length;
@@ -144,10 +148,12 @@ function readBody(request: IncomingMessage): Promise<Buffer> {
       if (size > MAX_BODY) resolve(Buffer.concat(chunks));
     });
     request.on('end', () => {
+      clearTimeout(timer);
       resolve(chunks.length === 1 ? (chunks[0] ?? Buffer.alloc(0)) : Buffer.concat(chunks));
     });
     request.on('error', reject);
     request.on('close', () => {
+      clearTimeout(timer);
       reject(new Error('the client went away'));
     });
   });

@@ -34,6 +34,9 @@ export async function watchResponse(
     onBookmark(revision, initialEnd) {
       buffer.write(bookmarkLine(kind, media, revision, initialEnd));
     },
+    onFailure() {
+      buffer.fail();
+    },
   };
   const open = await openWatch(core, kind, options, reader);
   buffer.started();
@@ -54,16 +57,16 @@ function pump(
   const close = (): void => {
     if (closed) return;
     closed = true;
-    clearTimeout(timer);
+    cancelTimer();
     open.close();
   };
-  const timer = setTimeout(() => {
+  const end = (): void => {
     // A last bookmark spares the reader who comes back from hearing old news (feature 8-050).
     if (bookmarks) bookmarks.onBookmark(core.cache.revision, false);
     close();
     sink.end();
-  }, seconds * 1000);
-  timer.unref();
+  };
+  const cancelTimer = realClock.after(seconds * 1000, end, true);
   buffer.connect(sink, () => {
     close();
     sink.end();
@@ -78,6 +81,7 @@ class EarlySink {
   #size = 0;
   #sink: Sink | undefined;
   #drop: (() => void) | undefined;
+  #failed = false;
 
   write(chunk: Buffer): void {
     if (!this.#sink) {
@@ -87,6 +91,12 @@ class EarlySink {
     }
     this.#sink.write(chunk);
     if (this.#sink.pending() > MAX_BEHIND + this.#initial) this.#drop?.();
+  }
+
+  /** Ends it, at once or as soon as there is something to end. */
+  fail(): void {
+    this.#failed = true;
+    this.#drop?.();
   }
 
   /** All until now was the initial state, which a reader cannot help being behind of. */
@@ -100,6 +110,7 @@ class EarlySink {
     if (this.#early.length > 0)
       sink.write(this.#early.length === 1 ? (this.#early[0] ?? Buffer.alloc(0)) : Buffer.concat(this.#early));
     this.#early = [];
+    if (this.#failed) drop();
   }
 }
 

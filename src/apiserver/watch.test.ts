@@ -5,7 +5,9 @@ import { isStatusError } from '../../test/support/status-error.ts';
 import { CONFIG_MAPS } from '../api/kinds.ts';
 import type { ConfigMap, KubeObject } from '../api/types.ts';
 import { createMemoryStore } from '../store/memory.ts';
+import { parseListOptions } from './list-options.ts';
 import { isStream, type Sink } from './request.ts';
+import { openWatch } from './watch.ts';
 
 let api: TestApi;
 before(async () => {
@@ -218,4 +220,25 @@ test('the local client watches the same, shares the objects and ends with its si
   await api.client.delete(CONFIG_MAPS, 'local', 'default');
   await watching;
   assert.deepEqual(seen, ['ADDED local', 'MODIFIED local', 'DELETED local']);
+});
+
+test('a reader that cannot be told one event is ended, and the others are not', async () => {
+  const version = String(api.store.revision());
+  const good = await Watcher.open({ resourceVersion: version });
+  let failures = 0;
+  const options = parseListOptions(CONFIG_MAPS, 'default', new URLSearchParams({ resourceVersion: version }), {
+    watch: true,
+  });
+  await openWatch(api.server.core, CONFIG_MAPS, options, {
+    onEvent: () => {
+      throw new Error('cannot');
+    },
+    onBookmark: () => undefined,
+    onFailure: () => failures++,
+  });
+  await create('odd');
+  await remove('odd');
+  assert.deepEqual(await good.take(2), ['ADDED odd', 'DELETED odd']);
+  assert.equal(failures, 1);
+  good.close();
 });

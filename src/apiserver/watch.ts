@@ -15,6 +15,8 @@ export interface WatchReader {
   onEvent(type: EventType, entry: Entry): void;
   /** Everything up to `revision` has been told. `initialEnd`: the present state is complete (feature 8-051). */
   onBookmark(revision: number, initialEnd: boolean): void;
+  /** An event could not be told: there will be no more, and the reader has to begin again. */
+  onFailure(error: unknown): void;
 }
 
 export interface OpenWatch {
@@ -42,19 +44,28 @@ export async function openWatch(core: Core, kind: Kind, options: ListOptions, re
     for (const entry of cache.range(prefix)) if (wants(entry)) reader.onEvent('ADDED', entry);
   } else if (resourceVersion) for (const event of cache.since(resourceVersion)) tell(event);
   if (options.sendInitialEvents && options.bookmarks) reader.onBookmark(core.cache.revision, true);
-  cache.listeners.add(tell);
+  // One reader's trouble with one object must not reach the others, or the cache itself.
+  const listener = (event: CacheEvent): void => {
+    try {
+      tell(event);
+    } catch (error) {
+      core.log.error({ err: error, key: event.entry.key }, 'a watch event could not be told');
+      close();
+      reader.onFailure(error);
+    }
+  };
+  cache.listeners.add(listener);
   const timer = options.bookmarks
     ? setInterval(() => {
         reader.onBookmark(core.cache.revision, false);
       }, BOOKMARK_PERIOD)
     : undefined;
   timer?.unref();
-  return {
-    close() {
-      clearInterval(timer);
-      cache.listeners.delete(tell);
-    },
+  const close = (): void => {
+    clearInterval(timer);
+    cache.listeners.delete(listener);
   };
+  return { close };
 }
 
 /** What a change looks like to somebody who sees only part of the objects (feature 8-053). */
