@@ -1,6 +1,7 @@
 /** A watch as a stream of JSON lines (features 8-022, 8-048, 8-050, 8-052). Plain lines are encoded once and shared by all readers. */
 import { apiVersionOf, type Kind } from '../api/kinds.ts';
 import { partialMetadata, toTable } from '../api/table.ts';
+import { realClock } from '../lib/clock.ts';
 import type { Core } from './core.ts';
 import type { Entry } from './entry.ts';
 import type { ListOptions } from './list-options.ts';

@@ -6,11 +6,22 @@ export interface Clock {
   after(ms: number, callback: () => void, unref?: boolean): () => void;
 }
 
+/** ms, about 25 days: what a timer of the platform can hold. Asked for more it fires at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
 export const realClock: Clock = {
   now: () => Date.now(),
   after(ms, callback, unref = false) {
-    const timer = setTimeout(callback, ms);
-    if (unref) timer.unref();
+    let timer: NodeJS.Timeout;
+    const wait = (left: number) => {
+      const part = Math.min(left, LONGEST_TIMER);
+      const next = () => {
+        wait(left - part);
+      };
+      timer = setTimeout(left > part ? next : callback, part);
+      if (unref) timer.unref();
+    };
+    wait(ms);
     return () => {
       clearTimeout(timer);
     };
