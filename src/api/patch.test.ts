@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { ApiError } from './api-error.ts';
 import { jsonPatch, mergePatch } from './patch.ts';
 
 // The table of RFC 7386, appendix A.
@@ -41,6 +42,13 @@ test('a JSON patch leaves its input alone and fails whole', () => {
   assert.throws(() => jsonPatch(target, bad), { name: 'ApiError' });
   assert.deepEqual(target, { a: [1] });
   assert.throws(() => jsonPatch(target, {}), /list of operations/);
+});
+
+test('a refused JSON patch has no details, which kubectl would print in place of the reason', () => {
+  assert.throws(
+    () => jsonPatch({ a: [1] }, [{ op: 'remove', path: '/b' }]),
+    (error: ApiError) => error.status.details === undefined && error.message.endsWith('path: /b'),
+  );
 });
 
 const refusals: [string, unknown, number][] = [

@@ -20,10 +20,10 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /**
- * RFC 6902. `details` say in a refusal what was to be patched.
+ * RFC 6902. A refusal has no details: with a kind and a name in them kubectl would print those in place of the message.
  * @throws ApiError 400 no list of operations, 413 too many of them, 422 one cannot be applied; nothing is half done.
  */
-export function jsonPatch(target: unknown, operations: unknown, details?: ApiError['status']['details']): unknown {
+export function jsonPatch(target: unknown, operations: unknown): unknown {
   if (!Array.isArray(operations)) throw badRequest('a JSON patch must be a list of operations');
   if (operations.length > MAX_OPERATIONS) {
     throw new ApiError({
@@ -41,7 +41,6 @@ export function jsonPatch(target: unknown, operations: unknown, details?: ApiErr
       code: 422,
       reason: 'Invalid',
       message: `the server rejected our request due to an error in our request: ${error.message}`,
-      ...(details && { details }),
     });
   }
   return result;

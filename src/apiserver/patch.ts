@@ -48,10 +48,7 @@ const noKind: Kind = {
 };
 
 function apply(kind: KindName, type: PatchType, current: KubeObject, patch: unknown): unknown {
-  if (type === 'json') {
-    const details = { kind: kind.kind, name: current.metadata.name, ...(kind.group && { group: kind.group }) };
-    return jsonPatch(current, patch, details);
-  }
+  if (type === 'json') return jsonPatch(current, patch);
   if (typeof patch !== 'object' || patch === null || Array.isArray(patch)) {
     throw badRequest('a merge patch must be an object');
   }
