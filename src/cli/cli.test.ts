@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { requireRoot } from './common.ts';
 import { candidates } from './completion.ts';
 import { program } from './main.ts';
 import { renderStatus } from './status.ts';
@@ -46,6 +47,17 @@ const WRONG: [args: string[], code: number, message: RegExp][] = [
   [['up', '--name', '../x'], 2, /must be 1 to 20 lower-case letters/],
   [['status', '--data-dir', '/nonexistent'], 1, /there is no cluster default in \/nonexistent; run: fairway up/],
   [['kubeconfig', '--data-dir', '/nonexistent', '--name', 'lab'], 1, /run: fairway up --name lab/],
+  [
+    ['node', 'exec', 'node01', '--data-dir', '/nonexistent', '--', 'ip', '-br', 'a'],
+    1,
+    /no cluster default in \/nonexistent/,
+  ],
+  [
+    ['node', 'exec', '--data-dir', '/nonexistent', 'node01', 'ip', '-br', 'a'],
+    1,
+    /no cluster default in \/nonexistent/,
+  ],
+  [['lan', 'exec', '--nmae', 'x', '--', 'true'], 2, /unknown option '--nmae'/],
 ];
 for (const [args, code, message] of WRONG) {
   test(`fairway ${args.join(' ')} ends with ${String(code)}`, () => {
@@ -54,6 +66,13 @@ for (const [args, code, message] of WRONG) {
     assert.equal(status, code);
   });
 }
+
+test('without root a command says how to get it', () => {
+  assert.throws(() => {
+    requireRoot('status', 65534);
+  }, /sudo fairway status/);
+  requireRoot('status', 0);
+});
 
 test('status lines up', () => {
   const text = renderStatus({

@@ -1,5 +1,6 @@
 /** The flags every cluster command takes. */
-import { resolve } from 'node:path';
+import { realpathSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { DEFAULT_DATA_DIR, layoutOf, type Layout } from '../cluster/layout.ts';
 import { readState, listClusters } from '../cluster/state.ts';
@@ -18,10 +19,21 @@ export function withClusterFlags(command: Command): Command {
     )
     .addOption(
       new Option('--data-dir <folder>', 'where clusters keep their state')
-        .default(DEFAULT_DATA_DIR)
-        .argParser((text) => resolve(text))
+        .default(realFolder(DEFAULT_DATA_DIR), DEFAULT_DATA_DIR)
+        .argParser(realFolder)
         .env('FAIRWAY_DATA_DIR'),
     );
+}
+
+/** Without symbolic links, as the kernel names what is mounted below: mounts are looked for by this name. */
+export function realFolder(text: string): string {
+  const path = resolve(text);
+  try {
+    return realpathSync(path);
+  } catch {
+    // Not there yet: its nearest parent may be a link all the same.
+    return dirname(path) === path ? path : join(realFolder(dirname(path)), basename(path));
+  }
 }
 
 export function withOutputFlag(command: Command): Command {
@@ -37,6 +49,11 @@ function parseName(text: string): string {
 export function parseInteger(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError('must be a whole number');
   return Number(text);
+}
+
+/** Throws an Answer that says how to become root. `command` is what was typed behind `fairway`. */
+export function requireRoot(command: string, uid = process.getuid?.()): void {
+  if (uid !== 0) throw new Answer(1, `fairway: what a cluster keeps and runs is root's; run: sudo fairway ${command}`);
 }
 
 /** The layout of a cluster that has been started before. Throws an Answer that says what to do when there is none. */

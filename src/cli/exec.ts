@@ -7,9 +7,11 @@ import { readState } from '../cluster/state.ts';
 import { nodeName } from '../cluster/layout.ts';
 import { nodePath } from '../cluster/node-tools.ts';
 import { Answer } from './answer.ts';
-import { knownLayout, withClusterFlags, type ClusterFlags } from './common.ts';
+import { knownLayout, requireRoot, withClusterFlags, type ClusterFlags } from './common.ts';
 
-export function addExec(program: Command): void {
+/** `args` are those of the command line: only behind `--`, or without one, do flags belong to the command that is to run. */
+export function addExec(program: Command, args: readonly string[] = []): void {
+  const passOn = !args.includes('--');
   const node = program
     .command('node')
     .summary('work on a node')
@@ -26,7 +28,7 @@ export function addExec(program: Command): void {
       'after',
       '\nExamples:\n  fairway node exec node01 -- iptables-save -t nat\n  fairway node exec node02 -- curl 10.96.0.1:443',
     )
-    .passThroughOptions()
+    .passThroughOptions(passOn)
     .action(onNode);
   const lan = program
     .command('lan')
@@ -38,8 +40,14 @@ export function addExec(program: Command): void {
     .description('Runs a command on the LAN as a machine that is not part of the cluster (its address ends in .2).')
     .argument('<command...>', 'what to run there, behind --')
     .addHelpText('after', '\nExample:\n  fairway lan exec -- curl 172.30.0.11:30380')
-    .passThroughOptions()
-    .action((command: string[], flags: ClusterFlags) => inNamespace(knownLayout(flags).lan, 'the LAN', command, flags));
+    .passThroughOptions(passOn)
+    .action(onLan);
+}
+
+async function onLan(command: string[], flags: ClusterFlags): Promise<void> {
+  const { lan } = knownLayout(flags);
+  requireRoot('lan exec');
+  await inNamespace(lan, 'the LAN', command, flags);
 }
 
 async function onNode(name: string, command: string[], flags: ClusterFlags): Promise<void> {
@@ -48,6 +56,7 @@ async function onNode(name: string, command: string[], flags: ClusterFlags): Pro
   const names = Array.from({ length: count }, (_, i) => nodeName(i + 1));
   if (!names.includes(name))
     throw new Answer(2, `fairway: cluster ${flags.name} has no node ${name}; its nodes are ${names.join(', ')}`);
+  requireRoot('node exec');
   const node = layout.node(names.indexOf(name) + 1);
   await inNamespace(node, name, command, flags, { PATH: nodePath(node) });
 }

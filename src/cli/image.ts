@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { layoutOf } from '../cluster/layout.ts';
 import { readState } from '../cluster/state.ts';
 import { table } from '../lib/text.ts';
-import { knownLayout, withClusterFlags, withOutputFlag, type ClusterFlags } from './common.ts';
+import { knownLayout, requireRoot, withClusterFlags, withOutputFlag, type ClusterFlags } from './common.ts';
 
 export function addImage(program: Command): void {
   const image = program
@@ -29,6 +29,7 @@ export function addImage(program: Command): void {
 
 async function load(file: string, flags: ClusterFlags): Promise<void> {
   const layout = knownLayout(flags);
+  requireRoot('image load');
   const { loadImage } = await import('../cluster/images/index.ts');
   const count = readState(layout.stateFile)?.config.nodes ?? 0;
   for (let number = 1; number <= count; number++) {

@@ -1,7 +1,7 @@
 /** `fairway kubeconfig` */
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { knownLayout, withClusterFlags, type ClusterFlags } from './common.ts';
+import { knownLayout, requireRoot, withClusterFlags, type ClusterFlags } from './common.ts';
 
 export function addKubeconfig(program: Command): void {
   const command = program
@@ -16,6 +16,7 @@ export function addKubeconfig(program: Command): void {
     )
     .action(({ path, ...flags }: ClusterFlags & { path?: true }) => {
       const { kubeconfig } = knownLayout(flags);
+      if (!path) requireRoot('kubeconfig');
       process.stdout.write(path ? `${kubeconfig}\n` : readFileSync(kubeconfig, 'utf8'));
     });
 }

@@ -15,7 +15,8 @@ import { addStatus } from './status.ts';
 import { addUp } from './up.ts';
 import { Answer } from './answer.ts';
 
-export function program(): Command {
+/** `args`: the command line, where one command reads itself differently because of them. */
+export function program(args: readonly string[] = []): Command {
   const command = new Command('fairway')
     .description(
       'Kubernetes Services, whole, on one Linux machine: a cluster of real nodes, containers, rules and packets in seconds.',
@@ -36,13 +37,18 @@ export function program(): Command {
     addAgent,
     addCompletion,
   ])
-    add(command);
+    add(command, args);
   return command;
 }
 
+/** Where administrators' tools are; a user's PATH often lacks them, and `sudo` may keep that. */
+const SBIN = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
+
 export async function main(args: readonly string[]): Promise<number> {
+  const path = (process.env['PATH'] ?? '').split(':').filter((folder) => folder !== '');
+  process.env['PATH'] = [...path, ...SBIN.filter((folder) => !path.includes(folder))].join(':');
   try {
-    await program().parseAsync(args, { from: 'user' });
+    await program(args).parseAsync(args, { from: 'user' });
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;

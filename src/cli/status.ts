@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { ClusterStatus } from '../cluster/status.ts';
 import { table } from '../lib/text.ts';
 import { Answer } from './answer.ts';
-import { knownLayout, withClusterFlags, withOutputFlag, type ClusterFlags } from './common.ts';
+import { knownLayout, requireRoot, withClusterFlags, withOutputFlag, type ClusterFlags } from './common.ts';
 
 type Flags = ClusterFlags & { output?: 'json' };
 
@@ -17,6 +17,7 @@ export function addStatus(program: Command): void {
 
 async function run({ output, ...flags }: Flags): Promise<void> {
   knownLayout(flags);
+  requireRoot('status');
   const { statusOf } = await import('../cluster/status.ts');
   const status = await statusOf(flags.name, flags.dataDir);
   if (!status) return;
