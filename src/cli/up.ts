@@ -48,8 +48,16 @@ async function run({ name, dataDir, timeout, quiet, ...config }: Flags): Promise
     if (!quiet) console.error(`  ${seconds().padStart(6)}  ${text}`);
   };
   const { up, UpRefused } = await import('../cluster/up.ts');
+  const interrupted = new AbortController();
+  // Once: a second Ctrl-C ends us at once.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => {
+      interrupted.abort();
+    });
+  }
   try {
-    const layout = await up({ name, dataDir, config, timeout: timeout * 1000, progress });
+    const { signal } = interrupted;
+    const layout = await up({ name, dataDir, config, timeout: timeout * 1000, progress, signal });
     if (quiet) return;
     console.error(`Cluster ${name} is ready after ${seconds()}. Talk to it with:`);
     console.log(`export KUBECONFIG=${layout.kubeconfig}`);

@@ -3,6 +3,7 @@
  * without flags asks for the same again.
  */
 import { parseCidr } from '../lib/cidr.ts';
+import { MAX_NODES } from './layout.ts';
 
 export const HAIRPIN_MODES = ['hairpin-veth', 'promiscuous-bridge', 'none'] as const;
 export const PROXY_MODES = ['iptables'] as const;
@@ -40,7 +41,8 @@ export function validateConfig(config: ClusterConfig): string[] {
   const problems: string[] = [];
   const wrong = (field: keyof ClusterConfig, why: string) =>
     problems.push(`${flagOf(field)} ${String(config[field])}: ${why}`);
-  if (!Number.isInteger(config.nodes) || config.nodes < 1 || config.nodes > 50) wrong('nodes', 'must be 1 to 50');
+  if (!Number.isInteger(config.nodes) || config.nodes < 1 || config.nodes > MAX_NODES)
+    wrong('nodes', `must be 1 to ${String(MAX_NODES)}`);
   if (!PROXY_MODES.includes(config.proxyMode)) wrong('proxyMode', `must be one of ${PROXY_MODES.join(', ')}`);
   if (!HAIRPIN_MODES.includes(config.hairpinMode)) wrong('hairpinMode', `must be one of ${HAIRPIN_MODES.join(', ')}`);
   for (const field of ['serviceClusterIpRange', 'clusterCidr'] as const) {

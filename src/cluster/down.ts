@@ -2,12 +2,13 @@
 import { existsSync, rmSync } from 'node:fs';
 import { removeCgroup } from '../host/cgroups.ts';
 import { Links, linkExists, namespacesStartingWith } from '../host/links.ts';
-import { unmountBelow } from '../host/mounts.ts';
-import { findProcesses, stopProcess, type ProcessId } from '../host/process.ts';
+import { mountsBelow, unmountBelow } from '../host/mounts.ts';
+import { stopProcess } from '../host/process.ts';
 import { killShims } from '../host/shims.ts';
-import { closeEgress, removeNamespaces } from './network.ts';
+import { closeEgress, disconnectNode, removeNamespaces } from './network.ts';
 import { layoutOf, type Layout, type NodeLayout } from './layout.ts';
-import { stopPart, SUPERVISE } from './processes.ts';
+import { partProcesses, runsFromElsewhere } from './part-processes.ts';
+import { stopPart } from './processes.ts';
 import { readState, withLock, writeState, type ClusterState } from './state.ts';
 
 export interface DownOptions {
@@ -25,14 +26,14 @@ export async function removeNode(layout: Layout, node: NodeLayout, state: Cluste
   await killShims(node.containerdSocket);
   await stopPart(state?.processes[`${node.name}-containerd`], 3_000);
   await unmountBelow(node.dir);
-  await removeNamespaces([node.namespace]);
+  await disconnectNode(layout, node);
 }
 
 /** Takes everything down; the caller holds the lock. Works without a state too, from the names alone. */
 export async function teardown(layout: Layout, state: ClusterState | undefined): Promise<void> {
   const { name } = layout;
   const namespaces = namespacesStartingWith(`fairway-${name}-`).filter((found) => !isOtherCluster(found, name));
-  await Promise.all(supervisorsOf(layout).map((id) => stopProcess(id, 5_000)));
+  await stopAll(layout, 5_000);
   const nodes = nodeNumbers(state, namespaces).map((number) => layout.node(number));
   await Promise.all(nodes.map((node) => removeNode(layout, node, state)));
   await Promise.all(Object.values(state?.processes ?? {}).map((record) => stopPart(record)));
@@ -45,32 +46,42 @@ export async function teardown(layout: Layout, state: ClusterState | undefined):
   await unmountBelow(layout.dir);
 }
 
-/** Every supervisor of this cluster, recorded or not: its command line names files below the cluster's folder. */
-function supervisorsOf(layout: Layout): ProcessId[] {
-  return findProcesses((argv) => argv.includes(SUPERVISE) && argv.some((text) => text.includes(`${layout.dir}/`)));
+/** Every process of this cluster, recorded or not. Supervisors are stopped with their groups, so none starts anything again. */
+async function stopAll(layout: Layout, grace: number): Promise<void> {
+  await Promise.all(partProcesses(layout).map((id) => stopProcess(id, grace)));
 }
 
-/** Resolves to false when there was nothing of that name. */
+/** Resolves to false when there was nothing of that name. Throws where its processes run from another data directory. */
 export async function down({ name, dataDir, purge }: DownOptions): Promise<boolean> {
-  const { stateFile } = layoutOf(name, dataDir, 0);
-  const state = readState(stateFile);
-  const layout = layoutOf(name, dataDir, state?.index ?? 0);
+  const known = layoutOf(name, dataDir, 0);
   if (
-    !existsSync(layout.dir) &&
+    !existsSync(known.dir) &&
     namespacesStartingWith(`fairway-${name}-`).every((found) => isOtherCluster(found, name))
   )
     return false;
-  await withLock(layout, async () => {
+  const elsewhere = runsFromElsewhere(known);
+  if (elsewhere !== undefined)
+    throw new Error(`cluster ${name} runs from ${elsewhere}; run: fairway down --name ${name} --data-dir ${elsewhere}`);
+  await withLock(known, async () => {
+    const state = readState(known.stateFile);
+    const layout = layoutOf(name, dataDir, state?.index ?? 0);
     await teardown(layout, state);
-    if (state) writeState(stateFile, { version: 1, index: state.index, config: state.config, processes: {} });
+    if (state) writeState(known.stateFile, { version: 1, index: state.index, config: state.config, processes: {} });
+    if (purge) removeData(layout);
   });
-  if (purge) rmSync(layout.dir, { recursive: true, force: true });
   return true;
+}
+
+/** Never across a mount: what is mounted below may be somebody's folder. */
+function removeData({ dir }: Layout): void {
+  const [mount] = mountsBelow(dir);
+  if (mount !== undefined) throw new Error(`${mount} is still mounted, so the data stays; unmount it and try again`);
+  rmSync(dir, { recursive: true, force: true });
 }
 
 /** `fairway-a-b-lan` belongs to cluster `a-b`, not to `a`. */
 export function isOtherCluster(namespace: string, name: string): boolean {
-  return !/^(lan|node\d+)$/.test(namespace.slice(`fairway-${name}-`.length));
+  return !/^(lan|probe|node\d+)$/.test(namespace.slice(`fairway-${name}-`.length));
 }
 
 function nodeNumbers(state: ClusterState | undefined, namespaces: readonly string[]): number[] {

@@ -48,6 +48,8 @@ export interface Layout {
 }
 
 export const API_PORT = 6443;
+/** So many addresses a LAN has for them, and more would be slow to look at. */
+export const MAX_NODES = 50;
 export const CNI_BIN_DIR = '/usr/lib/cni';
 export const DEFAULT_DATA_DIR = '/var/lib/fairway';
 

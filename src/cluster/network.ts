@@ -37,20 +37,17 @@ export function planNode(
       `link add ${node.name} type veth peer name eth0 netns ${node.namespace}`,
       `link set ${node.name} master ${BRIDGE} up`,
     ],
-    inNode: [
-      'link set lo up',
-      `address add ${node.ip}/24 dev eth0`,
-      'link set eth0 up',
-      // A cluster IP must be routable before the node's own rules can rewrite it: the kernel looks for a route first.
-      `route add ${config.serviceClusterIpRange} dev eth0`,
-      ...(config.egress ? [`route add default via ${layout.lan.hostIp}`] : []),
-    ],
+    inNode: ['link set lo up', `address add ${node.ip}/24 dev eth0`, 'link set eth0 up', ...planRoutes(layout, config)],
   };
 }
 
+/** The LAN as planned; what a start that was killed half-way, or somebody else, made of it is replaced. */
 export async function ensureLan(layout: Layout, links = new Links()): Promise<void> {
   const { lan } = layout;
-  if (namespaceExists(lan.namespace) && linkExists(lan.hostLink)) return;
+  const cidr = `${lan.hostIp}/24`;
+  if (namespaceExists(lan.namespace) && (await links.isConnected(undefined, lan.hostLink, cidr))) return;
+  // Explicitly, because what goes with a namespace goes some time after the command.
+  if (linkExists(lan.hostLink)) await links.batch(undefined, [`link delete ${lan.hostLink}`]);
   if (namespaceExists(lan.namespace)) await links.deleteNamespace(lan.namespace);
   await links.addNamespace(lan.namespace);
   const plan = planLan(layout);
@@ -58,17 +55,48 @@ export async function ensureLan(layout: Layout, links = new Links()): Promise<vo
   await links.batch(undefined, plan.onHost);
 }
 
+/** Whether the node's link into the LAN is there and works. */
+export async function isOnLan(node: NodeLayout, links = new Links()): Promise<boolean> {
+  return namespaceExists(node.namespace) && (await links.isConnected(node.namespace, 'eth0', `${node.ip}/24`));
+}
+
+/** Makes the namespace where there is none, and in any case the routes that are wanted. */
 export async function ensureNode(
   layout: Layout,
   node: NodeLayout,
   config: ClusterConfig,
   links = new Links(),
 ): Promise<void> {
-  if (namespaceExists(node.namespace)) return;
-  await links.addNamespace(node.namespace);
-  const plan = planNode(layout, node, config);
-  await links.batch(layout.lan.namespace, plan.inLan);
-  await links.batch(node.namespace, plan.inNode);
+  if (!namespaceExists(node.namespace)) {
+    await links.addNamespace(node.namespace);
+    const plan = planNode(layout, node, config);
+    await links.batch(layout.lan.namespace, plan.inLan);
+    await links.batch(node.namespace, plan.inNode);
+    return;
+  }
+  const present = await links.destinations(node.namespace);
+  await links.batch(node.namespace, planRoutes(layout, config, present));
+}
+
+/** Lines that bring the routes of a node from those `present` to those wanted. */
+export function planRoutes(
+  layout: Layout,
+  config: Pick<ClusterConfig, 'serviceClusterIpRange' | 'egress'>,
+  present: readonly string[] = [],
+): string[] {
+  return [
+    // A cluster IP must be routable before the node's own rules can rewrite it: the kernel looks for a route first.
+    ...(present.includes(config.serviceClusterIpRange) ? [] : [`route add ${config.serviceClusterIpRange} dev eth0`]),
+    ...(config.egress && !present.includes('default') ? [`route add default via ${layout.lan.hostIp}`] : []),
+    ...(!config.egress && present.includes('default') ? ['route delete default'] : []),
+  ];
+}
+
+/** Takes a node's link off the LAN and its namespace away. */
+export async function disconnectNode(layout: Layout, node: NodeLayout, links = new Links()): Promise<void> {
+  if (namespaceExists(layout.lan.namespace) && namespaceExists(node.namespace))
+    await links.batch(layout.lan.namespace, [`link delete ${node.name}`]).catch(() => undefined); // half-made: it has none
+  await removeNamespaces([node.namespace], links);
 }
 
 export async function removeNamespaces(names: readonly string[], links = new Links()): Promise<void> {
@@ -77,21 +105,29 @@ export async function removeNamespaces(names: readonly string[], links = new Lin
 
 const FORWARDING = '/proc/sys/net/ipv4/ip_forward';
 
-/** The one exception to "no rule on the host", asked for by --egress. Returns what forwarding was before, for `closeEgress`. */
-export async function openEgress(layout: Layout, run: Exec = exec): Promise<string> {
-  const before = readFileSync(FORWARDING, 'utf8').trim();
+/** What forwarding is now, for `closeEgress` to go back to. */
+export function forwarding(): string {
+  return readFileSync(FORWARDING, 'utf8').trim();
+}
+
+/** The one exception to "no rule on the host", asked for by --egress. Safe to repeat. */
+export async function openEgress(layout: Layout, run: Exec = exec): Promise<void> {
   const table = egressTable(layout);
   const rules = `add table ip ${table}\nflush table ip ${table}
 add chain ip ${table} postrouting { type nat hook postrouting priority srcnat; }
 add rule ip ${table} postrouting ip saddr ${layout.lan.prefix} oifname != "${layout.lan.hostLink}" masquerade\n`;
   await run('nft', ['-f', '-'], { input: rules });
-  if (before !== '1') writeFileSync(FORWARDING, '1');
-  return before;
+  if (forwarding() !== '1') writeFileSync(FORWARDING, '1');
 }
 
+/** Throws HostError where the rule could not be removed. Forwarding stays while another cluster needs it. */
 export async function closeEgress(layout: Layout, forwardingBefore: string, run: Exec = exec): Promise<void> {
-  await run('nft', ['delete', 'table', 'ip', egressTable(layout)]).catch(() => undefined); // gone already: nothing to close
-  if (forwardingBefore !== '1') writeFileSync(FORWARDING, forwardingBefore);
+  const table = egressTable(layout);
+  // Added first: deleting what is not there would be a failure.
+  await run('nft', ['-f', '-'], { input: `add table ip ${table}\ndelete table ip ${table}\n` });
+  const { stdout } = await run('nft', ['list', 'tables', 'ip']);
+  if (forwardingBefore !== forwarding() && !stdout.includes('table ip fairway-'))
+    writeFileSync(FORWARDING, forwardingBefore);
 }
 
 function egressTable(layout: Layout): string {

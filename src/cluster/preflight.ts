@@ -3,7 +3,8 @@
  */
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
+import { MAX_NODES, type Layout } from './layout.ts';
 
 /** Program -> Debian package that brings it. */
 const PROGRAMS: Record<string, string> = {
@@ -15,17 +16,17 @@ const PROGRAMS: Record<string, string> = {
   'iptables-save': 'iptables',
   'iptables-restore': 'iptables',
   conntrack: 'conntrack',
+  nft: 'nftables',
 };
 const FILES: Record<string, string> = {
   '/usr/lib/cni/bridge': 'containernetworking-plugins',
   '/usr/lib/cni/host-local': 'containernetworking-plugins',
 };
 
-const SBIN = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
-
-/** Where a program is, or undefined. Looks into the sbin folders too: a user's PATH often lacks them. */
+/** Where a program is, or undefined. */
 export function which(program: string, path = process.env['PATH'] ?? ''): string | undefined {
-  return [...path.split(delimiter), ...SBIN]
+  return path
+    .split(delimiter)
     .map((folder) => join(folder, program))
     .find((file) => {
       try {
@@ -74,6 +75,23 @@ export function checkMachine(machine: Machine): string[] {
     problems.push('the kernel has no network namespaces (CONFIG_NET_NS); use another kernel');
   if (!machine.exists('/sys/fs/cgroup'))
     problems.push('no cgroups are mounted at /sys/fs/cgroup; mount them as your distribution does');
+  return problems;
+}
+
+/** The longest path a socket may have. */
+const SOCKET_PATH = 107;
+
+/** Why a cluster cannot live in its folder. Pure. */
+export function checkDataDir(layout: Layout): string[] {
+  const problems: string[] = [];
+  // overlayfs and bind mounts take these for separators, and so do container runtimes
+  if (/[:,\\\s"']/.test(layout.dir))
+    problems.push(`--data-dir ${dirname(layout.dir)}: must not hold blanks, quotes, backslashes, colons or commas`);
+  const longest = Buffer.byteLength(`${layout.node(MAX_NODES).containerdSocket}.ttrpc`);
+  if (longest > SOCKET_PATH)
+    problems.push(
+      `--data-dir ${dirname(layout.dir)}: too long by ${String(longest - SOCKET_PATH)} bytes, because sockets below it have paths of at most ${String(SOCKET_PATH)}; choose a shorter one or a shorter --name`,
+    );
   return problems;
 }
 

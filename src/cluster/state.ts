@@ -1,5 +1,5 @@
 /** What is remembered of a cluster between commands: its configuration, its number on this host, and which processes are its own. */
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { identify, isAlive, type ProcessId } from '../host/process.ts';
 import type { ClusterConfig } from './config.ts';
@@ -18,12 +18,17 @@ export interface ClusterState {
   readonly processes: Readonly<Record<string, ProcessRecord>>;
   /** net.ipv4.ip_forward before --egress changed it. */
   readonly forwardingBefore?: string;
+  /** Which boot of the machine `processes` are of: after another one their numbers may be those of strangers. */
+  readonly boot?: string;
 }
+
+const bootId = (): string => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
 
 export function readState(file: string): ClusterState | undefined {
   if (!existsSync(file)) return undefined;
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as ClusterState;
+    const state = JSON.parse(readFileSync(file, 'utf8')) as ClusterState;
+    return state.boot === undefined || state.boot === bootId() ? state : { ...state, processes: {} };
   } catch (cause) {
     throw new Error(`${file} cannot be read as JSON; move it away and run: fairway down`, { cause });
   }
@@ -32,7 +37,7 @@ export function readState(file: string): ClusterState | undefined {
 export function writeState(file: string, state: ClusterState): void {
   mkdirSync(dirname(file), { recursive: true, mode: 0o755 });
   const next = `${file}.${String(process.pid)}`;
-  writeFileSync(next, `${JSON.stringify(state, undefined, 2)}\n`);
+  writeFileSync(next, `${JSON.stringify({ ...state, boot: bootId() }, undefined, 2)}\n`);
   renameSync(next, file);
 }
 
@@ -50,27 +55,49 @@ export function listClusters(dataDir: string): string[] {
 /** Runs `work` while no other command changes the same cluster. Throws when another one does. */
 export async function withLock<T>(layout: Layout, work: () => Promise<T>): Promise<T> {
   mkdirSync(layout.dir, { recursive: true, mode: 0o755 });
-  for (let attempt = 0; ; attempt++) {
-    try {
-      const self = identify(process.pid);
-      writeFileSync(layout.lockFile, JSON.stringify(self), { flag: 'wx' });
-      break;
-    } catch (cause) {
+  const own = `${layout.lockFile}.${String(process.pid)}`;
+  writeFileSync(own, JSON.stringify(identify(process.pid)));
+  try {
+    for (let attempt = 0; !takeLock(own, layout.lockFile); attempt++) {
       const holder = lockHolder(layout.lockFile);
-      if (holder && isAlive(holder))
+      if ((holder && isAlive(holder)) || attempt > 3)
         throw new Error(
-          `another fairway command (pid ${String(holder.pid)}) is changing cluster ${layout.name}; wait for it`,
-          { cause },
+          `another fairway command (pid ${String(holder?.pid)}) is changing cluster ${layout.name}; wait for it`,
         );
-      if (attempt > 3) throw cause;
-      rmSync(layout.lockFile, { force: true }); // its holder is dead
+      // Its holder is dead. Renamed rather than removed: of several who see this only one succeeds.
+      removeDeadLock(layout.lockFile, `${own}.dead`);
     }
+  } finally {
+    rmSync(own, { force: true });
   }
   try {
     return await work();
   } finally {
     rmSync(layout.lockFile, { force: true });
   }
+}
+
+/** A link to a complete file: nobody can see a lock without its holder in it. */
+function takeLock(own: string, lockFile: string): boolean {
+  try {
+    linkSync(own, lockFile);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+function removeDeadLock(lockFile: string, aside: string): void {
+  try {
+    renameSync(lockFile, aside);
+  } catch {
+    return; // somebody else did
+  }
+  const holder = lockHolder(aside);
+  // Taken anew between our look and our rename: give it back.
+  if (holder && isAlive(holder)) takeLock(aside, lockFile);
+  rmSync(aside, { force: true });
 }
 
 function lockHolder(file: string): ProcessId | undefined {

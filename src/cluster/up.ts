@@ -9,17 +9,19 @@ import { isNotFound } from '../api/api-error.ts';
 import { createHttpClient } from '../client/http-client.ts';
 import { renderKubeconfig } from '../client/kubeconfig.ts';
 import { renderContainerdConfig } from '../host/containerd.ts';
-import { Links, linkExists, namespacesStartingWith } from '../host/links.ts';
-import { isAlive } from '../host/process.ts';
+import { Links, linkExists, namespaceExists, namespacesStartingWith } from '../host/links.ts';
+import { isAlive, stopProcess } from '../host/process.ts';
 import { buildStarters, SANDBOX_IMAGE } from './images/index.ts';
 import type { CertificateRequest } from './certificate-request.ts';
 import { ensureCertificates, pkiPaths } from './certificates.ts';
 import { DEFAULT_CONFIG, incompatibilities, validateConfig, type ClusterConfig } from './config.ts';
 import { isOtherCluster, removeNode, teardown } from './down.ts';
 import { API_PORT, CNI_BIN_DIR, layoutOf, type Layout, type NodeLayout } from './layout.ts';
-import { closeEgress, ensureLan, ensureNode, openEgress } from './network.ts';
-import { ensureNodeTools } from './node-tools.ts';
-import { checkMachine, checkPortFree, thisMachine } from './preflight.ts';
+import { closeEgress, ensureLan, ensureNode, forwarding, isOnLan, openEgress } from './network.ts';
+import { runsFromElsewhere, strays } from './part-processes.ts';
+import { probeKernel } from './kernel-probe.ts';
+import { ensureNodeTools, nodePath } from './node-tools.ts';
+import { checkDataDir, checkMachine, checkPortFree, thisMachine } from './preflight.ts';
 import { agentPart, containerdPart, firstAddress, ensurePart, serverPart, type Part } from './processes.ts';
 import { readState, withLock, writeState, type ClusterState } from './state.ts';
 import { adminConnection, waitReady } from './wait-ready.ts';
@@ -33,6 +35,8 @@ export interface UpOptions {
   readonly timeout: number;
   /** One line for each step done. */
   readonly progress: (text: string) => void;
+  /** Ends it early: a fresh start is taken back, a running cluster runs on. */
+  readonly signal?: AbortSignal;
 }
 
 /** The machine or the request will not do: each problem is one line for the user. */
@@ -55,28 +59,42 @@ function refuse(problems: readonly string[], usage = false): void {
 export async function up(options: UpOptions): Promise<Layout> {
   refuse(checkMachine(thisMachine));
   const { name, dataDir } = options;
-  const recorded = readState(layoutOf(name, dataDir, 0).stateFile);
-  const config: ClusterConfig = { ...DEFAULT_CONFIG, ...recorded?.config, ...options.config };
-  refuse(validateConfig(config), true);
-  refuse(recorded ? incompatibilities(recorded.config, config) : leftovers(name));
-  const layout = layoutOf(name, dataDir, recorded?.index ?? (await freeIndex()));
-  const fresh = !Object.values(recorded?.processes ?? {}).some(isAlive);
-  return withLock(layout, async () => {
+  const known = layoutOf(name, dataDir, 0);
+  refuse(checkDataDir(known), true);
+  decide(options); // refused before anything is written
+  return withLock(known, async () => {
+    const { recorded, config } = decide(options); // what another command did while we got the lock counts
+    const layout = layoutOf(name, dataDir, recorded?.index ?? (await freeIndex()));
+    const fresh = !Object.values(recorded?.processes ?? {}).some(isAlive);
     const session = new Session(layout, { version: 1, index: layout.index, processes: {}, ...recorded, config });
     try {
       await converge(session, options);
     } catch (error) {
       if (fresh) await takeBack(session, recorded === undefined);
-      throw error;
+      throw options.signal?.aborted
+        ? new Error(`interrupted; ${fresh ? 'what was started is taken back' : 'the cluster runs on'}`)
+        : error;
     }
     return layout;
   });
+}
+
+/** What is asked for, on top of what is recorded. Throws UpRefused. */
+function decide({ name, dataDir, config: asked }: UpOptions): { recorded?: ClusterState; config: ClusterConfig } {
+  const layout = layoutOf(name, dataDir, 0);
+  const recorded = readState(layout.stateFile);
+  const config: ClusterConfig = { ...DEFAULT_CONFIG, ...recorded?.config, ...asked };
+  refuse(validateConfig(config), true);
+  refuse(recorded ? incompatibilities(recorded.config, config) : leftovers(layout));
+  return recorded ? { recorded, config } : { config };
 }
 
 /** The state as it grows, written after each step, so that whatever happens `down` knows what there is. */
 class Session {
   readonly layout: Layout;
   #state: ClusterState;
+  /** When this command started which part. */
+  readonly started = new Map<string, number>();
   constructor(layout: Layout, state: ClusterState) {
     this.layout = layout;
     this.#state = state;
@@ -89,7 +107,10 @@ class Session {
     writeState(this.layout.stateFile, this.#state);
   }
   async ensure(part: Part): Promise<void> {
-    const record = await ensurePart(part, this.#state.processes[part.name]);
+    const before = this.#state.processes[part.name];
+    const now = Date.now();
+    const record = await ensurePart(part, before);
+    if (record !== before) this.started.set(part.name, now);
     this.save({ processes: { ...this.#state.processes, [part.name]: record } });
   }
   replace(state: ClusterState): void {
@@ -103,29 +124,35 @@ class Session {
   }
 }
 
-async function converge(session: Session, { progress, timeout }: UpOptions): Promise<void> {
+async function converge(session: Session, { progress, timeout, signal }: UpOptions): Promise<void> {
   const { layout, state } = session;
   session.save({});
   // Made while everything else starts.
   const starters = buildMissingStarters(layout, progress);
   const nodes = Array.from({ length: state.config.nodes }, (_, i) => layout.node(i + 1));
   try {
-    await startParts(session, nodes, progress);
+    await startParts(session, nodes, progress, signal);
   } finally {
     await starters;
   }
   progress(`server and ${String(nodes.length)} node${nodes.length === 1 ? '' : 's'} started`);
   const names = nodes.map((node) => node.name);
-  await waitReady({ layout, nodes: names, timeout, progress, parts: Object.keys(session.state.processes) });
+  const parts = Object.keys(session.state.processes);
+  const since = session.started;
+  await waitReady({ layout, nodes: names, timeout, progress, parts, since, ...(signal && { signal }) });
 }
 
 async function startParts(
   session: Session,
   nodes: readonly NodeLayout[],
   progress: (text: string) => void,
+  signal: AbortSignal | undefined,
 ): Promise<void> {
   const { layout, state } = session;
   const { config } = state;
+  // A second one beside them would fight them for ports and containers.
+  await Promise.all(strays(layout, state).map((id) => stopProcess(id)));
+  await checkKernel(session, nodes);
   await ensureLan(layout);
   await ensureEgress(session);
   if (await ensureCertificates(layout.pki, certificateRequests(layout, config, nodes))) progress('certificates signed');
@@ -135,6 +162,8 @@ async function startParts(
   await session.ensure(serverPart(layout, config));
   await removeSurplusNodes(session, config.nodes);
   for (const node of nodes) {
+    signal?.throwIfAborted();
+    await clearBrokenNode(session, node);
     await ensureNode(layout, node, config);
     mkdirSync(node.dir, { recursive: true, mode: 0o750 });
     ensureNodeTools(node);
@@ -142,6 +171,16 @@ async function startParts(
     await session.ensure(containerdPart(layout, node));
     await session.ensure(agentPart(layout, node, config));
   }
+}
+
+/** A node that lost its link into the LAN is made anew: what runs in its namespace can never be reached again. */
+async function clearBrokenNode(session: Session, node: NodeLayout): Promise<void> {
+  const { layout, state } = session;
+  const parts = [node.name, `${node.name}-containerd`];
+  const isNew = !namespaceExists(node.namespace) && !parts.some((part) => state.processes[part]);
+  if (isNew || (await isOnLan(node))) return;
+  await removeNode(layout, node, state);
+  session.forget(...parts);
 }
 
 /**
@@ -167,13 +206,24 @@ function containerdConfig(node: NodeLayout): string {
   });
 }
 
+/** Asked once: what a kernel had at the first start it still has. */
+async function checkKernel({ layout, state }: Session, [node]: readonly NodeLayout[]): Promise<void> {
+  if (node === undefined || Object.keys(state.processes).length > 0) return;
+  ensureNodeTools(node);
+  const problem = await probeKernel(`fairway-${layout.name}-probe`, { PATH: nodePath(node) });
+  if (problem !== undefined) throw new UpRefused([problem], false);
+}
+
 async function ensureEgress(session: Session): Promise<void> {
   const { layout, state } = session;
-  if (state.config.egress && state.forwardingBefore === undefined)
-    session.save({ forwardingBefore: await openEgress(layout) });
-  if (!state.config.egress && state.forwardingBefore !== undefined) {
-    await closeEgress(layout, state.forwardingBefore);
-    const { forwardingBefore: _, ...rest } = state;
+  const { forwardingBefore } = state;
+  if (state.config.egress) {
+    // Remembered before it is changed.
+    if (forwardingBefore === undefined) session.save({ forwardingBefore: forwarding() });
+    await openEgress(layout);
+  } else if (forwardingBefore !== undefined) {
+    await closeEgress(layout, forwardingBefore);
+    const { forwardingBefore: _, ...rest } = session.state;
     session.replace(rest);
   }
 }
@@ -267,13 +317,16 @@ async function takeBack(session: Session, forgetState: boolean): Promise<void> {
 }
 
 /** Namespaces of this name without a state: someone removed the data directory, or used another one. */
-function leftovers(name: string): string[] {
+function leftovers(layout: Layout): string[] {
+  const { name } = layout;
   const found = namespacesStartingWith(`fairway-${name}-`).filter((namespace) => !isOtherCluster(namespace, name));
-  return found.length === 0
-    ? []
-    : [
-        `network namespace ${found.join(', ')} is left over from a cluster ${name} this data directory does not know; run: fairway down --name ${name} (or give the --data-dir it was started with)`,
-      ];
+  if (found.length === 0) return [];
+  const elsewhere = runsFromElsewhere(layout);
+  return [
+    elsewhere === undefined
+      ? `network namespace ${found.join(', ')} is left over from a cluster ${name} this data directory does not know; run: fairway down --name ${name} (or give the --data-dir it was started with)`
+      : `a cluster ${name} runs from ${elsewhere} already; give --data-dir ${elsewhere}, or another --name`,
+  ];
 }
 
 /** The smallest number whose link and LAN range nobody on this host uses. */

@@ -1,7 +1,8 @@
 /** Waiting for the nodes, with an eye on the parts: one that keeps ending is named with its own last words rather than waited for. */
-import { readFileSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { NODES } from '../api/kinds.ts';
+import { ApiError } from '../api/api-error.ts';
+import { LEASES, NODES } from '../api/kinds.ts';
 import type { Node } from '../api/types.ts';
 import type { Client } from '../client/client.ts';
 import { createHttpClient } from '../client/http-client.ts';
@@ -9,6 +10,8 @@ import { pkiPaths } from './certificates.ts';
 import type { Layout } from './layout.ts';
 
 const POLL_MS = 25;
+/** Bytes of a part's words that are looked at. */
+const MAX_LOG = 256 * 1024;
 /** Ends of one part after which it is given up: the first may be a race with something that starts beside it. */
 const ENDS = 3;
 
@@ -18,6 +21,9 @@ export interface WaitOptions {
   readonly parts: readonly string[];
   readonly timeout: number;
   readonly progress: (text: string) => void;
+  /** Of parts started just now: when (milliseconds). A node's condition may be older than its agent, its lease tells. */
+  readonly since?: ReadonlyMap<string, number>;
+  readonly signal?: AbortSignal;
 }
 
 export function adminConnection(layout: Layout): { server: string; ca: string; cert: string; key: string } {
@@ -31,7 +37,7 @@ export function isNodeReady(node: Node): boolean {
 }
 
 export async function waitReady(options: WaitOptions): Promise<void> {
-  const { layout, nodes, timeout, progress } = options;
+  const { layout, nodes, timeout } = options;
   const starts = new Map(options.parts.map((part) => [part, logSize(layout, part)]));
   const client = createHttpClient(adminConnection(layout));
   const ready = new Set<string>();
@@ -39,7 +45,8 @@ export async function waitReady(options: WaitOptions): Promise<void> {
   let problem = 'the API server does not answer';
   try {
     for (;;) {
-      problem = (await lookOnce(client, nodes, ready, progress)) ?? problem;
+      options.signal?.throwIfAborted();
+      problem = await lookOnce(client, options, ready);
       if (nodes.every((name) => ready.has(name))) return;
       for (const [part, from] of starts) {
         const words = repeatedEnd(readLog(layout, part, from));
@@ -54,24 +61,29 @@ export async function waitReady(options: WaitOptions): Promise<void> {
   }
 }
 
-/** One look at the nodes; returns what is still missing, or undefined when the server did not answer. */
-async function lookOnce(
-  client: Client,
-  nodes: readonly string[],
-  ready: Set<string>,
-  progress: (text: string) => void,
-): Promise<string | undefined> {
+/** One look at the nodes; returns what is still missing. */
+async function lookOnce(client: Client, options: WaitOptions, ready: Set<string>): Promise<string> {
+  const { nodes, progress, since = new Map<string, number>() } = options;
   try {
-    const { items } = await client.list(NODES);
+    const [{ items }, leases] = await Promise.all([
+      client.list(NODES),
+      client.list(LEASES, { namespace: 'kube-node-lease' }),
+    ]);
+    const isFresh = (name: string) => {
+      const renewed = leases.items.find(({ metadata }) => metadata.name === name)?.spec?.renewTime;
+      return Date.parse(renewed ?? '') >= (since.get(name) ?? 0) || !since.has(name);
+    };
     for (const node of items) {
-      if (!nodes.includes(node.metadata.name) || ready.has(node.metadata.name) || !isNodeReady(node)) continue;
-      ready.add(node.metadata.name);
-      progress(`${node.metadata.name} Ready`);
+      const { name } = node.metadata;
+      if (!nodes.includes(name) || ready.has(name) || !isNodeReady(node) || !isFresh(name)) continue;
+      ready.add(name);
+      progress(`${name} Ready`);
     }
     const missing = nodes.filter((name) => !ready.has(name));
     return missing.map((name) => describeNode(name, items)).join('; ');
-  } catch {
-    return undefined;
+  } catch (error) {
+    // While it starts it cannot be reached; when it answers and refuses, that is the cause.
+    return error instanceof ApiError ? `the API server says: ${error.message}` : 'the API server does not answer';
   }
 }
 
@@ -94,7 +106,15 @@ function logSize(layout: Layout, part: string): number {
 
 function readLog(layout: Layout, part: string, from: number): string {
   try {
-    return readFileSync(logFile(layout, part)).subarray(from).toString();
+    const file = openSync(logFile(layout, part), 'r');
+    try {
+      const { size } = fstatSync(file);
+      const start = size < from ? 0 : from; // cut short meanwhile: from its beginning
+      const bytes = Buffer.alloc(Math.min(size - start, MAX_LOG));
+      return bytes.toString('utf8', 0, readSync(file, bytes, 0, bytes.length, start));
+    } finally {
+      closeSync(file);
+    }
   } catch {
     return '';
   }

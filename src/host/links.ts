@@ -45,15 +45,34 @@ export class Links {
     });
   }
 
+  /** Whether link `name` has the address `cidr` and a carrier, which a veth has once both its ends are up. */
+  async isConnected(namespace: string | undefined, name: string, cidr: string): Promise<boolean> {
+    const where = namespace === undefined ? [] : ['-n', namespace];
+    const shown = await this.#run('ip', [...where, '-j', '-4', 'addr', 'show', 'dev', name]).catch(() => undefined);
+    const [link] = JSON.parse(shown?.stdout.trim() || '[]') as [ShownLink?]; // no such link: an error, or no answer
+    return (link?.flags.includes('LOWER_UP') ?? false) && addressesOf(link).includes(cidr);
+  }
+
+  /** Destinations of the routes in `namespace`, as `ip` spells them: `default`, `10.96.0.0/16`. */
+  async destinations(namespace: string): Promise<string[]> {
+    const { stdout } = await this.#run('ip', ['-n', namespace, '-j', '-4', 'route', 'show']);
+    return (JSON.parse(stdout.trim() || '[]') as { dst: string }[]).map(({ dst }) => dst);
+  }
+
   /** Addresses of the own namespace as `ip -j` tells them: name -> CIDR texts. */
   async addresses(): Promise<Map<string, string[]>> {
     const { stdout } = await this.#run('ip', ['-j', '-4', 'addr', 'show']);
-    const links = JSON.parse(stdout) as { ifname: string; addr_info?: { local: string; prefixlen: number }[] }[];
-    return new Map(
-      links.map((link) => [
-        link.ifname,
-        (link.addr_info ?? []).map((info) => `${info.local}/${String(info.prefixlen)}`),
-      ]),
-    );
+    const links = JSON.parse(stdout) as ShownLink[];
+    return new Map(links.map((link) => [link.ifname, addressesOf(link)]));
   }
+}
+
+interface ShownLink {
+  readonly ifname: string;
+  readonly flags: readonly string[];
+  readonly addr_info?: readonly { readonly local: string; readonly prefixlen: number }[];
+}
+
+function addressesOf(link: ShownLink | undefined): string[] {
+  return (link?.addr_info ?? []).map(({ local, prefixlen }) => `${local}/${String(prefixlen)}`);
 }

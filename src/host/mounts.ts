@@ -16,10 +16,14 @@ export function parseMountsBelow(mountinfo: string, folder: string): string[] {
     .reverse();
 }
 
+export function mountsBelow(folder: string): string[] {
+  return parseMountsBelow(readFileSync('/proc/self/mountinfo', 'utf8'), folder);
+}
+
 export async function unmountBelow(folder: string, run: Exec = exec): Promise<void> {
   // A mount may be stacked on another at the same place: look again until nothing is left.
   for (let round = 0; round < 5; round++) {
-    const paths = parseMountsBelow(readFileSync('/proc/self/mountinfo', 'utf8'), folder);
+    const paths = mountsBelow(folder);
     if (paths.length === 0) return;
     for (let i = 0; i < paths.length; i += 50)
       await run('umount', ['--lazy', ...paths.slice(i, i + 50)]).catch(() => undefined);

@@ -84,14 +84,14 @@ export async function stopProcess(id: ProcessId, grace = 10_000): Promise<void> 
 /** The process and, where it leads a group, everybody in it. */
 function groupOf(id: ProcessId): ProcessId[] {
   if (!isAlive(id)) return [];
-  const members = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry) && groupIdOf(entry) === id.pid);
+  const members = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry) && groupIdOf(Number(entry)) === id.pid);
   return [id, ...members.flatMap((entry) => identify(Number(entry)) ?? [])];
 }
 
-/** Field 5 of /proc/PID/stat. */
-function groupIdOf(pid: string): number | undefined {
+/** The process group: field 5 of /proc/PID/stat. undefined when there is no such process. */
+export function groupIdOf(pid: number): number | undefined {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const stat = readFileSync(`/proc/${String(pid)}/stat`, 'utf8');
     return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[2]);
   } catch {
     return undefined;
@@ -99,13 +99,13 @@ function groupIdOf(pid: string): number | undefined {
 }
 
 /** Every process whose command line satisfies `test`. */
-export function findProcesses(test: (argv: readonly string[]) => boolean): ProcessId[] {
+export function findProcesses(test: (argv: readonly string[], pid: number) => boolean): ProcessId[] {
   const found: ProcessId[] = [];
   for (const entry of readdirSync('/proc')) {
     if (!/^\d+$/.test(entry)) continue;
     try {
       const argv = readFileSync(`/proc/${entry}/cmdline`, 'utf8').split('\0').slice(0, -1);
-      const id = argv.length > 0 && test(argv) ? identify(Number(entry)) : undefined;
+      const id = argv.length > 0 && test(argv, Number(entry)) ? identify(Number(entry)) : undefined;
       if (id) found.push(id);
     } catch {
       // gone meanwhile
