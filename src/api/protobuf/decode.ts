@@ -2,12 +2,13 @@
  * Request bodies in `application/vnd.kubernetes.protobuf` (feature 8-017): `kubectl create` sends them since 1.32. They become the same
  * plain JSON that a JSON body would have been, and go on to `decodeObject`.
  */
+import type { WireValue } from '../../lib/protobuf.ts';
 import { badRequest } from '../api-error.ts';
 import { parseJsonWithDuplicates, type ParsedBody } from '../json.ts';
 import { definitionOf, structOf } from '../schema/load.ts';
 import type { TypeText } from '../schema/types.ts';
 import { messageFields, type MessageFields } from './field-numbers.ts';
-import { fieldsOf, textOf, unpack, type WireValue } from './wire.ts';
+import { fieldsOf, textOf, unpack } from './wire.ts';
 
 /** Every body begins with it: `k8s` and a zero byte. */
 const magic = Uint8Array.of(0x6b, 0x38, 0x73, 0x00);
