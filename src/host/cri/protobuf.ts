@@ -125,7 +125,7 @@ export class Codec {
 
   #value(reader: WireReader, wire: number, { type, name }: Field): unknown {
     if (wire !== (this.#isLength(type) ? WIRE.length : WIRE.varint))
-      throw new Error(`proto: ${name} has wire type ${String(wire)}`);
+      throw new RangeError(`proto: ${name} has wire type ${String(wire)}`);
     if (this.#file.messages.has(type)) return this.decode(type, reader.bytes());
     if (type === 'string') return reader.bytes().toString();
     if (type === 'bytes') return Buffer.from(reader.bytes());
