@@ -1,8 +1,8 @@
 /** Mirrors the Endpoints people write by hand, for a Service without a selector, into EndpointSlices (features 2-073 to 2-081). */
-import { isConflict } from '../api/api-error.ts';
 import { ENDPOINTS, ENDPOINT_SLICES, SERVICES } from '../api/kinds.ts';
 import type { Core, Endpoints, Service } from '../api/types.ts';
 import { formatIp, parseIp, type Family } from '../lib/ip.ts';
+import { lostRace } from './adoption.ts';
 import { defineController, done, itself, retryAfter, splitKey, trigger, type Controller } from './loop.ts';
 import { LEADER_ANNOTATION, TRIGGER_TIME_ANNOTATION, type ResolvedPort } from './service-pods.ts';
 import { planSlices, type Endpoint, type SliceFrame, type SliceGroup } from './slice-plan.ts';
@@ -131,7 +131,7 @@ export function endpointSliceMirroringController(): Controller {
       try {
         await writer.apply(key, planSlices(existing, groups, mirrorFrame(endpoints)), view);
       } catch (error) {
-        if (isConflict(error)) return retryAfter(50);
+        if (lostRace(error)) return retryAfter(50);
         throw error;
       }
       return done;

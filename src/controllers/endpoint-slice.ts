@@ -1,8 +1,8 @@
 /** Keeps the EndpointSlices of every Service with a selector (features 2-045 to 2-069). */
-import { isConflict } from '../api/api-error.ts';
 import { ENDPOINT_SLICES, NODES, PODS, SERVICES } from '../api/kinds.ts';
 import type { EndpointSlice, Node, Pod, Service } from '../api/types.ts';
 import type { Change } from '../client/client.ts';
+import { lostRace } from './adoption.ts';
 import { messageOf } from './api-outcomes.ts';
 import {
   defineController,
@@ -148,7 +148,7 @@ export function endpointSliceController(options: EndpointSliceOptions = {}): Con
       try {
         await writer.apply(key, plan, view);
       } catch (error) {
-        if (isConflict(error)) return retryAfter(50);
+        if (lostRace(error)) return retryAfter(50);
         view.event(service, 'Warning', 'FailedToUpdateEndpointSlices', failureText(service, error));
         throw error;
       }
