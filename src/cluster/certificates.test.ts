@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { X509Certificate, createPrivateKey } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -25,7 +25,7 @@ test('the authority signs what is asked, once, and again only when it must', asy
   });
   const paths = pkiPaths(folder);
   const now = Date.parse('2026-01-01T00:00:00Z');
-  assert.equal(await ensureCertificates(folder, REQUESTS, now), true);
+  assert.deepEqual(await ensureCertificates(folder, REQUESTS, now), ['apiserver', 'admin']);
   const ca = new X509Certificate(readFileSync(paths.ca));
   const server = new X509Certificate(readFileSync(paths.cert('apiserver')));
   const admin = new X509Certificate(readFileSync(paths.cert('admin')));
@@ -37,17 +37,47 @@ test('the authority signs what is asked, once, and again only when it must', asy
   assert.ok(admin.checkPrivateKey(createPrivateKey(readFileSync(paths.key('admin')))));
   assert.equal(statSync(paths.key('admin')).mode & 0o777, 0o600);
 
-  assert.equal(await ensureCertificates(folder, REQUESTS, now), false, 'nothing to do the second time');
+  assert.deepEqual(await ensureCertificates(folder, REQUESTS, now), [], 'nothing to do the second time');
 
   const moved = [{ ...REQUESTS[0]!, ips: ['172.30.1.1'] }, REQUESTS[1]!];
   const adminBefore = readFileSync(paths.cert('admin'), 'utf8');
-  assert.equal(await ensureCertificates(folder, moved, now), true, 'another address wants another certificate');
+  assert.deepEqual(
+    await ensureCertificates(folder, moved, now),
+    ['apiserver'],
+    'another address wants another certificate',
+  );
   assert.equal(readFileSync(paths.cert('admin'), 'utf8'), adminBefore, 'the others stay');
   assert.ok(new X509Certificate(readFileSync(paths.cert('apiserver'))).checkIssued(ca), 'by the same authority');
 
-  assert.equal(
+  assert.deepEqual(
     await ensureCertificates(folder, moved, now + 340 * 24 * 3600 * 1000),
-    true,
+    ['apiserver', 'admin'],
     'renewed in the last thirty days',
   );
+});
+
+test('a key that does not belong to its certificate, as a killed start leaves it, is made anew with it', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'fairway-pki-'));
+  t.after(() => {
+    rmSync(folder, { recursive: true });
+  });
+  const paths = pkiPaths(folder);
+  await ensureCertificates(folder, REQUESTS);
+  copyFileSync(paths.key('admin'), paths.key('apiserver'));
+  assert.deepEqual(await ensureCertificates(folder, REQUESTS), ['apiserver']);
+  rmSync(paths.key('admin'));
+  assert.deepEqual(await ensureCertificates(folder, REQUESTS), ['admin']);
+});
+
+test("without the authority's key nothing is signed by another authority in silence", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'fairway-pki-'));
+  t.after(() => {
+    rmSync(folder, { recursive: true });
+  });
+  const paths = pkiPaths(folder);
+  await ensureCertificates(folder, REQUESTS);
+  rmSync(paths.key('ca'));
+  assert.deepEqual(await ensureCertificates(folder, REQUESTS), [], 'what is there goes on');
+  rmSync(paths.cert('admin'));
+  await assert.rejects(ensureCertificates(folder, REQUESTS), /ca\.key is not there.*fairway down --purge/);
 });

@@ -3,7 +3,7 @@
  * serving certificate per kubelet, and the key that signs service account tokens. ECDSA P-256; the authority lasts ten years,
  * everything else one, renewed by `up` in its last thirty days. Keys are written readable by root alone.
  */
-import { X509Certificate } from 'node:crypto';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
@@ -28,12 +28,15 @@ export function pkiPaths(folder: string): PkiPaths {
   };
 }
 
-/** Whether the certificate at `path` is still what `request` asks for at `now`. */
-function isCurrent(path: string, caPem: string, request: CertificateRequest, now: number): boolean {
-  if (!existsSync(path)) return false;
+/** Whether the certificate is still what `request` asks for at `now`, and its key the one that belongs to it. */
+function isCurrent(paths: PkiPaths, caPem: string, request: CertificateRequest, now: number): boolean {
+  const [path, keyPath] = [paths.cert(request.file), paths.key(request.file)];
+  if (!existsSync(path) || !existsSync(keyPath)) return false;
   const certificate = new X509Certificate(readFileSync(path));
   const alternatives = certificate.subjectAltName ?? '';
   return (
+    // Not so when we were killed between the two writes.
+    certificate.checkPrivateKey(createPrivateKey(readFileSync(keyPath))) &&
     certificate.verify(new X509Certificate(caPem).publicKey) &&
     Date.parse(certificate.validTo) - now > RENEW_BEFORE &&
     certificate.subject.split('\n').includes(`CN=${request.commonName}`) &&
@@ -47,18 +50,23 @@ function writeSecret(path: string, text: string): void {
   writeFileSync(path, text, { mode: 0o600 });
 }
 
-/** Makes what is missing or about to expire; returns whether anything was. The library is loaded only then: it costs 100 ms. */
+/**
+ * Makes what is missing or about to expire and returns the files of those requests: whoever uses them must be started anew. The library is
+ * loaded only then: it costs 100 ms. Throws where the authority's certificate is there and its key is not.
+ */
 export async function ensureCertificates(
   folder: string,
   requests: readonly CertificateRequest[],
   now = Date.now(),
-): Promise<boolean> {
+): Promise<readonly string[]> {
   const paths = pkiPaths(folder);
   const caPem = existsSync(paths.ca) ? readFileSync(paths.ca, 'utf8') : undefined;
-  const missing = requests.filter(
-    (request) => caPem === undefined || !isCurrent(paths.cert(request.file), caPem, request, now),
-  );
-  if (caPem !== undefined && missing.length === 0 && existsSync(paths.serviceAccountKey)) return false;
+  const missing = requests.filter((request) => caPem === undefined || !isCurrent(paths, caPem, request, now));
+  if (caPem !== undefined && missing.length === 0 && existsSync(paths.serviceAccountKey)) return [];
+  if (caPem !== undefined && !existsSync(paths.key('ca')))
+    throw new Error(
+      `${paths.key('ca')} is not there, so no certificate can be signed; put it back, or start anew with: fairway down --purge`,
+    );
   const { openAuthority, privateKeyPem } = await import('./certificate-authority.ts');
   const authority = await openAuthority(paths.ca, paths.key('ca'), now);
   if (authority.created) {
@@ -73,5 +81,5 @@ export async function ensureCertificates(
     }),
   );
   if (!existsSync(paths.serviceAccountKey)) writeSecret(paths.serviceAccountKey, await privateKeyPem());
-  return true;
+  return missing.map(({ file }) => file);
 }

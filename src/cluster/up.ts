@@ -22,7 +22,7 @@ import { runsFromElsewhere, strays } from './part-processes.ts';
 import { probeKernel } from './kernel-probe.ts';
 import { ensureNodeTools, nodePath } from './node-tools.ts';
 import { checkDataDir, checkMachine, checkPortFree, thisMachine } from './preflight.ts';
-import { agentPart, containerdPart, firstAddress, ensurePart, serverPart, type Part } from './processes.ts';
+import { agentPart, containerdPart, ensurePart, firstAddress, serverPart, stopPart, type Part } from './processes.ts';
 import { readState, withLock, writeState, type ClusterState } from './state.ts';
 import { adminConnection, waitReady } from './wait-ready.ts';
 
@@ -106,8 +106,10 @@ class Session {
     this.#state = { ...this.#state, ...change };
     writeState(this.layout.stateFile, this.#state);
   }
-  async ensure(part: Part): Promise<void> {
+  /** `anew`: what it read when it started has changed. */
+  async ensure(part: Part, anew = false): Promise<void> {
     const before = this.#state.processes[part.name];
+    if (anew) await stopPart(before);
     const now = Date.now();
     const record = await ensurePart(part, before);
     if (record !== before) this.started.set(part.name, now);
@@ -155,11 +157,13 @@ async function startParts(
   await checkKernel(session, nodes);
   await ensureLan(layout);
   await ensureEgress(session);
-  if (await ensureCertificates(layout.pki, certificateRequests(layout, config, nodes))) progress('certificates signed');
+  const renewed = await ensureCertificates(layout.pki, certificateRequests(layout, config, nodes));
+  if (renewed.length > 0) progress('certificates signed');
   writeKubeconfigs(layout, nodes);
   const server = state.processes['server'];
   if (!server || !isAlive(server)) await checkPortFree(layout.lan.hostIp, API_PORT);
-  await session.ensure(serverPart(layout, config));
+  const serversOwn = renewed.some((file) => file.startsWith('apiserver'));
+  await session.ensure(serverPart(layout, config), serversOwn);
   await removeSurplusNodes(session, config.nodes);
   for (const node of nodes) {
     signal?.throwIfAborted();
@@ -169,7 +173,8 @@ async function startParts(
     ensureNodeTools(node);
     writeFileSync(node.containerdConfig, containerdConfig(node));
     await session.ensure(containerdPart(layout, node));
-    await session.ensure(agentPart(layout, node, config));
+    const agentsOwn = renewed.some((file) => file === node.name || file === `${node.name}-kubelet`);
+    await session.ensure(agentPart(layout, node, config), agentsOwn);
   }
 }
 

@@ -88,6 +88,15 @@ describe('a cluster that was broken', () => {
     rmSync(other, { recursive: true });
   });
 
+  test('a part whose certificate was made anew is started anew, the others are not', () => {
+    const before = cluster.state().processes;
+    rmSync(join(cluster.dir, 'pki', 'node01.crt'));
+    must(cluster.up());
+    const after = cluster.state().processes;
+    assert.notEqual(after['node01']?.pid, before['node01']?.pid);
+    assert.equal(after['server']?.pid, before['server']?.pid);
+  });
+
   test('down finds what killed supervisors left', () => {
     for (const { pid } of Object.values(cluster.state().processes)) process.kill(pid, 'SIGKILL');
     must(cluster.fairway('down'));
