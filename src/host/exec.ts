@@ -54,6 +54,9 @@ export const exec: Exec = (file, args, options = {}) =>
     const stop = (why: string) => {
       stopped ??= why;
       child.kill('SIGKILL');
+      // What it started may live on and hold these; waiting for them to close would be waiting for it.
+      child.stdout.destroy();
+      child.stderr.destroy();
     };
     const timer = setTimeout(() => {
       stop(`still running after ${String(timeout)} ms`);

@@ -94,3 +94,16 @@ for (const [why, file, args, options, message] of REFUSALS) {
 test('input reaches the program and its output comes back', async () => {
   assert.deepEqual(await exec('cat', [], { input: 'a b\n' }), { stdout: 'a b\n', stderr: '' });
 });
+
+test(
+  'a program that takes too long is given up, even when something it started holds its output',
+  { timeout: 10_000 },
+  async () => {
+    const start = Date.now();
+    await assert.rejects(
+      exec('sh', ['-c', 'sleep 6 & wait'], { timeout: 100 }),
+      /still running after 100 ms/,
+    );
+    assert.ok(Date.now() - start < 4_000);
+  },
+);
