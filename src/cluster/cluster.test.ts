@@ -98,10 +98,17 @@ test('a change of a flag changes the command of the part it concerns, and only t
   assert.deepEqual(agentPart(layout, layout.node(1), changed), agentPart(layout, layout.node(1), DEFAULT_CONFIG));
 });
 
-const END = '{"level":"warn","part":"supervise","msg":"server ended with code 1; starting it again in 200 ms"}\n';
+const END =
+  '{"level":"warn","time":"2026-01-01T00:00:09.000Z","part":"supervise","msg":"server ended with code 1; starting it again in 200 ms"}\n';
 test('a part that keeps ending is named with its last words', () => {
+  const since = Date.parse('2026-01-01T00:00:09.500Z');
   const words = '{"level":"fatal","msg":"cannot listen","err":{"message":"EADDRINUSE"}}\n';
-  assert.equal(repeatedEnd(words + END + words + END), undefined, 'twice may be a race');
-  assert.equal(repeatedEnd(words + END + words + END + words + END), 'cannot listen: EADDRINUSE');
-  assert.equal(repeatedEnd(`not json\n${END}${END}${END}`), 'not json');
+  assert.equal(repeatedEnd(words + END + words + END, since), undefined, 'twice may be a race');
+  assert.equal(repeatedEnd(words + END + words + END + words + END, since), 'cannot listen: EADDRINUSE');
+  assert.equal(repeatedEnd(`not json\n${END}${END}${END}`, since), 'not json');
+  assert.equal(
+    repeatedEnd(END + END + END, since + 1000),
+    undefined,
+    'ends of an earlier life are no reason to give up',
+  );
 });

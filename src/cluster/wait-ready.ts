@@ -14,6 +14,8 @@ const POLL_MS = 25;
 const MAX_LOG = 256 * 1024;
 /** Ends of one part after which it is given up: the first may be a race with something that starts beside it. */
 const ENDS = 3;
+/** Milliseconds. Of a part that ran already when the waiting began, ends before that are past troubles. */
+const RECENT = 15_000;
 
 export interface WaitOptions {
   readonly layout: Layout;
@@ -41,7 +43,8 @@ export async function waitReady(options: WaitOptions): Promise<void> {
   const starts = new Map(options.parts.map((part) => [part, logSize(layout, part)]));
   const client = createHttpClient(adminConnection(layout));
   const ready = new Set<string>();
-  const end = Date.now() + timeout;
+  const begin = Date.now();
+  const end = begin + timeout;
   let problem = 'the API server does not answer';
   try {
     for (;;) {
@@ -49,7 +52,7 @@ export async function waitReady(options: WaitOptions): Promise<void> {
       problem = await lookOnce(client, options, ready);
       if (nodes.every((name) => ready.has(name))) return;
       for (const [part, from] of starts) {
-        const words = repeatedEnd(readLog(layout, part, from));
+        const words = repeatedEnd(readLog(layout, part, from), options.since?.get(part) ?? begin - RECENT);
         if (words !== undefined) throw new Error(`${part} keeps ending: ${words} (log: ${logFile(layout, part)})`);
       }
       if (Date.now() > end)
@@ -120,13 +123,19 @@ function readLog(layout: Layout, part: string, from: number): string {
   }
 }
 
-/** The last message of a part that ended often enough, else undefined. Pure. */
-export function repeatedEnd(log: string): string | undefined {
+/** The last message of a part that ended often enough since then (milliseconds), else undefined. Pure. */
+export function repeatedEnd(log: string, since: number): string | undefined {
   const lines = log.split('\n').filter((line) => line !== '');
   const isEnd = (line: string) => line.includes('"part":"supervise"') && line.includes(' ended with code ');
-  if (lines.filter(isEnd).length < ENDS) return undefined;
+  // The supervisor writes whole seconds.
+  const isNew = (line: string) => timeOf(line) >= Math.floor(since / 1000) * 1000;
+  if (lines.filter((line) => isEnd(line) && isNew(line)).length < ENDS) return undefined;
   const last = lines.filter((line) => !isEnd(line)).at(-1) ?? 'it says nothing';
   return messageOf(last);
+}
+
+function timeOf(line: string): number {
+  return Date.parse(/"time":"([^"]*)"/.exec(line)?.[1] ?? '');
 }
 
 function messageOf(line: string): string {
