@@ -98,6 +98,12 @@ test('a change of a flag changes the command of the part it concerns, and only t
   assert.deepEqual(agentPart(layout, layout.node(1), changed), agentPart(layout, layout.node(1), DEFAULT_CONFIG));
 });
 
+test('clusters of one name in two folders have each their own cgroup', () => {
+  const [one, other] = [layoutOf('default', '/a', 0).cgroup, layoutOf('default', '/b', 0).cgroup];
+  assert.match(one, /^fairway-default-[a-z2-7]{8}$/);
+  assert.notEqual(one, other);
+});
+
 const END =
   '{"level":"warn","time":"2026-01-01T00:00:09.000Z","part":"supervise","msg":"server ended with code 1; starting it again in 200 ms"}\n';
 test('a part that keeps ending is named with its last words', () => {

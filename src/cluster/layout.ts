@@ -1,5 +1,6 @@
 /** Where everything of one cluster is: folders, addresses, namespace and link names. Pure; nothing here touches the machine. */
 import { join } from 'node:path';
+import { sha256Base32 } from '../lib/hash.ts';
 
 export interface NodeLayout {
   readonly name: string;
@@ -31,7 +32,10 @@ export interface Layout {
   readonly kubeconfig: string;
   /** Shared by all clusters of a data directory. */
   readonly starters: string;
-  /** The part of every cgroup hierarchy this cluster lives in. */
+  /**
+   * The part of every cgroup hierarchy this cluster lives in. Named after its folder too: hierarchies are shared by all network and mount
+   * namespaces of a machine, so clusters of one name may meet there, and `down` kills what is in it.
+   */
   readonly cgroup: string;
   readonly lan: {
     readonly namespace: string;
@@ -69,7 +73,7 @@ export function layoutOf(name: string, dataDir: string, index: number): Layout {
     database: join(dir, 'server', 'state.db'),
     kubeconfig: join(dir, 'kubeconfig'),
     starters: join(dataDir, 'starters'),
-    cgroup: `fairway-${name}`,
+    cgroup: `fairway-${name}-${sha256Base32(dir, 8).toLowerCase()}`,
     lan: {
       namespace: lanNamespace,
       namespacePath: `/run/netns/${lanNamespace}`,

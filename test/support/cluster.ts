@@ -7,6 +7,7 @@ import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { layoutOf } from '../../src/cluster/layout.ts';
 import { requireOuterNamespace } from './outer-namespace.ts';
 
 requireOuterNamespace();
@@ -142,17 +143,14 @@ export class Cluster {
         .split('\n')
         .filter((line) => line.includes(pattern))
         .map((line) => `${what}: ${line}`);
+    const { cgroup } = layoutOf(this.name, this.dataDir, 0);
     const processes = run('ps', ['-eo', 'pid,args']).stdout;
     return [
       ...lines(processes, 'process', `${this.dir}/`),
       ...lines(readFileSync('/proc/mounts', 'utf8'), 'mount', this.dir),
       ...lines(run('ip', ['-o', 'link']).stdout, 'link', 'fairway'),
       ...lines(run('ip', ['netns']).stdout, 'namespace', `fairway-${this.name}-`),
-      ...lines(
-        run('find', ['/sys/fs/cgroup', '-maxdepth', '3', '-name', `fairway-${this.name}`]).stdout,
-        'cgroup',
-        'fairway',
-      ),
+      ...lines(run('find', ['/sys/fs/cgroup', '-maxdepth', '3', '-name', cgroup]).stdout, 'cgroup', cgroup),
       ...lines(run('nft', ['list', 'tables']).stdout, 'rule', 'fairway'),
       ...lines(run('iptables-legacy-save', []).stdout + run('iptables-save', []).stdout, 'rule', 'KUBE-'),
     ];
