@@ -24,6 +24,7 @@ export function addServer(program: Command): void {
     .option('--service-node-port-range <range>', 'node ports', '30000-32767')
     .option('--cluster-cidr <cidr>', 'Pod addresses', '10.244.0.0/16')
     .option('--cluster-domain <domain>', 'the suffix of names', 'cluster.local')
+    .option('--log-dir <folder>', 'keep its *.log short (where `up` lets all parts write)')
     .action(async (flags: ServerOptions) => {
       const { runServer } = await import('../cluster/server.ts');
       await runServer(flags);

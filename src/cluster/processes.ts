@@ -65,6 +65,7 @@ export function serverPart(layout: Layout, config: ClusterConfig): Part {
       'service-node-port-range': config.serviceNodePortRange,
       'cluster-cidr': config.clusterCidr,
       'cluster-domain': config.clusterDomain,
+      'log-dir': layout.logs,
     }),
   ]);
 }

@@ -6,6 +6,7 @@ import { runControllers } from '../controllers/run.ts';
 import { createLog } from '../lib/log.ts';
 import { runScheduler } from '../scheduler/run.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
+import { startLogRotation } from './log-rotation.ts';
 import { clusterDnsIp } from './processes.ts';
 import { untilStopped } from './until-stopped.ts';
 
@@ -24,10 +25,13 @@ export interface ServerOptions {
   readonly serviceNodePortRange: string;
   readonly clusterCidr: string;
   readonly clusterDomain: string;
+  /** Where the logs of all parts of a local cluster are, to be kept short. */
+  readonly logDir?: string;
 }
 
 export async function runServer(options: ServerOptions): Promise<void> {
   const log = createLog('server');
+  const rotation = options.logDir === undefined ? undefined : startLogRotation(options.logDir, log);
   const read = (file: string) => readFileSync(file, 'utf8');
   mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
   const store = openSqliteStore({ path: join(options.dataDir, 'state.db') });
@@ -56,6 +60,7 @@ export async function runServer(options: ServerOptions): Promise<void> {
   });
   const scheduler = runScheduler({ client, log });
   await untilStopped();
+  rotation?.stop();
   await Promise.all([controllers.stop(), scheduler.stop()]);
   await api.stop();
   await store.close();
