@@ -44,6 +44,8 @@ class Shell {
   readonly #state = new ClusterState();
   /** Pods without a place -> when that was last found out. */
   readonly #waiting = new Map<string, number>();
+  /** Those among them for which something has changed since. */
+  readonly #hopeful = new Set<string>();
   readonly #pods;
   readonly #nodes;
   readonly #namespaces;
@@ -74,7 +76,7 @@ class Shell {
       const key = podKey(change.object);
       if (change.type === 'deleted') {
         this.#state.removePod(key);
-        this.#waiting.delete(key);
+        this.#forget(key);
         this.#retryWaiting();
         return;
       }
@@ -103,14 +105,22 @@ class Shell {
 
   #retryWaiting(): void {
     const now = this.#clock.now();
-    for (const [key, since] of this.#waiting) this.#queue.addAfter(key, Math.max(0, since + RETRY_PAUSE - now));
+    for (const [key, since] of this.#waiting) {
+      this.#hopeful.add(key);
+      this.#queue.addAfter(key, Math.max(0, since + RETRY_PAUSE - now));
+    }
+  }
+
+  #forget(key: string): void {
+    this.#waiting.delete(key);
+    this.#hopeful.delete(key);
   }
 
   async #schedule(key: string): Promise<Outcome> {
     const slash = key.indexOf('/');
     const pod = this.#pods.get(key.slice(slash + 1), key.slice(0, slash));
     if (!pod || !this.#isMine(pod) || this.#state.hasPod(pod)) {
-      this.#waiting.delete(key);
+      this.#forget(key);
       return done;
     }
     if ((pod.spec.schedulingGates ?? []).length > 0) {
@@ -119,8 +129,9 @@ class Shell {
     }
     const since = this.#waiting.get(key);
     const pause = since === undefined ? 0 : since + RETRY_PAUSE - this.#clock.now();
-    // Our own note on the Pod comes back as a change.
-    if (pause > 0) return { retryAfter: RETRY_ANYWAY };
+    // Our own note on the Pod comes back as a change; and a timer may fire a moment early.
+    if (pause > 0) return { retryAfter: this.#hopeful.has(key) ? pause : RETRY_ANYWAY };
+    this.#hopeful.delete(key);
     const namespaceLabels = (namespace: string) => this.#namespaces.get(namespace)?.metadata.labels ?? {};
     const decision = decide(pod, { nodes: this.#state.nodes, namespaceLabels });
     if ('node' in decision) {
