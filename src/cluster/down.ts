@@ -1,6 +1,7 @@
 /** Taking a cluster, or one node of it, off the machine: processes, containers, mounts, control groups, namespaces, links, rules. */
 import { existsSync, rmSync } from 'node:fs';
 import { removeCgroup } from '../host/cgroups.ts';
+import { removeCniResults } from '../host/cni.ts';
 import { Links, linkExists, namespacesStartingWith } from '../host/links.ts';
 import { mountsBelow, unmountBelow } from '../host/mounts.ts';
 import { stopProcess } from '../host/process.ts';
@@ -25,6 +26,7 @@ export async function removeNode(layout: Layout, node: NodeLayout, state: Cluste
   await removeCgroup(`${layout.cgroup}/${node.name}`);
   await killShims(node.containerdSocket);
   await stopPart(state?.processes[`${node.name}-containerd`], 3_000);
+  removeCniResults({ root: node.containerdRoot, state: node.containerdState });
   await unmountBelow(node.dir);
   await disconnectNode(layout, node);
 }
