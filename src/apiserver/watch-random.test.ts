@@ -3,10 +3,10 @@
  * Random writers against the request path; watchers that reconnect at random places; then all must have seen one history.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { apiRequest, startTestApi, type TestApi } from '../../test/support/api.ts';
 import type { KubeObject } from '../api/types.ts';
 import { createMemoryStore } from '../store/memory.ts';
@@ -85,14 +85,20 @@ async function write(api: TestApi, random: (below: number) => number): Promise<v
 }
 
 const engines = {
-  memory: createMemoryStore,
-  sqlite: () => openSqliteStore({ path: join(mkdtempSync(join(tmpdir(), 'fairway-watch-')), 'state.db') }),
+  memory: () => createMemoryStore(),
+  sqlite(t: TestContext) {
+    const folder = mkdtempSync(join(tmpdir(), 'fairway-watch-'));
+    t.after(() => {
+      rmSync(folder, { recursive: true });
+    });
+    return openSqliteStore({ path: join(folder, 'state.db') });
+  },
 };
 
 for (const [engine, open] of Object.entries(engines)) {
   const seed = Number(process.env['FAIRWAY_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
-  test(`random writers and reconnecting watchers agree on one history (${engine}, FAIRWAY_SEED=${String(seed)})`, async () => {
-    const api = await startTestApi({ store: open() });
+  test(`random writers and reconnecting watchers agree on one history (${engine}, FAIRWAY_SEED=${String(seed)})`, async (t) => {
+    const api = await startTestApi({ store: open(t) });
     const begin = String((await api.request('GET', path)).json.metadata.resourceVersion);
     let writing = true;
     let last = 0;
