@@ -45,6 +45,8 @@ export function program(args: readonly string[] = []): Command {
 const SBIN = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
 
 export async function main(args: readonly string[]): Promise<number> {
+  // What Pods see is made by us and what we start: it must be readable for their users whatever the shell's own mask is.
+  process.umask(0o022);
   const path = (process.env['PATH'] ?? '').split(':').filter((folder) => folder !== '');
   process.env['PATH'] = [...path, ...SBIN.filter((folder) => !path.includes(folder))].join(':');
   try {

@@ -1,7 +1,7 @@
 /**
  * What a machine must have before `up` starts anything. Every complaint is one line that names the cause and the cure.
  */
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, statfsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { delimiter, dirname, join } from 'node:path';
 import { MAX_NODES, type Layout } from './layout.ts';
@@ -94,6 +94,28 @@ export function checkDataDir(layout: Layout): string[] {
     );
   return problems;
 }
+
+/** Bytes a new cluster needs: starter images, once as archives and once unpacked on each node. */
+const SPACE = 200 * 1024 * 1024;
+
+/** Makes the cluster's folder; why nothing can be kept there, as sentences. */
+export function prepareDataDir({ dir }: Layout, isNew: boolean): string[] {
+  try {
+    mkdirSync(dir, { recursive: true, mode: 0o755 });
+    accessSync(dir, constants.W_OK); // also root is refused on a read-only file system
+  } catch (error) {
+    const why = (error as NodeJS.ErrnoException).code === 'ENOTDIR' ? 'it is not a folder' : messageOf(error);
+    return [`--data-dir ${dirname(dir)} cannot be written to: ${why}; choose another one`];
+  }
+  const { bavail, bsize } = statfsSync(dir);
+  const free = bavail * bsize;
+  if (!isNew || free >= SPACE) return [];
+  return [
+    `only ${String(Math.floor(free / 2 ** 20))} MiB are free in ${dirname(dir)}, and a new cluster needs ${String(SPACE / 2 ** 20)}; make room, or choose another --data-dir`,
+  ];
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** Throws one line when `port` at `address` is taken. */
 export async function checkPortFree(address: string, port: number): Promise<void> {

@@ -27,11 +27,19 @@ const bootId = (): string => readFileSync('/proc/sys/kernel/random/boot_id', 'ut
 export function readState(file: string): ClusterState | undefined {
   if (!existsSync(file)) return undefined;
   try {
-    const state = JSON.parse(readFileSync(file, 'utf8')) as ClusterState;
+    const state = asState(JSON.parse(readFileSync(file, 'utf8')));
     return state.boot === undefined || state.boot === bootId() ? state : { ...state, processes: {} };
   } catch (cause) {
-    throw new Error(`${file} cannot be read as JSON; move it away and run: fairway down`, { cause });
+    throw new Error(`${file} is not what fairway wrote; move it away and run: fairway down`, { cause });
   }
+}
+
+/** As much as is needed to be sure it is one of ours. */
+function asState(value: unknown): ClusterState {
+  const state = value as Partial<ClusterState> | null;
+  if (!Number.isInteger(state?.index) || typeof state?.config !== 'object' || typeof state.processes !== 'object')
+    throw new Error('index, config or processes is missing');
+  return value as ClusterState;
 }
 
 export function writeState(file: string, state: ClusterState): void {

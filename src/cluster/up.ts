@@ -21,7 +21,7 @@ import { closeEgress, ensureLan, ensureNode, forwarding, isOnLan, openEgress } f
 import { runsFromElsewhere, strays } from './part-processes.ts';
 import { probeKernel } from './kernel-probe.ts';
 import { ensureNodeTools, nodePath } from './node-tools.ts';
-import { checkDataDir, checkMachine, checkPortFree, thisMachine } from './preflight.ts';
+import { checkDataDir, checkMachine, checkPortFree, prepareDataDir, thisMachine } from './preflight.ts';
 import { agentPart, containerdPart, ensurePart, firstAddress, serverPart, stopPart, type Part } from './processes.ts';
 import { readState, withLock, writeState, type ClusterState } from './state.ts';
 import { adminConnection, waitReady } from './wait-ready.ts';
@@ -61,7 +61,8 @@ export async function up(options: UpOptions): Promise<Layout> {
   const { name, dataDir } = options;
   const known = layoutOf(name, dataDir, 0);
   refuse(checkDataDir(known), true);
-  decide(options); // refused before anything is written
+  const { recorded: old } = decide(options); // refused before anything is written
+  refuse(prepareDataDir(known, old === undefined));
   return withLock(known, async () => {
     const { recorded, config } = decide(options); // what another command did while we got the lock counts
     const layout = layoutOf(name, dataDir, recorded?.index ?? (await freeIndex()));

@@ -135,6 +135,52 @@ test('a data directory behind a symbolic link is purged with everything mounted 
   rmSync(real, { recursive: true });
 });
 
+test('a shell with a strict umask makes a cluster whose Pods can run as any user', () => {
+  const cluster = new Cluster('mask');
+  must(run('sh', ['-c', 'umask 077; exec "$@"', 'sh', FAIRWAY, 'up', ...cluster.flags, '--nodes', '1']));
+  const spec = { securityContext: { runAsUser: 1000 } };
+  const overrides = JSON.stringify({ apiVersion: 'v1', spec });
+  cluster.get('run', 'u', '--image=busybox', '--restart=Never', `--overrides=${overrides}`, '--', 'cat', '/etc/hosts');
+  cluster.get('wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/u', '--timeout=30s');
+  assert.match(cluster.get('logs', 'u'), /localhost/);
+  cluster.stop();
+});
+
+test('a folder that cannot be written to, or is full, is refused with the way out', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'fw-'));
+  const cases: [mount: string, why: RegExp][] = [
+    ['ro', /^fairway: --data-dir \S+ cannot be written to: .*; choose another one\n$/],
+    ['size=3m', /^fairway: only [23] MiB are free in \S+, and a new cluster needs \d+; make room/],
+  ];
+  for (const [options, why] of cases) {
+    must(run('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', folder]));
+    const result = new Cluster('room', folder).up();
+    must(run('umount', [folder]));
+    assert.equal(result.code, 1);
+    assert.match(result.stderr, why);
+  }
+  writeFileSync(join(folder, 'file'), '');
+  assert.match(new Cluster('room', join(folder, 'file')).up().stderr, /it is not a folder; choose another one\n$/);
+  rmSync(folder, { recursive: true });
+});
+
+test('a state that is none is named, with the way out', () => {
+  const cluster = new Cluster('odd');
+  mkdirSync(cluster.dir);
+  for (const text of ['{', '{}', 'null']) {
+    writeFileSync(join(cluster.dir, 'state.json'), text);
+    for (const command of ['up', 'down', 'status']) {
+      const result = cluster.fairway(command);
+      assert.equal(result.code, 1);
+      assert.match(
+        result.stderr,
+        /^fairway: \S+state\.json is not what fairway wrote; move it away and run: fairway down\n/,
+      );
+    }
+  }
+  rmSync(cluster.dataDir, { recursive: true });
+});
+
 test('a folder nothing can be mounted below is refused before anything starts', () => {
   for (const [folder, why] of [
     ['/tmp/a:b', /colons or commas/],
