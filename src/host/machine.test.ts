@@ -100,10 +100,7 @@ test(
   { timeout: 10_000 },
   async () => {
     const start = Date.now();
-    await assert.rejects(
-      exec('sh', ['-c', 'sleep 6 & wait'], { timeout: 100 }),
-      /still running after 100 ms/,
-    );
+    await assert.rejects(exec('sh', ['-c', 'sleep 6 & wait'], { timeout: 100 }), /still running after 100 ms/);
     assert.ok(Date.now() - start < 4_000);
   },
 );
