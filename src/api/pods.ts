@@ -9,8 +9,6 @@ export const podPhase = (pod: Pod): PodPhase => (pod.status?.phase as PodPhase |
 /** Succeeded or Failed: its containers will not run again (feature 2-003). */
 export const isPodTerminal = (pod: Pod): boolean => ['Succeeded', 'Failed'].includes(podPhase(pod));
 
-export const isPodTerminating = (pod: Pod): boolean => pod.metadata.deletionTimestamp !== undefined;
-
 export function podCondition(pod: Pod, type: string): Core.PodCondition | undefined {
   return pod.status?.conditions?.find((condition) => condition.type === type);
 }
@@ -18,25 +16,11 @@ export function podCondition(pod: Pod, type: string): Core.PodCondition | undefi
 /** The Ready condition, readiness gates included (feature 2-007). */
 export const isPodReady = (pod: Pod): boolean => podCondition(pod, 'Ready')?.status === 'True';
 
-export const isPodScheduled = (pod: Pod): boolean => Boolean(pod.spec.nodeName);
-
-/** Ready for at least this long, as `minReadySeconds` asks. */
-export function isPodAvailable(pod: Pod, minReadySeconds: number, now: number): boolean {
-  const ready = podCondition(pod, 'Ready');
-  if (ready?.status !== 'True') return false;
-  if (minReadySeconds === 0) return true;
-  return ready.lastTransitionTime !== undefined && Date.parse(ready.lastTransitionTime) + minReadySeconds * 1000 <= now;
-}
-
 /** All addresses, the primary one first; [] before there are any. */
 export function podIps(pod: Pod): string[] {
   const ips = (pod.status?.podIPs ?? []).map((each) => each.ip ?? '').filter((ip) => ip !== '');
   if (ips.length > 0) return ips;
   return pod.status?.podIP ? [pod.status.podIP] : [];
-}
-
-export function findContainer(spec: Core.PodSpec, name: string): Core.Container | undefined {
-  return [...spec.containers, ...(spec.initContainers ?? [])].find((container) => container.name === name);
 }
 
 /** A sidecar: an init container that keeps running. */

@@ -1,8 +1,9 @@
 /** The next step of a DaemonSet: on which nodes a pod is missing, which pods go, and the status. Pure. */
+import { isPodReady } from '../api/pods.ts';
 import type { Apps, DaemonSet, Node, Pod } from '../api/types.ts';
 import { decideNode, nodeOf } from './daemon-set-pod.ts';
 import { resolveIntOrPercent } from './int-or-percent.ts';
-import { isAvailable, isReady, isTerminating, timeOf } from './pod-state.ts';
+import { isAvailable, isTerminating, timeOf } from './pod-state.ts';
 import { nonZero } from './replica-set-plan.ts';
 import { REVISION_LABEL } from './revision.ts';
 
@@ -105,7 +106,7 @@ export function daemonStatus(input: DaemonInput): Apps.DaemonSetStatus {
     const pod = [...pods].sort((a, b) => createdAt(a) - createdAt(b)).find((each) => !isTerminating(each));
     if (pods.length > 0) count.current++;
     if (!pod) continue;
-    if (isReady(pod)) count.ready++;
+    if (isPodReady(pod)) count.ready++;
     if (isAvailable(pod, daemonSet.spec.minReadySeconds ?? 0, now)) count.available++;
     if (isCurrent(pod, hash)) count.updated++;
   }

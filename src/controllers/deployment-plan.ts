@@ -2,6 +2,7 @@
  * The next step of a Deployment, as data: which ReplicaSets to create, resize or delete, what to tell, and the status. Pure. A step may go only
  * as far as the bounds allow on what is known to be available now, so that repeating it from any state ends in the rollout done.
  */
+import { isPodTerminal } from '../api/pods.ts';
 import type { Apps, Deployment, Pod, ReplicaSet } from '../api/types.ts';
 import { DEPLOYMENTS, REPLICA_SETS } from '../api/kinds.ts';
 import { sameValue } from './canonical.ts';
@@ -34,7 +35,7 @@ import {
   rolloutStatus,
   withCondition,
 } from './deployment-status.ts';
-import { isFinished, isTerminating, timeOf } from './pod-state.ts';
+import { isTerminating, timeOf } from './pod-state.ts';
 import { controllerReference, sameTemplate, TEMPLATE_HASH_LABEL, templateHash } from './pod-template.ts';
 
 export interface RolloutInput {
@@ -243,7 +244,7 @@ function recreate(draft: Draft, input: RolloutInput): boolean {
   const active = draft.old.filter((each) => sizeOf(each) > 0);
   for (const replicaSet of active) draft.resize(replicaSet, 0);
   if (active.length > 0) return true;
-  if (draft.old.some((each) => input.podsOf(each).some((pod) => !isFinished(pod)))) return true;
+  if (draft.old.some((each) => input.podsOf(each).some((pod) => !isPodTerminal(pod)))) return true;
   const newest = draft.newest ?? makeNewest(draft, input.now);
   return draft.resize(newest, desiredOf(draft.deployment));
 }

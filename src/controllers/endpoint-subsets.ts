@@ -1,11 +1,11 @@
 /** The subsets of an Endpoints object: packing, order, truncation and comparison (features 2-015 to 2-025). All pure. */
+import { isPodReady } from '../api/pods.ts';
 import type { Core, Pod, Service } from '../api/types.ts';
 import { sortByIp } from './ip-order.ts';
+import { isTerminating } from './pod-state.ts';
 import {
   endpointHostname,
   endpointPods,
-  isPodReady,
-  isTerminating,
   podAddress,
   podReference,
   resolvePorts,

@@ -1,9 +1,10 @@
 /** The next step of a Job: which pods to start and stop, whether it has ended, and its status. Pure. */
+import { isPodReady } from '../api/pods.ts';
 import type { Batch, Job, Pod } from '../api/types.ts';
 import { timestamp } from '../lib/clock.ts';
 import { countPods, countStatus, hasFailed, hasSucceeded, type JobCount } from './job-count.ts';
 import { endedAt, indexOf, isIndexed, isTracked } from './job-pod.ts';
-import { isReady, isTerminating, timeOf } from './pod-state.ts';
+import { isTerminating, timeOf } from './pod-state.ts';
 import { BURST } from './slow-start.ts';
 
 /** The wait after the first failed pod, doubled after each further one. */
@@ -70,7 +71,7 @@ export function planJob(input: JobInput): JobPlan {
     status: {
       ...countStatus(job, count),
       ...(kept.length + wave.create.length > 0 && { active: kept.length + wave.create.length }),
-      ready: kept.filter(isReady).length,
+      ready: kept.filter(isPodReady).length,
       terminating: pods.filter((pod) => isTerminating(pod) && !isEnded(pod)).length,
       ...(startTime !== undefined && { startTime }),
       ...(verdict?.type === 'Complete' && settled && { completionTime: timestamp(now) }),
@@ -165,7 +166,7 @@ function duplicates(job: Job, count: JobCount, active: readonly Pod[]): Pod[] {
 /** Not ready first, then the youngest. */
 function leastUseful(pods: readonly Pod[]): Pod[] {
   const created = (pod: Pod) => timeOf(pod.metadata.creationTimestamp) ?? 0;
-  return [...pods].sort((a, b) => Number(isReady(a)) - Number(isReady(b)) || created(b) - created(a));
+  return [...pods].sort((a, b) => Number(isPodReady(a)) - Number(isPodReady(b)) || created(b) - created(a));
 }
 
 /** Milliseconds still to wait, by the failures in a row since the last success. */

@@ -4,13 +4,13 @@
  */
 import { isConflict, isNotFound } from '../api/api-error.ts';
 import { LEASES, NODES, PODS } from '../api/kinds.ts';
+import { isPodReady, isPodTerminal } from '../api/pods.ts';
 import type { Node, Pod } from '../api/types.ts';
 import type { Change } from '../client/client.ts';
 import { timestamp } from '../lib/clock.ts';
 import { ignoreNotFound } from './api-outcomes.ts';
 import { defineController, done, index, itself, retryAfter, trigger, type Controller, type View } from './loop.ts';
 import { evictionTime, planTaints, readyStatus, silentConditions } from './node-health.ts';
-import { isPodReady, isTerminal } from './service-pods.ts';
 
 const LEASE_NAMESPACE = 'kube-node-lease';
 
@@ -159,7 +159,7 @@ function isTroubled(node: Node | undefined): boolean {
 async function markPodsNotReady(node: string, view: View): Promise<void> {
   const now = timestamp(view.clock.now());
   for (const pod of view.byIndex(PODS, 'node', node)) {
-    if (!isPodReady(pod) || isTerminal(pod)) continue;
+    if (!isPodReady(pod) || isPodTerminal(pod)) continue;
     const conditions = (pod.status?.conditions ?? []).map((condition) =>
       condition.type === 'Ready' ? { ...condition, status: 'False', lastTransitionTime: now } : condition,
     );

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LEASES, NODES, PODS } from '../api/kinds.ts';
+import { isPodReady } from '../api/pods.ts';
 import type { Core, Lease, Node } from '../api/types.ts';
 import { FakeClient } from '../client/fake-client.ts';
 import { FakeClock } from '../lib/clock.ts';
@@ -8,7 +9,6 @@ import { formatCidr, parseCidr } from '../lib/cidr.ts';
 import { evictionTime, planTaints, silentConditions } from './node-health.ts';
 import { nextPodCidr, nodeIpamController } from './node-ipam.ts';
 import { nodeLifecycleController } from './node-lifecycle.ts';
-import { isPodReady } from './service-pods.ts';
 import { aNode, aPod, runFor, until } from './test-objects.ts';
 
 const NOW = '2026-01-01T00:00:00Z';

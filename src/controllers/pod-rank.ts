@@ -1,6 +1,7 @@
 /** Which pods go first when there are too many: the ones whose loss hurts least, in the order Kubernetes ranks them. */
+import { isPodReady } from '../api/pods.ts';
 import type { Pod } from '../api/types.ts';
-import { isActive, isReady, readySince, restartCount, timeOf } from './pod-state.ts';
+import { isActive, readySince, restartCount, timeOf } from './pod-state.ts';
 
 const COST_ANNOTATION = 'controller.kubernetes.io/pod-deletion-cost';
 
@@ -43,7 +44,7 @@ function compare(a: Ranked, b: Ranked, now: number): number {
   return (
     Number(Boolean(a.pod.spec.nodeName)) - Number(Boolean(b.pod.spec.nodeName)) ||
     phaseOf(a.pod) - phaseOf(b.pod) ||
-    Number(isReady(a.pod)) - Number(isReady(b.pod)) ||
+    Number(isPodReady(a.pod)) - Number(isPodReady(b.pod)) ||
     deletionCost(a.pod) - deletionCost(b.pod) ||
     b.company - a.company ||
     compareAge(readySince(a.pod), readySince(b.pod), now) ||

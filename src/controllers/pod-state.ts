@@ -1,5 +1,6 @@
 /** What the workload controllers ask of a Pod. All pure: the time is passed in as milliseconds since the epoch. */
-import type { Core, KubeObject, Pod } from '../api/types.ts';
+import { isPodReady, isPodTerminal, podCondition } from '../api/pods.ts';
+import type { KubeObject, Pod } from '../api/types.ts';
 
 /** Milliseconds since the epoch of an API timestamp; undefined where it is absent or unreadable. */
 export function timeOf(text: string | undefined): number | undefined {
@@ -10,21 +11,12 @@ export function timeOf(text: string | undefined): number | undefined {
 
 export const isTerminating = (object: KubeObject): boolean => object.metadata.deletionTimestamp !== undefined;
 
-/** The pod has run to its end, well or badly. */
-export const isFinished = (pod: Pod): boolean => pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
-
 /** Counts towards replicas: neither finished nor on its way out. */
-export const isActive = (pod: Pod): boolean => !isFinished(pod) && !isTerminating(pod);
-
-function readyCondition(pod: Pod): Core.PodCondition | undefined {
-  return pod.status?.conditions?.find(({ type }) => type === 'Ready');
-}
-
-export const isReady = (pod: Pod): boolean => readyCondition(pod)?.status === 'True';
+export const isActive = (pod: Pod): boolean => !isPodTerminal(pod) && !isTerminating(pod);
 
 /** Since when the pod has been ready, or undefined while it is not. */
 export function readySince(pod: Pod): number | undefined {
-  const condition = readyCondition(pod);
+  const condition = podCondition(pod, 'Ready');
   return condition?.status === 'True' ? timeOf(condition.lastTransitionTime) : undefined;
 }
 
@@ -35,7 +27,7 @@ export function isAvailable(pod: Pod, minReadySeconds: number, now: number): boo
 
 /** Milliseconds until the pod counts as available; 0 where it does, undefined where it is not ready at all. */
 export function availableIn(pod: Pod, minReadySeconds: number, now: number): number | undefined {
-  if (!isReady(pod)) return undefined;
+  if (!isPodReady(pod)) return undefined;
   if (minReadySeconds <= 0) return 0;
   const since = readySince(pod);
   return since === undefined ? undefined : Math.max(0, since + minReadySeconds * 1000 - now);

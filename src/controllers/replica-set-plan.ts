@@ -1,7 +1,8 @@
 /** How many pods a ReplicaSet or ReplicationController lacks or has too many of, and what its status says. Pure. */
+import { isPodReady } from '../api/pods.ts';
 import type { Apps, Core, Pod } from '../api/types.ts';
 import { timestamp } from '../lib/clock.ts';
-import { isAvailable, isReady } from './pod-state.ts';
+import { isAvailable } from './pod-state.ts';
 import { rankForDeletion } from './pod-rank.ts';
 import { BURST } from './slow-start.ts';
 
@@ -41,7 +42,7 @@ export function replicaStatus(input: ReplicaStatusInput): Apps.ReplicaSetStatus 
   return {
     replicas: pods.length,
     ...nonZero('fullyLabeledReplicas', labeled.length),
-    ...nonZero('readyReplicas', pods.filter(isReady).length),
+    ...nonZero('readyReplicas', pods.filter(isPodReady).length),
     ...nonZero('availableReplicas', pods.filter((pod) => isAvailable(pod, input.minReadySeconds, now)).length),
     ...(input.generation !== undefined && { observedGeneration: input.generation }),
     ...(conditions.length > 0 && { conditions }),

@@ -3,10 +3,12 @@
  * (features 2-001 to 2-017). Everything but the two finders is pure.
  */
 import { PODS, SERVICES } from '../api/kinds.ts';
+import { isPodReady, isPodTerminal } from '../api/pods.ts';
 import type { Core, KubeObject, Pod, Service } from '../api/types.ts';
 import type { Change } from '../client/client.ts';
 import { familyOf, type Family } from '../lib/ip.ts';
 import { index, keyOf, type IndexDefinition, type View } from './loop.ts';
+import { isTerminating } from './pod-state.ts';
 
 /** Set on the objects of a Service that has no cluster IP (features 2-018, 2-046). */
 export const HEADLESS_LABEL = 'service.kubernetes.io/headless';
@@ -81,21 +83,8 @@ function endpointFacts(pod: Pod): string {
     status?.podIP,
     status?.podIPs,
     isPodReady(pod),
-    isTerminal(pod),
+    isPodTerminal(pod),
   ]);
-}
-
-/** The Ready condition, which has the readiness gates in it (2-007). */
-export function isPodReady(pod: Pod): boolean {
-  return pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
-}
-
-export function isTerminal(pod: Pod): boolean {
-  return pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded';
-}
-
-export function isTerminating(pod: Pod): boolean {
-  return pod.metadata.deletionTimestamp !== undefined;
 }
 
 /** The Pod's address of a family, or its first address where the Service names no family (2-019, 2-048). */
@@ -111,7 +100,7 @@ export function podAddress(pod: Pod, family: Family | undefined): string | undef
  * gone; only the newest may have it, or traffic for the old Pod's Service would reach a stranger (trap F24).
  */
 export function endpointPods(pods: readonly Pod[]): Pod[] {
-  const candidates = pods.filter((pod) => !isTerminal(pod) && podAddress(pod, undefined) !== undefined);
+  const candidates = pods.filter((pod) => !isPodTerminal(pod) && podAddress(pod, undefined) !== undefined);
   const newest = new Map<string, Pod>();
   for (const pod of candidates) {
     if (pod.spec.hostNetwork) continue;

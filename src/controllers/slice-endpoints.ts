@@ -1,16 +1,10 @@
 /** What the slices of a Service should hold: its endpoints, grouped by address family and resolved ports (features 2-046 to 2-052, 2-066). Pure. */
+import { isPodReady } from '../api/pods.ts';
 import type { Node, Pod, Service } from '../api/types.ts';
 import type { Family } from '../lib/ip.ts';
 import type { Endpoint, SliceGroup } from './slice-plan.ts';
-import {
-  endpointHostname,
-  endpointPods,
-  isPodReady,
-  isTerminating,
-  podAddress,
-  podReference,
-  resolvePorts,
-} from './service-pods.ts';
+import { isTerminating } from './pod-state.ts';
+import { endpointHostname, endpointPods, podAddress, podReference, resolvePorts } from './service-pods.ts';
 
 export const ZONE_LABEL = 'topology.kubernetes.io/zone';
 const AUTO_KEYS = ['service.kubernetes.io/topology-aware-hints', 'service.kubernetes.io/topology-mode'];

@@ -2,8 +2,9 @@
  * The next step of a StatefulSet. Under OrderedReady one pod at a time: created upwards once all below are available, deleted downwards.
  * Under Parallel the order is dropped, for updates it stays: from the highest ordinal down, one at a time. Pure.
  */
+import { isPodReady, isPodTerminal } from '../api/pods.ts';
 import type { Apps, Pod, StatefulSet } from '../api/types.ts';
-import { isAvailable, isFinished, isReady, isTerminating } from './pod-state.ts';
+import { isAvailable, isTerminating } from './pod-state.ts';
 import { nonZero } from './replica-set-plan.ts';
 import { REVISION_LABEL } from './revision.ts';
 import { ordinalOf, ordinalsOf } from './stateful-set-pod.ts';
@@ -34,7 +35,7 @@ export function planStateful(input: StatefulInput): StatefulPlan {
   for (const ordinal of wanted) {
     const pod = byOrdinal.get(ordinal);
     if (!pod) plan.create.push({ ordinal, revision: revisionFor(input, ordinal) });
-    else if (isFinished(pod) && !isTerminating(pod)) plan.remove.push(pod);
+    else if (isPodTerminal(pod) && !isTerminating(pod)) plan.remove.push(pod);
     else if (isHealthy(input, pod)) continue;
     // In order, what follows waits until this one is there, gone or available.
     if (ordered) return plan;
@@ -93,9 +94,9 @@ export function statefulStatus(
   names: { readonly current: string; readonly update: string },
 ): Apps.StatefulSetStatus {
   const { set, now } = input;
-  const pods = input.pods.filter((pod) => !isFinished(pod));
+  const pods = input.pods.filter((pod) => !isPodTerminal(pod));
   const live = pods.filter((pod) => !isTerminating(pod));
-  const ready = pods.filter((pod) => isRunning(pod) && isReady(pod));
+  const ready = pods.filter((pod) => isRunning(pod) && isPodReady(pod));
   const available = ready.filter((pod) => isAvailable(pod, set.spec.minReadySeconds ?? 0, now));
   const updated = live.filter((pod) => hasRevision(pod, input.update)).length;
   const current = live.filter((pod) => hasRevision(pod, input.current)).length;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PODS } from '../kinds.ts';
-import { isPodAvailable, podQosClass, podRequest } from '../pods.ts';
+import { podQosClass, podRequest } from '../pods.ts';
 import { strategyFor } from '../strategies.ts';
 import { create, manifest, stored, update } from '../testing.ts';
 
@@ -269,17 +269,6 @@ test('a status update leaves the spec alone', () => {
   strategyFor(PODS).prepareForStatusUpdate(next, pod);
   assert.deepEqual(next.spec, pod.spec);
   assert.equal(next.status?.phase, 'Running');
-});
-
-test('a Pod is available once it has been ready long enough', () => {
-  const ready = manifest(
-    PODS,
-    'status: {conditions: [{type: Ready, status: "True", lastTransitionTime: "2026-11-20T12:00:00Z"}]}',
-  );
-  const at = (seconds: number) => Date.parse('2026-11-20T12:00:00Z') + seconds * 1000;
-  assert.equal(isPodAvailable(ready, 0, at(0)), true);
-  assert.equal(isPodAvailable(ready, 10, at(9)), false);
-  assert.equal(isPodAvailable(ready, 10, at(10)), true);
 });
 
 test('a Pod asks for its containers together, or its largest init container', () => {
