@@ -41,6 +41,7 @@ for (const [why, spec, jobs, created, replaced, warning] of [
   ['suspend starts nothing', { suspend: true }, [], false, 0, undefined],
   ['a time past its deadline is let go', { startingDeadlineSeconds: 10 }, [], false, 0, undefined],
   ['an unreadable schedule is told', { schedule: 'often' }, [], false, 0, 'UnparseableSchedule'],
+  ['a time zone nobody knows is told', { timeZone: 'Mars/Olympus' }, [], false, 0, 'UnknownTimeZone'],
 ] as const) {
   test(why, () => {
     const plan = planCronJob({ cronJob: cron(spec), jobs, now: NOW });

@@ -2,7 +2,7 @@
 import { CRON_JOBS } from '../api/kinds.ts';
 import type { Batch, CronJob, Job } from '../api/types.ts';
 import { timestamp } from '../lib/clock.ts';
-import { nextTime, parseSchedule, type Schedule } from './cron-schedule.ts';
+import { isTimeZone, nextTime, parseSchedule, type Schedule } from './cron-schedule.ts';
 import { finishedCondition } from './job-plan.ts';
 import { timeOf } from './pod-state.ts';
 import { controllerReference } from './pod-template.ts';
@@ -41,6 +41,10 @@ export function planCronJob(input: CronInput): CronPlan {
   }
   if (spec.suspend === true || cronJob.metadata.deletionTimestamp !== undefined) return base;
   const zone = spec.timeZone ?? 'UTC';
+  if (!isTimeZone(zone)) {
+    const message = `invalid timeZone: "${zone}": unknown time zone ${zone}`;
+    return { ...base, warning: { reason: 'UnknownTimeZone', message } };
+  }
   const next = nextTime(schedule, now, zone);
   const plan = { ...base, ...(next !== undefined && { checkIn: next - now + 100 }) };
   const due = latestDue(input, schedule, zone);

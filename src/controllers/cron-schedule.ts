@@ -109,6 +109,16 @@ function matchesDay(schedule: Exclude<Schedule, { every: number }>, day: number,
   return schedule.anyDay ? byDay || byWeekday : byDay && byWeekday;
 }
 
+/** Whether `nextTime` knows the zone. */
+export function isTimeZone(name: string): boolean {
+  try {
+    wallClockOf(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 interface WallClock {
   readonly month: number;
   readonly day: number;
