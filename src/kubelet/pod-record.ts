@@ -1,4 +1,5 @@
 /** What the pod worker remembers about one pod between two looks at it. Lost with the process, except for what the runtime and the API keep. */
+import { deepEqual } from '../api/deep-equal.ts';
 import type { Core, Pod } from '../api/types.ts';
 import { Backoff } from '../lib/backoff.ts';
 import { ANNOTATIONS, LABELS } from './runtime-view.ts';
@@ -61,7 +62,10 @@ export function newRecord(pod: Pod, runtime: RuntimePod, firstLook: boolean): Po
   };
 }
 
-/** The API server's newest copy, with the status this kubelet has computed since; conditions of others are the API server's. */
+/**
+ * The API server's newest copy, with the status this kubelet has computed since; conditions of others are the API server's. New labels and
+ * annotations are wanted at once by the volumes that show them.
+ */
 export function takeIn(record: PodRecord, pod: Pod): void {
   const own = record.pod.status;
   const names = new Set(['PodScheduled', 'PodReadyToStartContainers', 'Initialized', 'ContainersReady', 'Ready']);
@@ -69,6 +73,9 @@ export function takeIn(record: PodRecord, pod: Pod): void {
     ...(own?.conditions ?? []).filter(({ type }) => names.has(type)),
     ...(pod.status?.conditions ?? []).filter(({ type }) => !names.has(type)),
   ];
+  const { labels, annotations } = record.pod.metadata;
+  const isShownAnew = !deepEqual([labels, annotations], [pod.metadata.labels, pod.metadata.annotations]);
+  if (isShownAnew && record.refreshAt !== Infinity) record.refreshAt = 0;
   record.pod = own?.startTime === undefined ? pod : { ...pod, status: { ...own, conditions } };
 }
 

@@ -205,6 +205,20 @@ test('an image that is not there: waiting with the reason, and started once it i
   await run.until('Ready', () => isReady(run.pod()));
 });
 
+test('volumes show new annotations of a running pod at once', async (t) => {
+  const run = await runWorker(t, [testPod('a')]);
+  const refreshed: (string | undefined)[] = [];
+  run.context.volumes.refresh = (pod) => {
+    refreshed.push(pod.metadata.annotations?.['note']);
+    return Promise.resolve();
+  };
+  await run.until('Ready', () => isReady(run.pod()));
+  assert.deepEqual(refreshed, []);
+  await run.client.patch(PODS, 'a', 'default', 'merge', { metadata: { annotations: { note: 'new' } } });
+  await run.until('refreshed', () => refreshed.length > 0);
+  assert.deepEqual(refreshed, ['new']);
+});
+
 test('readiness gates: Ready waits for the condition of somebody else and keeps it', async (t) => {
   const run = await runWorker(t, [testPod('a', { readinessGates: [{ conditionType: 'example.com/lb' }] })]);
   await run.until('containers ready', () => condition(run.pod(), 'ContainersReady')?.status === 'True');

@@ -172,9 +172,11 @@ export class PodWorker implements PodLookup {
     for (const action of next.actions) this.#begin(record, action);
     this.#beginRefresh(record, now);
     if (next.ended && (record.gone || record.pod.metadata.deletionTimestamp !== undefined)) this.#finish(record);
+    // A pod that ends is not refreshed any more, and one that is being refreshed is looked at when that is done.
+    const refreshAt = record.ending || record.busy.has('refresh') ? Infinity : record.refreshAt;
     const wakeAt = Math.min(
       next.wakeAt ?? Infinity,
-      record.refreshAt,
+      refreshAt,
       record.retryAt.get(FINISH) ?? Infinity,
       isTerminal(record.pod) ? Infinity : (deadlineOf(record.pod) ?? Infinity),
     );
