@@ -3,12 +3,11 @@ import { request as httpsRequest } from 'node:https';
 import type { IncomingMessage } from 'node:http';
 import { ApiError } from '../../api/api-error.ts';
 import type { Pod } from '../../api/types.ts';
-import type { ApiResponse, BodyStream } from '../request.ts';
+import type { ApiResponse } from '../request.ts';
 import { unreachable, type Kubelets } from './kubelets.ts';
+import { passOn } from './pass-on.ts';
 import { logTarget } from './targets.ts';
 
-/** Bytes the reader may be behind before the kubelet is asked to wait. */
-const HIGH_WATER = 256 * 1024;
 /** Of a kubelet's refusal. */
 const MAX_MESSAGE = 64 * 1024;
 
@@ -20,7 +19,7 @@ export async function logResponse(kubelets: Kubelets, pod: Pod, query: URLSearch
   return {
     status: 200,
     headers: { 'content-type': 'text/plain', 'x-content-type-options': 'nosniff' },
-    body: relay(incoming),
+    body: passOn(incoming),
   };
 }
 
@@ -35,26 +34,6 @@ function get(kubelets: Kubelets, pod: Pod, path: string): Promise<IncomingMessag
     });
     request.end();
   });
-}
-
-function relay(incoming: IncomingMessage): BodyStream {
-  return {
-    start(sink) {
-      incoming.on('data', (chunk: Buffer) => {
-        sink.write(chunk);
-        if (sink.pending() < HIGH_WATER) return;
-        incoming.pause();
-        sink.drained(() => incoming.resume());
-      });
-      incoming.on('end', () => {
-        sink.end();
-      });
-      incoming.on('error', () => {
-        sink.end();
-      });
-      return () => incoming.destroy();
-    },
-  };
 }
 
 /** What a kubelet says no with is text; the client gets it as a Status. */

@@ -8,8 +8,9 @@ import { joinHostPort } from '../../lib/ip.ts';
 import type { Core } from '../core.ts';
 import { keyOf } from '../keys.ts';
 import { readObject } from '../read.ts';
-import type { ApiRequest, ApiResponse, BodyStream } from '../request.ts';
+import type { ApiRequest, ApiResponse } from '../request.ts';
 import type { Call } from '../resources.ts';
+import { passOn } from './pass-on.ts';
 
 interface Backend {
   readonly secure: boolean;
@@ -123,7 +124,7 @@ function forward({ secure, host, port }: Backend, request: ApiRequest, rest: str
   return new Promise((resolve, reject) => {
     const answered = (incoming: IncomingMessage): void => {
       outgoing.setTimeout(0);
-      resolve({ status: incoming.statusCode ?? 502, headers: responseHeaders(incoming), body: relay(incoming) });
+      resolve({ status: incoming.statusCode ?? 502, headers: responseHeaders(incoming), body: passOn(incoming) });
     };
     // Pods show certificates nobody here can know.
     const outgoing = secure
@@ -142,23 +143,4 @@ function responseHeaders({ headers }: IncomingMessage): Record<string, string | 
     ([name, value]) => value !== undefined && !['connection', 'transfer-encoding', 'keep-alive'].includes(name),
   );
   return Object.fromEntries(passed) as Record<string, string | string[]>;
-}
-
-function relay(incoming: IncomingMessage): BodyStream {
-  return {
-    start(sink) {
-      incoming.on('data', (chunk: Buffer) => {
-        sink.write(chunk);
-        incoming.pause();
-        sink.drained(() => incoming.resume());
-      });
-      incoming.on('end', () => {
-        sink.end();
-      });
-      incoming.on('error', () => {
-        sink.end();
-      });
-      return () => incoming.destroy();
-    },
-  };
 }
