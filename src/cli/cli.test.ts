@@ -115,3 +115,20 @@ test('the bash script is valid', () => {
   const script = fairway('completion', 'bash').stdout;
   execFileSync('bash', ['-n'], { input: script });
 });
+
+test('without a server the status claims nothing about what the cluster holds', () => {
+  const node = { name: 'node01', ready: false, address: '172.30.0.11', podCidr: '' };
+  const text = renderStatus({
+    name: 'default',
+    state: 'degraded',
+    apiServer: 'https://172.30.0.1:6443',
+    server: 'stopped',
+    proxyMode: 'iptables',
+    kubeconfig: '/k',
+    pods: 0,
+    services: 0,
+    nodes: [{ ...node, agent: 'running', containerd: 'running' }],
+  });
+  assert.match(text, /^Objects +unknown$/m);
+  assert.match(text, /^node01 +Unknown +172\.30\.0\.11 +unknown +running +running$/m);
+});

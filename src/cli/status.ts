@@ -31,18 +31,19 @@ async function run({ output, ...flags }: Flags): Promise<void> {
 
 /** The text for people. Pure. */
 export function renderStatus(status: ClusterStatus): string {
+  const isTold = status.server === 'running'; // else nobody can say what the cluster holds
   const head = [
     ['Cluster', `${status.name} (${status.state})`],
     ['API server', `${status.apiServer} (${status.server})`],
     ['Proxy mode', status.proxyMode],
-    ['Objects', `${String(status.pods)} Pods, ${String(status.services)} Services`],
+    ['Objects', isTold ? `${String(status.pods)} Pods, ${String(status.services)} Services` : 'unknown'],
     ['Kubeconfig', status.kubeconfig],
   ];
   const nodes = status.nodes.map((node) => [
     node.name,
-    node.ready ? 'Ready' : 'NotReady',
+    isTold ? (node.ready ? 'Ready' : 'NotReady') : 'Unknown',
     node.address,
-    node.podCidr || '<none>',
+    node.podCidr || (isTold ? '<none>' : 'unknown'),
     node.agent,
     node.containerd,
   ]);
