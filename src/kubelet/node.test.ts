@@ -80,6 +80,22 @@ test('a kubelet that comes back does not make its ready node unready, unless it 
   await run.until(() => run.ready()?.status === 'False');
 });
 
+test('a Node that was given up while its kubelet could not be heard is Ready again at the next look', async (t) => {
+  const run = surroundings();
+  run.setProblem();
+  const keeper = run.keeper();
+  await keeper.register();
+  keeper.start();
+  t.after(() => {
+    keeper.stop();
+  });
+  await run.until(() => run.ready()?.status === 'True');
+  const conditions = [{ type: 'Ready', status: 'Unknown', reason: 'NodeStatusUnknown' }];
+  await run.client.patch(NODES, 'node01', undefined, 'merge', { status: { conditions } }, { subresource: 'status' });
+  run.clock.advance(10_000);
+  await run.until(() => run.ready()?.status === 'True');
+});
+
 test('a Node that somebody deleted comes back', async (t) => {
   const run = surroundings();
   const keeper = run.keeper();

@@ -96,6 +96,8 @@ export class NodeKeeper {
     const readiness = await this.#readiness();
     const now = clock.now();
     if (!readiness.ready && this.#isComingBack(now)) return EAGER_PERIOD;
+    // Others write it too: whoever did not hear from us for a while has given the node up, and only we can take that back.
+    if (this.#ready) await this.register();
     const status = nodeStatus(facts, readiness, this.#node, now);
     if (!sameStatus(this.#node?.status, status) || now - this.#sentAt >= STATUS_PERIOD)
       await this.#send(client, status, now);
