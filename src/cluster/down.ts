@@ -2,11 +2,11 @@
 import { existsSync, rmSync } from 'node:fs';
 import { removeCgroup } from '../host/cgroups.ts';
 import { removeCniResults } from '../host/cni.ts';
-import { Links, linkExists, namespacesStartingWith } from '../host/links.ts';
+import { namespacesStartingWith } from '../host/links.ts';
 import { mountsBelow, unmountBelow } from '../host/mounts.ts';
 import { stopProcess } from '../host/process.ts';
 import { killShims } from '../host/shims.ts';
-import { closeEgress, disconnectNode, removeNamespaces } from './network.ts';
+import { closeEgress, disconnectNode, removeHostLink, removeNamespaces } from './network.ts';
 import { layoutOf, type Layout, type NodeLayout } from './layout.ts';
 import { partProcesses, runsFromElsewhere } from './part-processes.ts';
 import { stopPart } from './processes.ts';
@@ -42,8 +42,7 @@ export async function teardown(layout: Layout, state: ClusterState | undefined):
   await removeCgroup(layout.cgroup);
   if (state?.forwardingBefore !== undefined) await closeEgress(layout, state.forwardingBefore);
   // The host's end of the veth would go with the LAN namespace, but some time after the command; a later `up` wants the name at once.
-  if (state && linkExists(layout.lan.hostLink))
-    await new Links().batch(undefined, [`link delete ${layout.lan.hostLink}`]);
+  if (state) await removeHostLink(layout);
   await removeNamespaces(namespaces);
   await unmountBelow(layout.dir);
 }

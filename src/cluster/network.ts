@@ -5,6 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { exec, type Exec } from '../host/exec.ts';
 import { Links, linkExists, namespaceExists } from '../host/links.ts';
+import { linkMac } from './lan-index.ts';
 import type { ClusterConfig } from './config.ts';
 import type { Layout, NodeLayout } from './layout.ts';
 
@@ -19,7 +20,7 @@ export function planLan({ lan }: Layout): { inLan: string[]; onHost: string[] } 
       `link add ${BRIDGE} type bridge`,
       `address add ${lan.lanIp}/24 dev ${BRIDGE}`,
       `link set ${BRIDGE} up`,
-      `link add ${UPLINK} type veth peer name ${lan.hostLink} netns ${String(process.pid)}`,
+      `link add ${UPLINK} type veth peer name ${lan.hostLink} address ${linkMac(lan.namespace)} netns ${String(process.pid)}`,
       `link set ${UPLINK} master ${BRIDGE} up`,
     ],
     onHost: [`address add ${lan.hostIp}/24 dev ${lan.hostLink}`, `link set ${lan.hostLink} up`],
@@ -47,12 +48,19 @@ export async function ensureLan(layout: Layout, links = new Links()): Promise<vo
   const cidr = `${lan.hostIp}/24`;
   if (namespaceExists(lan.namespace) && (await links.isConnected(undefined, lan.hostLink, cidr))) return;
   // Explicitly, because what goes with a namespace goes some time after the command.
-  if (linkExists(lan.hostLink)) await links.batch(undefined, [`link delete ${lan.hostLink}`]);
+  await removeHostLink(layout, links);
   if (namespaceExists(lan.namespace)) await links.deleteNamespace(lan.namespace);
   await links.addNamespace(lan.namespace);
   const plan = planLan(layout);
   await links.batch(lan.namespace, plan.inLan);
   await links.batch(undefined, plan.onHost);
+}
+
+/** Removes the host's end of the LAN, unless the link of that name is another cluster's. */
+export async function removeHostLink({ lan }: Layout, links = new Links()): Promise<void> {
+  if (!linkExists(lan.hostLink)) return;
+  const link = (await links.list()).find(({ name }) => name === lan.hostLink);
+  if (link?.mac === linkMac(lan.namespace)) await links.batch(undefined, [`link delete ${lan.hostLink}`]);
 }
 
 /** Whether the node's link into the LAN is there and works. */

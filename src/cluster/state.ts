@@ -63,25 +63,51 @@ export function listClusters(dataDir: string): string[] {
 /** Runs `work` while no other command changes the same cluster. Throws when another one does. */
 export async function withLock<T>(layout: Layout, work: () => Promise<T>): Promise<T> {
   mkdirSync(layout.dir, { recursive: true, mode: 0o755 });
-  const own = `${layout.lockFile}.${String(process.pid)}`;
-  writeFileSync(own, JSON.stringify(identify(process.pid)));
-  try {
-    for (let attempt = 0; !takeLock(own, layout.lockFile); attempt++) {
-      const holder = lockHolder(layout.lockFile);
-      if ((holder && isAlive(holder)) || attempt > 3)
-        throw new Error(
-          `another fairway command (pid ${String(holder?.pid)}) is changing cluster ${layout.name}; wait for it`,
-        );
-      // Its holder is dead. Renamed rather than removed: of several who see this only one succeeds.
-      removeDeadLock(layout.lockFile, `${own}.dead`);
-    }
-  } finally {
-    rmSync(own, { force: true });
-  }
+  const holder = tryLock(layout.lockFile);
+  if (holder !== undefined)
+    throw new Error(
+      `another fairway command (pid ${String(holder.pid)}) is changing cluster ${layout.name}; wait for it`,
+    );
   try {
     return await work();
   } finally {
     rmSync(layout.lockFile, { force: true });
+  }
+}
+
+const HOST_LOCK = '/run/fairway.lock';
+const HOST_LOCK_MS = 20_000;
+
+/** Waits until no other command looks for a free network on this host; call what it resolves to when done. */
+export async function lockHost(): Promise<() => void> {
+  const end = Date.now() + HOST_LOCK_MS;
+  for (let holder = tryLock(HOST_LOCK); holder !== undefined; holder = tryLock(HOST_LOCK)) {
+    if (Date.now() > end) throw new Error(`another fairway command (pid ${String(holder.pid)}) holds ${HOST_LOCK}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  let held = true;
+  return () => {
+    if (held) rmSync(HOST_LOCK, { force: true });
+    held = false; // a second call must not take it from the next one
+  };
+}
+
+/** Takes the lock, or returns who has it. A holder that is dead has nothing. */
+function tryLock(lockFile: string): ProcessId | undefined {
+  const own = `${lockFile}.${String(process.pid)}`;
+  const self = identify(process.pid);
+  writeFileSync(own, JSON.stringify(self));
+  try {
+    for (let attempt = 0; !takeLock(own, lockFile); attempt++) {
+      const holder = lockHolder(lockFile);
+      if (holder && isAlive(holder)) return holder;
+      if (attempt > 3) return holder ?? self;
+      // Renamed rather than removed: of several who see this only one succeeds.
+      removeDeadLock(lockFile, `${own}.dead`);
+    }
+    return undefined;
+  } finally {
+    rmSync(own, { force: true });
   }
 }
 

@@ -9,13 +9,14 @@ import { isNotFound } from '../api/api-error.ts';
 import { createHttpClient } from '../client/http-client.ts';
 import { renderKubeconfig } from '../client/kubeconfig.ts';
 import { renderContainerdConfig } from '../host/containerd.ts';
-import { Links, linkExists, namespaceExists, namespacesStartingWith } from '../host/links.ts';
+import { Links, namespaceExists, namespacesStartingWith } from '../host/links.ts';
 import { isAlive, stopProcess } from '../host/process.ts';
 import { buildStarters, SANDBOX_IMAGE } from './images/index.ts';
 import type { CertificateRequest } from './certificate-request.ts';
 import { ensureCertificates, pkiPaths } from './certificates.ts';
 import { DEFAULT_CONFIG, incompatibilities, validateConfig, type ClusterConfig } from './config.ts';
 import { isOtherCluster, removeNode, teardown } from './down.ts';
+import { chooseIndex } from './lan-index.ts';
 import { API_PORT, CNI_BIN_DIR, layoutOf, type Layout, type NodeLayout } from './layout.ts';
 import { closeEgress, ensureLan, ensureNode, forwarding, isOnLan, openEgress } from './network.ts';
 import { runsFromElsewhere, strays } from './part-processes.ts';
@@ -23,7 +24,7 @@ import { probeKernel } from './kernel-probe.ts';
 import { ensureNodeTools, nodePath } from './node-tools.ts';
 import { checkDataDir, checkMachine, checkPortFree, prepareDataDir, thisMachine } from './preflight.ts';
 import { agentPart, containerdPart, ensurePart, firstAddress, serverPart, stopPart, type Part } from './processes.ts';
-import { readState, withLock, writeState, type ClusterState } from './state.ts';
+import { lockHost, readState, withLock, writeState, type ClusterState } from './state.ts';
 import { adminConnection, waitReady } from './wait-ready.ts';
 
 export interface UpOptions {
@@ -65,18 +66,22 @@ export async function up(options: UpOptions): Promise<Layout> {
   refuse(prepareDataDir(known, old === undefined));
   return withLock(known, async () => {
     const { recorded, config } = decide(options); // what another command did while we got the lock counts
-    const layout = layoutOf(name, dataDir, recorded?.index ?? (await freeIndex()));
     const fresh = !Object.values(recorded?.processes ?? {}).some(isAlive);
-    const session = new Session(layout, { version: 1, index: layout.index, processes: {}, ...recorded, config });
+    // Until the LAN is there nobody else could see that its range is taken.
+    const release = await lockHost();
     try {
-      await converge(session, options);
-    } catch (error) {
-      if (fresh) await takeBack(session, recorded === undefined);
-      throw options.signal?.aborted
-        ? new Error(`interrupted; ${fresh ? 'what was started is taken back' : 'the cluster runs on'}`)
-        : error;
+      const index = recorded && !fresh ? recorded.index : await freeIndex(known, recorded?.index);
+      const layout = layoutOf(name, dataDir, index);
+      const session = new Session(layout, { version: 1, processes: {}, ...recorded, index, config });
+      await converge(session, options, release).catch(async (error: unknown) => {
+        if (fresh) await takeBack(session, recorded === undefined);
+        if (!options.signal?.aborted) throw error;
+        throw new Error(`interrupted; ${fresh ? 'what was started is taken back' : 'the cluster runs on'}`);
+      });
+      return layout;
+    } finally {
+      release();
     }
-    return layout;
   });
 }
 
@@ -127,9 +132,14 @@ class Session {
   }
 }
 
-async function converge(session: Session, { progress, timeout, signal }: UpOptions): Promise<void> {
+async function converge(session: Session, options: UpOptions, lanIsThere: () => void): Promise<void> {
+  const { progress, timeout, signal } = options;
   const { layout, state } = session;
   session.save({});
+  // A second one beside them would fight them for ports and containers.
+  await Promise.all(strays(layout, state).map((id) => stopProcess(id)));
+  await ensureLan(layout);
+  lanIsThere();
   // Made while everything else starts.
   const starters = buildMissingStarters(layout, progress);
   const nodes = Array.from({ length: state.config.nodes }, (_, i) => layout.node(i + 1));
@@ -335,15 +345,9 @@ function leftovers(layout: Layout): string[] {
   ];
 }
 
-/** The smallest number whose link and LAN range nobody on this host uses. */
-async function freeIndex(): Promise<number> {
-  const addresses = [...(await new Links().addresses()).values()].flat();
-  for (let index = 0; index < 256; index++) {
-    if (
-      !linkExists(`fairway${String(index)}`) &&
-      !addresses.some((address) => address.startsWith(`172.30.${String(index)}.`))
-    )
-      return index;
-  }
-  throw new Error('all of 172.30.0.0/16 is in use on this host: no room for another LAN');
+/** The number this cluster had, unless another one uses it by now; else a free one. */
+async function freeIndex({ lan }: Layout, recorded: number | undefined): Promise<number> {
+  const index = chooseIndex(lan.namespace, await new Links().list(), recorded);
+  if (index === undefined) throw new Error('all of 172.30.0.0/16 is in use on this host: no room for another LAN');
+  return index;
 }

@@ -59,20 +59,23 @@ export class Links {
     return (JSON.parse(stdout.trim() || '[]') as { dst: string }[]).map(({ dst }) => dst);
   }
 
-  /** Addresses of the own namespace as `ip -j` tells them: name -> CIDR texts. */
-  async addresses(): Promise<Map<string, string[]>> {
-    const { stdout } = await this.#run('ip', ['-j', '-4', 'addr', 'show']);
+  /** Links of the own namespace with their hardware and IPv4 addresses. */
+  async list(): Promise<{ name: string; mac: string; addresses: string[] }[]> {
+    const { stdout } = await this.#run('ip', ['-j', 'addr', 'show']);
     const links = JSON.parse(stdout) as ShownLink[];
-    return new Map(links.map((link) => [link.ifname, addressesOf(link)]));
+    return links.map((link) => ({ name: link.ifname, mac: link.address ?? '', addresses: addressesOf(link) }));
   }
 }
 
 interface ShownLink {
   readonly ifname: string;
   readonly flags: readonly string[];
-  readonly addr_info?: readonly { readonly local: string; readonly prefixlen: number }[];
+  readonly address?: string;
+  readonly addr_info?: readonly { readonly family: string; readonly local: string; readonly prefixlen: number }[];
 }
 
 function addressesOf(link: ShownLink | undefined): string[] {
-  return (link?.addr_info ?? []).map(({ local, prefixlen }) => `${local}/${String(prefixlen)}`);
+  return (link?.addr_info ?? [])
+    .filter(({ family }) => family === 'inet')
+    .map(({ local, prefixlen }) => `${local}/${String(prefixlen)}`);
 }

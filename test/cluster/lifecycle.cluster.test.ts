@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { Cluster, eventually, must, run } from '../support/cluster.ts';
+import { Cluster, eventually, FAIRWAY, must, run } from '../support/cluster.ts';
 
 describe('one cluster through its life', () => {
   const cluster = new Cluster('life');
@@ -99,6 +99,32 @@ test('clusters of two names run side by side, and one going down leaves the othe
   assert.match(two.get('get', 'nodes'), /node01\s+Ready/);
   two.stop();
   rmSync(one.dataDir, { recursive: true, force: true });
+});
+
+test('clusters started at the same moment, and one whose network was taken while it was down, do not meet', async () => {
+  const one = new Cluster('first');
+  const two = new Cluster('other');
+  const start = (cluster: Cluster) =>
+    new Promise<number | null>((resolve) => {
+      spawn(FAIRWAY, ['up', ...cluster.flags, '--nodes', '1'], { stdio: 'ignore' }).once('close', resolve);
+    });
+  assert.deepEqual(await Promise.all([start(one), start(two)]), [0, 0]);
+  const address = (cluster: Cluster) => cluster.jsonpath('{.items[0].status.addresses[0].address}', 'nodes');
+  assert.deepEqual([address(one), address(two)].sort(), ['172.30.0.11', '172.30.1.11']);
+  const [low, high] = address(one) === '172.30.0.11' ? [one, two] : [two, one];
+  must(low.fairway('down'));
+  must(high.fairway('down', '--purge'));
+  must(high.up('--nodes', '1'));
+  assert.equal(address(high), '172.30.0.11');
+  must(low.up());
+  await eventually(() => {
+    assert.equal(address(low), '172.30.1.11');
+  });
+  assert.equal(low.onNode('node01', 'ip', 'route', 'get', '172.30.1.1').code, 0);
+  must(low.fairway('down', '--purge'));
+  assert.equal(high.fairway('status').code, 0);
+  high.stop();
+  rmSync(low.dataDir, { recursive: true, force: true });
 });
 
 describe('what up refuses', () => {
