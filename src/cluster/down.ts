@@ -6,7 +6,7 @@ import { namespacesStartingWith } from '../host/links.ts';
 import { mountsBelow, unmountBelow } from '../host/mounts.ts';
 import { stopProcess } from '../host/process.ts';
 import { killShims } from '../host/shims.ts';
-import { closeEgress, disconnectNode, removeHostLink, removeNamespaces } from './network.ts';
+import { closeEgress, disconnectNode, forwarding, removeHostLink, removeNamespaces } from './network.ts';
 import { layoutOf, type Layout, type NodeLayout } from './layout.ts';
 import { partProcesses, runsFromElsewhere } from './part-processes.ts';
 import { stopPart } from './processes.ts';
@@ -41,8 +41,10 @@ export async function teardown(layout: Layout, state: ClusterState | undefined):
   await Promise.all(Object.values(state?.processes ?? {}).map((record) => stopPart(record)));
   await removeCgroup(layout.cgroup);
   if (state?.forwardingBefore !== undefined) await closeEgress(layout, state.forwardingBefore);
+  // Nothing tells whether there was egress, nor what forwarding was: at least the rule goes, where there is a tool for it.
+  if (!state) await closeEgress(layout, forwarding()).catch(() => undefined);
   // The host's end of the veth would go with the LAN namespace, but some time after the command; a later `up` wants the name at once.
-  if (state) await removeHostLink(layout);
+  await removeHostLink(layout);
   await removeNamespaces(namespaces);
   await unmountBelow(layout.dir);
 }

@@ -56,11 +56,18 @@ export async function ensureLan(layout: Layout, links = new Links()): Promise<vo
   await links.batch(undefined, plan.onHost);
 }
 
-/** Removes the host's end of the LAN, unless the link of that name is another cluster's. */
+/** Removes the host's end of the LAN, known by its hardware address: the name may be another cluster's by now. */
 export async function removeHostLink({ lan }: Layout, links = new Links()): Promise<void> {
-  if (!linkExists(lan.hostLink)) return;
-  const link = (await links.list()).find(({ name }) => name === lan.hostLink);
-  if (link?.mac === linkMac(lan.namespace)) await links.batch(undefined, [`link delete ${lan.hostLink}`]);
+  const link = (await links.list()).find(({ mac }) => mac === linkMac(lan.namespace));
+  // Its other end may go first, and take it along.
+  if (link) await links.batch(undefined, [`link delete ${link.name}`]).catch(ignoreUnless(() => linkExists(link.name)));
+}
+
+/** Swallows a failure to do what is done by now. */
+function ignoreUnless(isStillWrong: () => boolean): (error: unknown) => void {
+  return (error) => {
+    if (isStillWrong()) throw error;
+  };
 }
 
 /** Whether the node's link into the LAN is there and works. */

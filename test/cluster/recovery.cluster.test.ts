@@ -105,6 +105,16 @@ describe('a cluster that was broken', () => {
   });
 });
 
+test('a cluster whose data was deleted while it ran is taken down all the same', () => {
+  const cluster = new Cluster('lost');
+  must(cluster.up('--nodes', '1', '--egress'));
+  rmSync(join(cluster.dir, 'state.json'));
+  must(cluster.fairway('down', '--purge'));
+  assert.deepEqual(cluster.remains(), []);
+  writeFileSync(FORWARDING, '0');
+  rmSync(cluster.dataDir, { recursive: true });
+});
+
 test('Ctrl-C takes back what a first up started', async () => {
   const cluster = new Cluster('stop');
   const child = spawn(FAIRWAY, ['up', ...cluster.flags], { stdio: ['ignore', 'ignore', 'pipe'] });
