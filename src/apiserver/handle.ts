@@ -1,6 +1,7 @@
 /** The whole API server as one function from a request to an answer. It never throws: what goes wrong is an answer too. */
 import { ApiError, internalError } from '../api/api-error.ts';
 import { forbidden } from './authorize.ts';
+import { noCustomResources } from './custom-resources.ts';
 import { decodeChecked, fieldValidationOf, MAX_BODY, parseBody } from './body.ts';
 import { discoveryResponse, rootPaths, servesSubresource } from './discovery.ts';
 import { healthResponse } from './health.ts';
@@ -81,6 +82,8 @@ async function answerFor(
   media: ReturnType<typeof chooseMediaType>,
 ): Promise<Answer | undefined> {
   const { kind, subresource } = info;
+  const none = noCustomResources(info);
+  if (none) return { type: 'value', status: 200, value: none };
   if (!kind) return await answerReview(server, request, info, context.warnings);
   const misplaced = info.namespace !== undefined && !kind.namespaced;
   if (misplaced || (subresource !== undefined && !servesSubresource(kind, subresource))) return undefined;

@@ -228,6 +228,9 @@ for (const file of everyKubectl()) {
       const bad = join(home, 'bad.yaml');
       writeFileSync(bad, 'apiVersion: v1\nkind: Service\nmetadata: {name: bad}\nspec: {foo: 1, ports: [{port: 80}]}\n');
       assert.match(await refused('apply', '-f', bad), /unknown field "(spec\.)?foo"/);
+      const stranger = join(home, 'stranger.yaml');
+      writeFileSync(stranger, 'apiVersion: v1\nkind: Stranger\nmetadata: {name: a}\n');
+      assert.match(await refused('create', '-f', stranger), /no matches for kind "Stranger" in version "v1"/);
       assert.match(await refused('get', 'svc', 'bad'), /services "bad" not found/);
       await ok('apply', '--validate=false', '-f', bad);
       const outside = '[{"op":"replace","path":"/spec/ports/0/nodePort","value":80}]';
