@@ -7,6 +7,7 @@ import { strategyFor } from '../api/strategies.ts';
 import type { KubeObject } from '../api/types.ts';
 import { timestamp } from '../lib/clock.ts';
 import { ConditionFailed } from '../store/store.ts';
+import { admitTolerations } from './admission/default-tolerations.ts';
 import { admitNamespace } from './admission/namespace-lifecycle.ts';
 import { admitPod } from './admission/service-account.ts';
 import { MAX_TRIES, type Core, type WriteContext } from './core.ts';
@@ -31,6 +32,7 @@ export async function createObject(
   if (namePrefix) object.metadata.name = generateName(namePrefix, (below) => core.random(below));
   const checks = await admitNamespace(core, kind, object);
   admitPod(core, kind, object);
+  admitTolerations(kind, object);
   strategy.applyDefaults(object);
   strategy.prepareForCreate(object);
   const errors = strategy.validate(object);
