@@ -47,7 +47,7 @@ async function run({ name, dataDir, timeout, quiet, ...config }: Flags): Promise
   const progress = (text: string) => {
     if (!quiet) console.error(`  ${seconds().padStart(6)}  ${text}`);
   };
-  const { up, UpRefused } = await import('../cluster/up.ts');
+  const [{ up }, { UpRefused }] = await Promise.all([import('../cluster/up.ts'), import('../cluster/up-refused.ts')]);
   const interrupted = new AbortController();
   // Once: a second Ctrl-C ends us at once.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
