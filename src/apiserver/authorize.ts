@@ -45,13 +45,16 @@ allow([LEASES], [...read, ...write]);
 allow([SERVICE_ACCOUNTS], ['create'], 'token');
 
 const NODE_PREFIX = 'system:node:';
+const NODE_LEASES = 'kube-node-lease';
 
-function nodeMay(user: User, { resource, group, verb, name, subresource }: ResourceInfo): boolean {
+function nodeMay(user: User, { resource, group, verb, namespace, name, subresource }: ResourceInfo): boolean {
   const full = `${resource}${group && `.${group}`}${subresource ? `/${subresource}` : ''}`;
   if (!nodeRules.get(full)?.includes(verb)) return false;
-  // A node writes no other node.
+  // A node writes no other node, nor its heartbeat, nor the lease by which others elect a leader.
   const own = user.name.startsWith(NODE_PREFIX) ? user.name.slice(NODE_PREFIX.length) : undefined;
-  if (resource !== 'nodes' || read.includes(verb) || verb === 'create') return true;
+  if ((resource !== 'nodes' && resource !== 'leases') || read.includes(verb)) return true;
+  if (resource === 'leases' && namespace !== NODE_LEASES) return false;
+  if (verb === 'create') return true; // the name is in the body, and what is there is not overwritten
   return own !== undefined && name === own;
 }
 
