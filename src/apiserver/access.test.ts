@@ -45,7 +45,7 @@ const rows: [who: User, method: string, path: string, allowed: boolean][] = [
   [node, 'POST', '/apis/coordination.k8s.io/v1/namespaces/kube-system/leases', false],
   [node, 'PUT', '/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/node01', false],
   [node, 'PATCH', '/api/v1/namespaces/default/pods/x/status', true],
-  [node, 'POST', '/api/v1/namespaces/default/serviceaccounts/default/token', true],
+  [node, 'POST', '/api/v1/namespaces/default/serviceaccounts/default/token', false],
   [admin, 'GET', '/metrics', true],
   [admin, 'DELETE', '/api/v1/namespaces/default/secrets/x', true],
 ];
@@ -55,6 +55,42 @@ for (const [user, method, path, allowed] of rows) {
     assert.equal(status !== 403, allowed, String(status));
   });
 }
+
+test('a node writes, deletes and gets tokens for the Pods bound to it, and no others', async () => {
+  const pods = '/api/v1/namespaces/default/pods';
+  for (const [name, nodeName] of [
+    ['mine', 'node01'],
+    ['theirs', 'node02'],
+    ['nobodys', undefined],
+  ]) {
+    const body = { metadata: { name }, spec: { nodeName, containers: [{ name: 'c', image: 'i' }] } };
+    assert.equal((await api.request('POST', pods, { user: admin, body })).status, 201);
+  }
+  const status = async (name: string) => {
+    const headers = { 'content-type': 'application/merge-patch+json' };
+    return (
+      await api.request('PATCH', `${pods}/${name}/status`, {
+        user: node,
+        headers,
+        body: { status: { message: 'seen' } },
+      })
+    ).status;
+  };
+  const token = async (spec: object) => {
+    const path = '/api/v1/namespaces/default/serviceaccounts/default/token';
+    return (await api.request('POST', path, { user: node, body: { spec } })).status;
+  };
+  const bound = (name: string) => ({ boundObjectRef: { kind: 'Pod', apiVersion: 'v1', name } });
+  assert.deepEqual(await Promise.all(['mine', 'theirs', 'nobodys', 'none'].map(status)), [200, 403, 403, 404]);
+  assert.deepEqual(
+    await Promise.all(['mine', 'theirs', 'nobodys', 'none'].map((name) => token(bound(name)))),
+    [201, 403, 403, 403],
+  );
+  assert.equal(await token({}), 403, 'one that is bound to nothing would outlive the Pod');
+  const gone = async (name: string) =>
+    (await api.request('DELETE', `${pods}/${name}?gracePeriodSeconds=0`, { user: node })).status;
+  assert.deepEqual([await gone('theirs'), await gone('mine')], [403, 200]);
+});
 
 test('a refusal says who may not do what where (8-094)', async () => {
   const { json } = await api.request('GET', '/api/v1/namespaces/ns/services/x', { user: account });

@@ -1,5 +1,6 @@
 /** The whole API server as one function from a request to an answer. It never throws: what goes wrong is an answer too. */
 import { ApiError, internalError } from '../api/api-error.ts';
+import { restrictPods } from './admission/node-restriction.ts';
 import { forbidden } from './authorize.ts';
 import { noCustomResources } from './custom-resources.ts';
 import { decodeChecked, fieldValidationOf, MAX_BODY, parseBody } from './body.ts';
@@ -84,6 +85,7 @@ async function answerFor(
   const { kind, subresource } = info;
   const none = noCustomResources(info);
   if (none) return { type: 'value', status: 200, value: none };
+  await restrictPods(server.core, request.user, info);
   if (!kind) return await answerReview(server, request, info, context.warnings);
   const misplaced = info.namespace !== undefined && !kind.namespaced;
   if (misplaced || (subresource !== undefined && !servesSubresource(kind, subresource))) return undefined;

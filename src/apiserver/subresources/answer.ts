@@ -1,4 +1,5 @@
 /** Subresources other than status: which verb they take and what they do. */
+import { restrictToken } from '../admission/node-restriction.ts';
 import { badRequest } from '../../api/api-error.ts';
 import { NAMESPACES, PODS, SERVICE_ACCOUNTS, type Kind, type Subresource } from '../../api/kinds.ts';
 import type { KubeObject, Namespace, Pod } from '../../api/types.ts';
@@ -45,6 +46,8 @@ export async function answerSubresource(call: Call, tokens: TokenIssuer): Promis
   }
   if (info.verb === 'create' && kind === SERVICE_ACCOUNTS && subresource === 'token') {
     const request = decodeBody<TokenRequest>(call, TOKEN_REQUEST);
+    const { boundObjectRef } = (request as Partial<TokenRequest>).spec ?? {};
+    await restrictToken(core, call.request.user, info, boundObjectRef);
     return { type: 'value', status: 201, value: await requestToken(core, tokens, info.namespace ?? '', name, request) };
   }
   if (info.verb === 'update' && kind === NAMESPACES && subresource === 'finalize') {
