@@ -1,5 +1,5 @@
 /** The pod worker's surroundings in memory, for its tests: every part answers at once and well unless told otherwise. */
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Core, Pod } from '../api/types.ts';
@@ -48,6 +48,12 @@ export interface FakeSurroundings {
   readonly hooks: string[];
 }
 
+/** Removed when the process ends: the worker writes hosts files and logs into them until then. */
+const directories: string[] = [];
+process.once('exit', () => {
+  for (const directory of directories) rmSync(directory, { recursive: true, force: true });
+});
+
 export function fakeSurroundings(
   clock: Clock,
   pods: readonly Pod[],
@@ -59,6 +65,7 @@ export function fakeSurroundings(
   const events: string[] = [];
   const hooks: string[] = [];
   const directory = mkdtempSync(join(tmpdir(), 'fairway-kubelet-'));
+  directories.push(directory);
   const context: PodContext = {
     ...{ client, cri, clock, probes, log: silentLog },
     event: (_pod, type, reason, message) => events.push(`${type} ${reason} ${message}`),

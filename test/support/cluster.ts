@@ -64,6 +64,13 @@ export async function eventually<T>(look: () => T | Promise<T>, timeout = 30_000
   }
 }
 
+/** Folders of clusters that were refused or taken down go with the process; one that may still run is left to be looked at. */
+const made: Cluster[] = [];
+process.once('exit', () => {
+  for (const { dir, dataDir } of made)
+    if (!existsSync(join(dir, 'state.json'))) rmSync(dataDir, { recursive: true, force: true });
+});
+
 export class Cluster {
   readonly name: string;
   readonly dataDir: string;
@@ -71,6 +78,7 @@ export class Cluster {
   constructor(name: string, dataDir = mkdtempSync(join(tmpdir(), 'fw-'))) {
     this.name = name;
     this.dataDir = dataDir;
+    made.push(this);
     this.#home = join(dataDir, 'home'); // kubectl keeps its discovery cache there
   }
   get dir(): string {
