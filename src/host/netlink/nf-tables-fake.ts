@@ -51,7 +51,6 @@ export class FakeNfTables implements NfTables {
       this.#tell({ kind: op === 'add' ? 'set-element-added' : 'set-element-deleted', family, table, set });
   }
 
-   
   async commit(family: NfFamily, table: string, changes: readonly SetChange[]): Promise<void> {
     const tried = ['nf_tables', 'commit', family, table];
     this.#open(tried);
@@ -62,7 +61,6 @@ export class FakeNfTables implements NfTables {
     this.commits.push({ family, table, changes });
   }
 
-   
   async dump(family: NfFamily, table: string, set: string): Promise<readonly SetElement[]> {
     const tried = ['nf_tables', 'dump', family, table, set];
     this.#open(tried);
