@@ -6,10 +6,9 @@
 import { requireOuterNamespace } from '../test/support/outer-namespace.ts';
 import type { KubeObject } from '../src/api/types.ts';
 import { FakeClient } from '../src/client/fake-client.ts';
-import { createConntrack } from '../src/host/conntrack.ts';
 import { createIptables, type Iptables, type IptablesVariant } from '../src/host/iptables.ts';
-import { sysctl } from '../src/host/sysctl.ts';
 import { silentLog } from '../src/lib/log.ts';
+import { iptablesBackendOf } from '../src/proxy/iptables/backend.ts';
 import { runProxy } from '../src/proxy/run.ts';
 import { report as reportFigure } from './report.ts';
 
@@ -80,7 +79,7 @@ const proxy = runProxy({
   healthzBindAddress: '',
   metricsBindAddress: '',
   log: silentLog,
-  host: { iptables: watched, conntrack: createConntrack(), sysctl },
+  host: { backend: () => Promise.resolve(iptablesBackendOf(watched)) },
 });
 await proxy.synced;
 report('first sync', [performance.now() - start]);

@@ -88,6 +88,8 @@ export interface InformerOptions<T extends KubeObject> {
   namespace?: string;
   labelSelector?: string;
   fieldSelector?: string;
+  /** What is kept of each object as it comes in; must keep name, namespace, uid and resourceVersion. Default: all of it. */
+  transform?: (object: T) => T;
   /** Name -> keys of an object under which `byIndex` finds it. */
   indexes?: Record<string, (object: T) => string[]>;
 }

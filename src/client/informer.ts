@@ -49,6 +49,7 @@ class Reflector<T extends KubeObject> implements Informer<T> {
   readonly #readDeadline: number;
   readonly #backoff: Backoff;
   readonly #cache: ObjectCache<T>;
+  readonly #transform: (object: T) => T;
   readonly #handlers = new Set<(change: Change<T>) => void>();
   readonly #stopped = new AbortController();
   #markSynced = () => {};
@@ -56,7 +57,8 @@ class Reflector<T extends KubeObject> implements Informer<T> {
   #lastEventAt: number;
 
   constructor(client: Client, kind: Kind<T>, options: InformerOptions<T>, log: Log, timing: InformerTiming) {
-    const { indexes = {}, ...selection } = options;
+    const { indexes = {}, transform = (object: T) => object, ...selection } = options;
+    this.#transform = transform;
     this.#client = client;
     this.#kind = kind;
     this.#selection = selection;
@@ -130,7 +132,7 @@ class Reflector<T extends KubeObject> implements Informer<T> {
     for (;;) {
       const list = await this.#client.list(this.#kind, { ...this.#selection, limit: PAGE, ...page });
       if (this.#stopped.signal.aborted) throw new Error('stopped');
-      items.push(...list.items);
+      for (const item of list.items) items.push(this.#transform(item));
       if (!list.metadata.continue) {
         this.#lastEventAt = this.#clock.now();
         for (const change of this.#cache.replace(items)) this.#announce(change);
@@ -183,7 +185,8 @@ class Reflector<T extends KubeObject> implements Informer<T> {
         this.#lastEventAt = this.#clock.now();
         const { type, object } = result.value;
         if (type !== 'BOOKMARK') {
-          const change = type === 'DELETED' ? this.#cache.remove(object) : this.#cache.put(object);
+          const kept = this.#transform(object);
+          const change = type === 'DELETED' ? this.#cache.remove(kept) : this.#cache.put(kept);
           if (change) this.#announce(change);
         }
         yield object.metadata.resourceVersion ?? version;

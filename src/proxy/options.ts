@@ -1,25 +1,45 @@
 /** What a proxy is told, and the PlanOptions that follow from it. */
+import type { Node } from '../api/types.ts';
 import type { Client } from '../client/client.ts';
 import type { Conntrack } from '../host/conntrack.ts';
-import type { Iptables } from '../host/iptables.ts';
+import type { Exec } from '../host/exec.ts';
 import type { Sysctl } from '../host/sysctl.ts';
 import type { Clock } from '../lib/clock.ts';
 import { parseCidr } from '../lib/cidr.ts';
+import { familyOf, type Family } from '../lib/ip.ts';
 import type { Log } from '../lib/log.ts';
-import { defaultPlanOptions, type PlanOptions } from './plan/types.ts';
+import type { Backend, BackendContext, IpvsSettings, ProxyMode } from './backend.ts';
+import type { ConntrackSettings } from './kernel-settings.ts';
+import { MODES } from './modes.ts';
+import { defaultPlanOptions, type LocalDetector, type PlanOptions } from './plan/types.ts';
+
+/** How the proxy tells Pods from others (3-160, 3-161). */
+export type DetectLocal =
+  | { readonly mode: 'ClusterCIDR' | 'NodeCIDR' }
+  | { readonly mode: 'BridgeInterface'; readonly bridgeInterface: string }
+  | { readonly mode: 'InterfaceNamePrefix'; readonly interfaceNamePrefix: string };
 
 export interface ProxyOptions {
   readonly client: Client;
   readonly nodeName: string;
-  /** The node's addresses, the primary first. */
+  /** The node's addresses, the primary first, of one family or both (3-028). */
   readonly nodeIps: readonly string[];
-  readonly mode: 'iptables';
-  /** Source range of Pods: who is not in it is masqueraded on the way to a cluster IP. Absent: nobody is (3-162). */
+  readonly mode: ProxyMode;
+  /** Source range of Pods, one for each family, separated by a comma. Absent: no Pod is told by its address (3-162). */
   readonly clusterCidr?: string;
+  /** Default ClusterCIDR. */
+  readonly detectLocal?: DetectLocal;
   readonly masqueradeAll?: boolean;
+  /** 0-31, default 14 (3-044). */
+  readonly masqueradeBit?: number;
+  /** CIDRs, or `primary`; empty is all (3-163). */
   readonly nodePortAddresses?: readonly string[];
   /** Default true (3-166). */
   readonly localhostNodePorts?: boolean;
+  /** Where cluster IPs come from, where the API has no ServiceCIDR objects or before they were seen. */
+  readonly serviceClusterIpRange?: string;
+  /** LOW-HIGH. */
+  readonly serviceNodePortRange?: string;
   /** ms between the end of a sync and the next; default 0: the pace follows how long syncs take. */
   readonly minSyncPeriod?: number;
   /** ms between looks at the whole rule set, default 30 s. */
@@ -30,34 +50,101 @@ export interface ProxyOptions {
   readonly healthzBindAddress?: string;
   /** `ip:port`; '' for none. Default 127.0.0.1:10249. */
   readonly metricsBindAddress?: string;
+  readonly ipvs?: Partial<IpvsSettings>;
+  readonly conntrack?: Partial<ConntrackSettings>;
   readonly log: Log;
   readonly clock?: Clock;
   /** The machine, where it is not the one this process is on. */
-  readonly host?: ProxyHost;
+  readonly host?: Partial<ProxyHost>;
 }
 
+/** What of the machine a proxy touches. */
 export interface ProxyHost {
-  readonly iptables: Iptables;
-  readonly conntrack: Conntrack;
+  readonly exec: Exec;
   readonly sysctl: Sysctl;
+  readonly conntrack: (family: Family) => Promise<Conntrack>;
+  /** In place of the mode's own. */
+  readonly backend: (context: BackendContext) => Promise<Backend>;
 }
 
-/** Throws RangeError where `clusterCidr` is none. */
-export function planOptionsOf(
-  options: Pick<ProxyOptions, 'clusterCidr' | 'masqueradeAll' | 'nodePortAddresses' | 'localhostNodePorts'>,
-  dropInvalid: boolean,
-): PlanOptions {
-  const { clusterCidr, masqueradeAll = false, nodePortAddresses = [], localhostNodePorts = true } = options;
-  const cidr = clusterCidr?.split(',').find((one) => parseCidr(one.trim())?.family === 'IPv4');
-  if (clusterCidr !== undefined && clusterCidr !== '' && cidr === undefined) {
-    throw new RangeError(`clusterCidr: "${clusterCidr}" holds no IPv4 range such as 10.244.0.0/16`);
-  }
+/** Those of the node's addresses and of the Pods' ranges; IPv4 where neither says (3-028, 3-029). */
+export function familiesOf({ nodeIps, clusterCidr }: Pick<ProxyOptions, 'nodeIps' | 'clusterCidr'>): readonly Family[] {
+  const found = [...nodeIps.map(familyOf), ...rangesIn(clusterCidr).map((range) => parseCidr(range)?.family)];
+  const families = [...new Set(found.filter((one) => one !== undefined))];
+  return families.length > 0 ? families : ['IPv4'];
+}
+
+const rangesIn = (text: string | undefined): string[] =>
+  (text ?? '')
+    .split(',')
+    .map((one) => one.trim())
+    .filter((one) => one !== '');
+
+/** What planning one family needs to know beyond `ProxyOptions`. */
+export interface PlanCircumstances {
+  readonly family: Family;
+  readonly dropInvalid: boolean;
+  /** As last seen: `podCIDRs` tell Pods in mode NodeCIDR. */
+  readonly node?: Node | undefined;
+  /** Of ServiceCIDR objects. */
+  readonly serviceCIDRs?: readonly string[];
+}
+
+type Told = Pick<
+  ProxyOptions,
+  | 'mode'
+  | 'clusterCidr'
+  | 'detectLocal'
+  | 'masqueradeAll'
+  | 'masqueradeBit'
+  | 'nodePortAddresses'
+  | 'localhostNodePorts'
+  | 'serviceClusterIpRange'
+  | 'serviceNodePortRange'
+>;
+
+/** Throws RangeError where an option makes no sense. */
+export function planOptionsOf(options: Told, circumstances: PlanCircumstances): PlanOptions {
+  const { family, dropInvalid, serviceCIDRs = [] } = circumstances;
+  const mode = MODES[options.mode];
+  if (!mode) throw new RangeError(`mode: there is no proxy mode "${options.mode}"`);
+  const traits = mode.traits(family);
+  const ranges = [...serviceCIDRs, ...rangesIn(options.serviceClusterIpRange)];
   return {
     ...defaultPlanOptions,
-    detectLocal: cidr === undefined ? { by: 'nothing' } : { by: 'clusterCIDR', cidr: cidr.trim() },
-    masqueradeAll,
-    nodePortAddresses,
-    localhostNodePorts,
+    ...traits,
+    family,
+    detectLocal: detectorOf(options, circumstances),
+    masqueradeAll: options.masqueradeAll ?? false,
+    masqueradeBit: options.masqueradeBit ?? defaultPlanOptions.masqueradeBit,
+    nodePortAddresses: options.nodePortAddresses ?? [],
+    localhostNodePorts: (options.localhostNodePorts ?? true) ? traits.localhostNodePorts : 'off',
     dropInvalid,
+    serviceCIDRs: [...new Set(ranges.filter((range) => parseCidr(range)?.family === family))],
+    nodePortRange: options.serviceNodePortRange,
   };
+}
+
+function detectorOf(options: Told, { family, node }: PlanCircumstances): LocalDetector {
+  const detect = options.detectLocal ?? { mode: 'ClusterCIDR' };
+  const byRange = (ranges: readonly string[]): LocalDetector => {
+    const cidr = ranges.find((range) => parseCidr(range)?.family === family);
+    return cidr === undefined ? { by: 'nothing' } : { by: 'clusterCIDR', cidr };
+  };
+  switch (detect.mode) {
+    case 'ClusterCIDR': {
+      const ranges = rangesIn(options.clusterCidr);
+      const bad = ranges.find((range) => parseCidr(range) === undefined);
+      if (bad !== undefined) throw new RangeError(`clusterCidr: "${bad}" is no range such as 10.244.0.0/16`);
+      return byRange(ranges);
+    }
+    case 'NodeCIDR': {
+      const { podCIDRs, podCIDR } = node?.spec ?? {};
+      return byRange(podCIDRs ?? (podCIDR === undefined ? [] : [podCIDR]));
+    }
+    case 'BridgeInterface':
+      return { by: 'interface', name: detect.bridgeInterface, prefix: false };
+    case 'InterfaceNamePrefix':
+      return { by: 'interface', name: detect.interfaceNamePrefix, prefix: true };
+  }
 }

@@ -8,7 +8,9 @@ import { HostError } from '../host/exec.ts';
 import { FakeIptables } from '../host/iptables-fake.ts';
 import { FakeSysctl } from '../host/sysctl.ts';
 import { silentLog } from '../lib/log.ts';
-import { dryRun, runProxy } from './run.ts';
+import { dryRun } from './dry-run.ts';
+import { iptablesBackendOf } from './iptables/backend.ts';
+import { runProxy } from './run.ts';
 
 const service = (name: string, clusterIP: string): KubeObject & { spec: object } => ({
   apiVersion: 'v1',
@@ -46,14 +48,15 @@ class WatchedIptables extends FakeIptables {
 }
 
 function start(client: FakeClient, iptables = new WatchedIptables()) {
+  const sysctl = new FakeSysctl({
+    'net.ipv4.conf.all.route_localnet': '0',
+    'net.bridge.bridge-nf-call-iptables': '0',
+    'net.netfilter.nf_conntrack_tcp_be_liberal': '0',
+  });
   const host = {
-    iptables,
-    conntrack: new FakeConntrack(),
-    sysctl: new FakeSysctl({
-      'net.ipv4.conf.all.route_localnet': '0',
-      'net.bridge.bridge-nf-call-iptables': '0',
-      'net.netfilter.nf_conntrack_tcp_be_liberal': '0',
-    }),
+    conntrack: () => Promise.resolve(new FakeConntrack()),
+    sysctl,
+    backend: () => Promise.resolve(iptablesBackendOf(iptables)),
   };
   const proxy = runProxy({
     client,
@@ -67,7 +70,7 @@ function start(client: FakeClient, iptables = new WatchedIptables()) {
     log: silentLog,
     host,
   });
-  return { proxy, ...host };
+  return { proxy, iptables, sysctl };
 }
 
 describe('the proxy', () => {
@@ -153,12 +156,18 @@ describe('the proxy', () => {
       clusterCidr: 'pods',
       log: silentLog,
     } as const;
-    assert.throws(() => runProxy(wrong), /clusterCidr: "pods" holds no IPv4 range/);
+    assert.throws(() => runProxy(wrong), /clusterCidr: "pods" is no range/);
   });
 
   it('prints in a dry run what it would write', async () => {
     const client = new FakeClient([service('web', '10.96.0.5'), slice('web', '10.244.1.1')]);
-    const text = await dryRun({ client, nodeName: 'node01', nodeIps: ['172.30.0.11'], clusterCidr: '10.244.0.0/16' });
+    const [text] = await dryRun({
+      client,
+      nodeName: 'node01',
+      nodeIps: ['172.30.0.11'],
+      mode: 'iptables',
+      clusterCidr: '10.244.0.0/16',
+    });
     const { proxy, iptables } = start(client);
     await proxy.synced;
     assert.equal(iptables.restored[0], text);

@@ -1,4 +1,6 @@
 /** The two small HTTP servers of a proxy: health for load balancers and kubelets, figures for people (3-142..3-147). */
+import type { Clock } from '../lib/clock.ts';
+import type { Log } from '../lib/log.ts';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 
 export interface HttpAnswer {
@@ -44,6 +46,50 @@ export function answerMetrics(path: string, mode: string, metrics: () => string)
 }
 
 const notFound: HttpAnswer = { status: 404, type: 'text/plain; charset=utf-8', body: 'not found\n' };
+
+/** The servers of a proxy. A port that is taken is tried again, and never a reason not to write rules (3-156). */
+export class ProxyServers {
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #servers = new Set<Server>();
+  readonly #cancels = new Set<() => void>();
+  #stopped = false;
+
+  constructor(log: Log, clock: Clock) {
+    this.#log = log;
+    this.#clock = clock;
+  }
+
+  /** Begins at once; '' is no address. */
+  listen(address: string, answer: (path: string) => HttpAnswer): void {
+    if (address === '' || this.#stopped) return;
+    serve(address, answer).then(
+      (server) => {
+        if (this.#stopped) server.close();
+        else this.#servers.add(server);
+      },
+      (error: unknown) => {
+        if (this.#stopped) return;
+        this.#log.warn({ err: error, address }, 'cannot listen; trying again in 5 s');
+        const again = () => {
+          this.#cancels.delete(cancel);
+          this.listen(address, answer);
+        };
+        const cancel = this.#clock.after(5000, again, true);
+        this.#cancels.add(cancel);
+      },
+    );
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    for (const cancel of this.#cancels) cancel();
+    for (const server of this.#servers) {
+      server.close();
+      server.closeAllConnections();
+    }
+  }
+}
 
 /** `address` is `ip:port`, IPv6 in brackets. Resolves when it listens; rejects when it cannot. */
 export function serve(address: string, answer: (path: string) => HttpAnswer): Promise<Server> {

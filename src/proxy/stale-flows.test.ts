@@ -3,7 +3,9 @@ import { it } from 'node:test';
 import { FakeConntrack, parseFlows } from '../host/conntrack.ts';
 import { FlowKeeper } from './flow-keeper.ts';
 import { loadScenario, scenarios } from './scenarios/index.ts';
-import { sameFrontends, staleFlows, udpFrontends } from './stale-flows.ts';
+import type { PlanUpdate, ServicePort } from './plan/types.ts';
+import { staleFlows } from './stale-flows.ts';
+import { UdpFrontends } from './udp-frontends.ts';
 
 const flow = (asked: string, answers: string) => {
   const [destination = '', port] = asked.split(':');
@@ -11,13 +13,31 @@ const flow = (asked: string, answers: string) => {
   return { destination, port: Number(port), replySource, replyPort: Number(replyPort) };
 };
 const NODE = '172.30.0.11';
-const serving = new Set(['10.244.1.5:53']);
-const frontends = new Map([
-  ['10.96.0.10:53', serving],
-  ['*:30053', serving],
-  ['10.96.0.11:53', new Set<string>()],
-]);
-const retired = new Set(['10.96.0.12:53', '*:30054']);
+/** The fields that count. */
+const port = (clusterIP: string, nodePort: number | undefined, servingAddresses: readonly string[]) =>
+  ({
+    protocol: 'UDP',
+    clusterIP,
+    port: 53,
+    nodePort,
+    servingAddresses,
+    externalIPs: [],
+    loadBalancerIPs: [],
+  }) as unknown as ServicePort;
+const updateOf = (before: readonly ServicePort[], after: readonly ServicePort[]): PlanUpdate => ({
+  changed: new Map([['default/dns', { before, after }]]),
+  problems: [],
+  get plan(): never {
+    throw new Error('nobody may look at all Services');
+  },
+});
+const served = [port('10.96.0.10', 30053, ['10.244.1.5:53']), port('10.96.0.11', undefined, [])];
+const deleted = [port('10.96.0.12', 30054, ['10.244.1.6:53'])];
+const frontends = new UdpFrontends();
+frontends.follow(updateOf([], [...served, ...deleted]));
+frontends.follow(updateOf(deleted, []));
+const known = { serviceCIDRs: ['10.97.0.0/16'], nodePortRange: '30000-32767' };
+const node = { name: 'node01', ips: [NODE], labels: {} };
 
 const cases: [what: string, asked: string, answers: string, stale: boolean][] = [
   ['to a serving endpoint', '10.96.0.10:53', '10.244.1.5:53', false],
@@ -32,12 +52,22 @@ const cases: [what: string, asked: string, answers: string, stale: boolean][] = 
   ['the Service was deleted', '10.96.0.12:53', '10.244.1.6:53', true],
   ['the node port was taken away', `${NODE}:30054`, '10.244.1.6:53', true],
   ['nobody knows this address', '1.1.1.1:53', '1.1.1.1:53', false],
+  ['a Service had that cluster IP before we began', '10.97.0.1:53', '10.244.1.6:53', true],
+  ['somebody else translated', '192.168.0.1:53', '10.244.1.6:53', false],
+  ['a node port no Service has leads to, which may be a host port', `${NODE}:30099`, '10.244.1.6:53', false],
 ];
 for (const [what, asked, answers, stale] of cases) {
   it(`a flow ${what} is ${stale ? 'stale' : 'left alone'}`, () => {
-    assert.equal(staleFlows([flow(asked, answers)], frontends, retired, [NODE]).length, stale ? 1 : 0);
+    const context = { node, options: known, isFirst: false };
+    assert.equal(staleFlows([flow(asked, answers)], frontends, context).length, stale ? 1 : 0);
   });
 }
+
+it('a flow of a node port no Service has is stale when we begin: an older Service left it', () => {
+  const context = { node, options: known, isFirst: true };
+  assert.equal(staleFlows([flow(`${NODE}:30099`, '10.244.1.6:53')], frontends, context).length, 1);
+  assert.equal(staleFlows([flow(`${NODE}:8053`, '10.244.1.6:53')], frontends, context).length, 0);
+});
 
 it('reads what conntrack prints, each kind of flow once', () => {
   const text = [
@@ -68,11 +98,20 @@ it('asks the kernel only when something about UDP changed, and again after a fai
     return fail ? Promise.reject(new Error('no')) : list();
   };
   const keeper = new FlowKeeper(conntrack);
-  await assert.rejects(keeper.reconcile(plan, false));
+  const context = { node: plan.node, options: plan.options };
+  const all = plan.servicePorts;
+  keeper.follow(updateOf([], all));
+  await assert.rejects(keeper.reconcile(context, false));
   fail = false;
-  assert.equal(await keeper.reconcile(plan, false), 1);
-  assert.equal(await keeper.reconcile(plan, false), 0);
+  assert.equal(await keeper.reconcile(context, false), 1);
+  keeper.follow(
+    updateOf(
+      all.filter((one) => one.protocol === 'TCP'),
+      all.filter((one) => one.protocol === 'TCP'),
+    ),
+  );
+  assert.equal(await keeper.reconcile(context, false), 0);
   assert.equal(asked, 2);
-  assert.ok(sameFrontends(udpFrontends(plan), udpFrontends(plan)));
-  assert.equal(await keeper.reconcile({ ...plan, servicePorts: [] }, false), 1);
+  keeper.follow(updateOf(all, []));
+  assert.equal(await keeper.reconcile(context, false), 1);
 });

@@ -2,8 +2,10 @@
  * Which UDP flows must be forgotten: those to an address of a Service that lead to no endpoint of it. Judged by the state of the
  * table, not by what changed, so that a failed write, a restart or a lost event leaves nothing behind (3-136..3-140, trap T1).
  */
-import { joinHostPort } from '../lib/ip.ts';
-import type { Plan } from './plan/types.ts';
+import { cidrContains, parseCidr } from '../lib/cidr.ts';
+import { joinHostPort, parseIp } from '../lib/ip.ts';
+import type { PlanNode, PlanOptions } from './plan/types.ts';
+import type { UdpFrontends } from './udp-frontends.ts';
 
 interface Flow {
   readonly destination: string;
@@ -12,53 +14,47 @@ interface Flow {
   readonly replyPort: number;
 }
 
-/** `ip:port` or `*:nodePort` -> `ip:port` of the endpoints that serve. An empty set: nobody may. */
-export type UdpFrontends = ReadonlyMap<string, ReadonlySet<string>>;
-
-export function udpFrontends(plan: Plan): UdpFrontends {
-  const frontends = new Map<string, Set<string>>();
-  for (const service of plan.servicePorts) {
-    if (service.protocol !== 'UDP') continue;
-    const serving = new Set(service.servingAddresses);
-    for (const ip of [service.clusterIP, ...service.externalIPs, ...service.loadBalancerIPs]) {
-      frontends.set(joinHostPort(ip, service.port), serving);
-    }
-    if (service.nodePort !== undefined) frontends.set(`*:${String(service.nodePort)}`, serving);
-  }
-  return frontends;
-}
-
-/** Same answer without looking at the table: nothing to do for flows when nothing about UDP changed. */
-export function sameFrontends(a: UdpFrontends, b: UdpFrontends): boolean {
-  if (a.size !== b.size) return false;
-  for (const [key, serving] of a) {
-    const other = b.get(key);
-    if (other?.size !== serving.size) return false;
-    for (const address of serving) if (!other.has(address)) return false;
-  }
-  return true;
+export interface FlowContext {
+  readonly node: PlanNode;
+  readonly options: Pick<PlanOptions, 'serviceCIDRs' | 'nodePortRange'>;
+  /** Nobody kept books before: flows to the node port range that no Service explains are then an older Service's. */
+  readonly isFirst: boolean;
 }
 
 /**
- * `retired` are frontends of Services deleted since: their translated flows go too. A flow that was never translated (who answers is
- * who was asked) is stale only when somebody serves now: otherwise forgetting it would change nothing (3-137, 3-139).
+ * A flow that was never translated (who answers is who was asked) is stale only when somebody serves now: otherwise forgetting it
+ * would change nothing (3-137, 3-139). Translated flows of Services deleted since go, whether we saw them deleted or find them by
+ * where cluster IPs and node ports come from.
  */
 export function staleFlows<T extends Flow>(
   flows: readonly T[],
   frontends: UdpFrontends,
-  retired: ReadonlySet<string>,
-  nodeIPs: readonly string[],
+  context: FlowContext,
 ): readonly T[] {
+  const isOrphan = orphanTest(context);
   return flows.filter((flow) => {
     const asked = joinHostPort(flow.destination, flow.port);
     const answers = joinHostPort(flow.replySource, flow.replyPort);
     const anyNode = `*:${String(flow.port)}`;
     const isTranslated = asked !== answers;
-    const serving = frontends.get(asked) ?? frontends.get(anyNode);
-    if (!serving) return isTranslated && (retired.has(asked) || retired.has(anyNode));
+    const byAddress = frontends.serving(asked);
+    const serving = byAddress ?? frontends.serving(anyNode);
+    if (!serving) {
+      return isTranslated && (frontends.isRetired(asked) || frontends.isRetired(anyNode) || isOrphan(flow));
+    }
     if (serving.has(answers)) return false;
     if (isTranslated) return true;
     // the same number on a machine elsewhere is nobody's node port
-    return serving.size > 0 && (frontends.has(asked) || nodeIPs.includes(flow.destination));
+    return serving.size > 0 && (byAddress !== undefined || context.node.ips.includes(flow.destination));
   });
+}
+
+function orphanTest({ node, options, isFirst }: FlowContext): (flow: Flow) => boolean {
+  const ranges = options.serviceCIDRs.flatMap((range) => parseCidr(range) ?? []);
+  const [low = Infinity, high = 0] = (options.nodePortRange ?? '').split('-').map(Number);
+  return ({ destination, port }) => {
+    const ip = parseIp(destination);
+    if (ip && ranges.some((range) => cidrContains(range, ip))) return true;
+    return isFirst && node.ips.includes(destination) && port >= low && port <= high;
+  };
 }

@@ -166,7 +166,7 @@ describe('the applier', () => {
     const before = iptables.dump();
     const plan = {
       ...planOf('load-balancer-source-ranges'),
-      options: { ...planOf('cluster-ip').options, localhostNodePorts: false },
+      options: { ...planOf('cluster-ip').options, localhostNodePorts: 'off' as const },
     };
     await new IptablesApplier(iptables).sync(plan);
     await iptables.restore(renderCleanup(parse(iptables.dump())));

@@ -1,5 +1,6 @@
 /** The one effect: makes the kernel hold what the Plan says, writing only what differs from what it is known to hold. */
 import { isLockFailure, type Iptables, type IptablesCheck } from '../../host/iptables.ts';
+import type { SyncResult } from '../backend.ts';
 import type { Plan, PlanProblem, ServicePort } from '../plan/types.ts';
 import { compile } from './compile.ts';
 import { danglingJumps, diff, shadowOfKernel, shadowOfRules, type Shadow } from './delta.ts';
@@ -8,15 +9,12 @@ import { parse } from './parse.ts';
 import { render } from './render.ts';
 import type { RuleSet } from './rule-set.ts';
 
-export interface SyncResult {
-  /** `full`: the kernel was read first. */
-  readonly kind: 'full' | 'partial';
+/** What a sync did, in the terms of iptables-restore. */
+export interface IptablesSyncResult extends SyncResult {
   readonly bytes: number;
   readonly written: number;
   readonly removed: number;
   readonly inserted: number;
-  /** Service ports the kernel refused; all others are in force. They are tried again when they change or with the next full sync. */
-  readonly refused: readonly PlanProblem[];
 }
 
 /** Proves by a few rules that nobody flushed: a flush takes a whole table, and with it one of these. */
@@ -57,10 +55,10 @@ export class IptablesApplier {
    * Throws HostError when nothing could be written; the next call then starts from what the kernel holds. A failure that comes from
    * single Services (a match the kernel lacks) does not throw: they are found, left out and reported.
    */
-  async sync(plan: Plan): Promise<SyncResult> {
+  async sync(plan: Plan): Promise<IptablesSyncResult> {
     const isFull = this.#shadow === undefined;
     if (isFull) this.#refused = new Set();
-    let result: SyncResult;
+    let result: IptablesSyncResult;
     try {
       result = await this.#write(this.#accepted(plan));
     } catch (error) {
@@ -81,7 +79,7 @@ export class IptablesApplier {
     return { ...plan, servicePorts: plan.servicePorts.filter((service) => !this.#refused.has(service)) };
   }
 
-  async #write(plan: Plan): Promise<SyncResult> {
+  async #write(plan: Plan): Promise<IptablesSyncResult> {
     const wanted = compile(plan);
     assertComplete(wanted);
     const known = this.#shadow;
@@ -94,11 +92,13 @@ export class IptablesApplier {
     // what went wrong meanwhile may have gone wrong after our write
     if (doubts === this.#doubts) this.#shadow = shadowOfRules(wanted);
     const { written, removed, inserted } = delta;
-    return { kind: known ? 'partial' : 'full', bytes: delta.text.length, written, removed, inserted, refused: [] };
+    const changes = written + removed + inserted;
+    const kind = known ? 'partial' : 'full';
+    return { kind, changes, bytes: delta.text.length, written, removed, inserted, refused: [] };
   }
 
   /** After a partial write failed: most often the kernel was changed behind our back, and no Service is at fault. */
-  async #writeFull(plan: Plan): Promise<SyncResult> {
+  async #writeFull(plan: Plan): Promise<IptablesSyncResult> {
     try {
       return await this.#write(this.#accepted(plan));
     } catch (error) {
@@ -107,7 +107,7 @@ export class IptablesApplier {
     }
   }
 
-  async #writeWhatGoes(plan: Plan, error: unknown): Promise<SyncResult> {
+  async #writeWhatGoes(plan: Plan, error: unknown): Promise<IptablesSyncResult> {
     const bad = await this.#findRefused(plan, plan.servicePorts);
     if (bad.length === 0) throw error;
     this.#refused = new Set(bad);

@@ -48,7 +48,8 @@ function remembered(service: ServicePort, options: PlanOptions, context: Context
 }
 
 const bitOf = (options: PlanOptions): number => (1 << options.masqueradeBit) >>> 0;
-const guardsLocalhost = (options: PlanOptions): boolean => options.localhostNodePorts && options.family === 'IPv4';
+const guardsLocalhost = (options: PlanOptions): boolean =>
+  options.localhostNodePorts === 'rules' && options.family === 'IPv4';
 
 /** 3-042. INVALID first: translated connections would otherwise leak untranslated packets, which the client answers with a reset. */
 function forwardRules(options: PlanOptions): Rule[] {

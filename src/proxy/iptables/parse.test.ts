@@ -5,7 +5,8 @@ import { compile } from './compile.ts';
 import { diff, shadowOfKernel } from './delta.ts';
 import { parse } from './parse.ts';
 import { render } from './render.ts';
-import { trace, UnknownRuleError } from './trace.ts';
+import { UnknownRuleError } from '../trace-outcome.ts';
+import { trace } from './trace.ts';
 
 const packet = { source: '10.0.0.1', destination: '10.0.0.2', port: 80, protocol: 'TCP', fromNode: false } as const;
 const machine = { localIPs: ['172.30.0.11'] };

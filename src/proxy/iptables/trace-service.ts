@@ -1,28 +1,12 @@
-/** The tracer's outcomes in the words of the oracle. */
-import type { Decision } from '../plan/decide.ts';
+/** Plan -> text -> rules -> where packets go. */
 import type { Packet } from '../plan/packet.ts';
 import type { Plan } from '../plan/types.ts';
 import { compile } from './compile.ts';
 import { endpointChain } from './names.ts';
 import { parse } from './parse.ts';
 import { render } from './render.ts';
-import { trace, UnknownRuleError, type TraceOutcome } from './trace.ts';
-
-/** One line per kind of outcome, sorted: `ip:port`, `ip:port masqueraded`, `REJECT`, `DROP` or `pass`. */
-export function describeOutcomes(outcomes: readonly TraceOutcome[]): string {
-  const words = outcomes.map((one) => {
-    if (one.verdict !== 'forward') return one.verdict;
-    return `${one.destination}${one.masquerade ? ' masqueraded' : ''}`;
-  });
-  return [...new Set(words)].sort().join(', ');
-}
-
-/** The same words for a Decision of the oracle. */
-export function describeDecision(decision: Decision): string {
-  if (decision.verdict !== 'endpoints') return decision.verdict;
-  const words = decision.endpoints.map((one) => `${one.address}${one.masquerade ? ' masqueraded' : ''}`);
-  return [...new Set(words)].sort().join(', ');
-}
+import { UnknownRuleError, type TraceOutcome } from '../trace-outcome.ts';
+import { trace } from './trace.ts';
 
 /** Compiles, renders, reads the text back and follows the packet through it. Throws UnknownRuleError. */
 export function traceThroughText(plan: Plan, packets: readonly Packet[]): readonly (readonly TraceOutcome[])[] {

@@ -5,40 +5,16 @@
 import { cidrContains, parseCidr } from '../../lib/cidr.ts';
 import { parseIp } from '../../lib/ip.ts';
 import type { Packet } from '../plan/packet.ts';
+import { destinationOf, UnknownRuleError, type TraceOutcome, type TraceStep } from '../trace-outcome.ts';
 import { ruleText } from './render.ts';
 import type { Match, Rule } from './rule-set.ts';
 import type { Tables } from './parse.ts';
-
-/** A rule that matched, in the words of iptables. */
-export interface TraceStep {
-  readonly table: string;
-  readonly chain: string;
-  /** As after `iptables -A CHAIN`. */
-  readonly rule: string;
-}
-
-export interface TraceOutcome {
-  /** `forward`: goes on to `destination`; `pass` is the same for a packet no rule translated. */
-  readonly verdict: 'forward' | 'pass' | 'REJECT' | 'DROP';
-  /** `ip:port` it goes to in the end. */
-  readonly destination: string;
-  /** Leaves with the node's address as source. */
-  readonly masquerade: boolean;
-  /** The share of packets that end here, 0-1. */
-  readonly share: number;
-  readonly steps: readonly TraceStep[];
-}
 
 export interface TraceMachine {
   /** Every address bound on the node; 127.0.0.0/8 and ::1 are always local. */
   readonly localIPs: readonly string[];
   /** Which list of `recent` names the client is still in: chain name -> true. */
   readonly isRemembered?: (list: string) => boolean;
-}
-
-/** A rule that cannot be followed. */
-export class UnknownRuleError extends Error {
-  override name = 'UnknownRuleError';
 }
 
 interface Step extends TraceStep {
@@ -101,10 +77,7 @@ function outcomeOf(verdict: TraceOutcome['verdict'], state: State): TraceOutcome
   for (let step = state.last; step; step = step.before) {
     steps.unshift({ table: step.table, chain: step.chain, rule: step.rule });
   }
-  const destination = state.ip.includes(':')
-    ? `[${state.ip}]:${String(state.port)}`
-    : `${state.ip}:${String(state.port)}`;
-  return { verdict, destination, masquerade: state.masquerade, share: state.share, steps };
+  return { verdict, destination: destinationOf(state), masquerade: state.masquerade, share: state.share, steps };
 }
 
 class Walker {

@@ -31,7 +31,15 @@ export function decide(plan: Plan, packet: Packet): Decision {
   const byNodePort = plan.servicePorts.find(
     (one) => one.nodePort !== undefined && one.nodePort === packet.port && one.protocol === packet.protocol,
   );
-  return byNodePort && isNodePortAddress(plan, packet) ? external(plan, byNodePort, packet) : { verdict: 'pass' };
+  if (byNodePort && isNodePortAddress(plan, packet)) return external(plan, byNodePort, packet);
+  return plan.options.guardClusterIPs ? guard(plan, packet) : { verdict: 'pass' };
+}
+
+/** What is addressed to a cluster IP, or to where cluster IPs come from, and is no Service's (3-089). */
+function guard(plan: Plan, packet: Packet): Decision {
+  if (plan.servicePorts.some((service) => service.clusterIP === packet.destination)) return { verdict: 'REJECT' };
+  const isUnallocated = plan.options.serviceCIDRs.some((range) => contains(range, packet.destination));
+  return { verdict: isUnallocated ? 'DROP' : 'pass' };
 }
 
 function internal(plan: Plan, service: ServicePort, packet: Packet): Decision {
@@ -67,7 +75,10 @@ function send(
       address: one.address,
       // An endpoint that reaches itself must be answered through the node, or it would see its own address (3-070).
       // What comes from elsewhere for a process of this node never leaves it, and nothing needs to bring the answer back.
-      masquerade: (masquerade || one.ip === packet.source) && (packet.fromNode || !isLocalAddress(plan, one.ip)),
+      masquerade:
+        plan.options.hidesClients ||
+        isRelayed(plan, packet) ||
+        ((masquerade || one.ip === packet.source) && (packet.fromNode || !isLocalAddress(plan, one.ip))),
     })),
   };
 }
@@ -98,10 +109,18 @@ function isLocalAddress(plan: Plan, address: string): boolean {
 const isLoopback = (address: string): boolean => address === '::1' || contains('127.0.0.0/8', address);
 
 function isNodePortAddress(plan: Plan, packet: Packet): boolean {
-  if (isLoopback(packet.destination) && !(plan.options.localhostNodePorts && plan.options.family === 'IPv4'))
-    return false;
+  if (isLoopback(packet.destination)) {
+    if (plan.localhostNodePorts === 'off') return false;
+    if (plan.localhostNodePorts === 'relay') return isRelayed(plan, packet);
+  }
   if (plan.nodePortIPs === 'all') return isLocalAddress(plan, packet.destination);
   return plan.nodePortIPs.includes(packet.destination);
+}
+
+/** A relay listens on the first loopback address alone, for the node alone (nobody else can reach it), and speaks no SCTP. */
+function isRelayed(plan: Plan, { destination, fromNode, protocol }: Packet): boolean {
+  const loopback = plan.options.family === 'IPv6' ? '::1' : '127.0.0.1';
+  return plan.localhostNodePorts === 'relay' && destination === loopback && fromNode && protocol !== 'SCTP';
 }
 
 function contains(range: string, address: string): boolean {

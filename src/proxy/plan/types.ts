@@ -28,24 +28,38 @@ export interface PlanOptions {
   readonly masqueradeAll: boolean;
   /** CIDRs of the node addresses that serve node ports; `primary` is the first node IP; empty is all (3-163). */
   readonly nodePortAddresses: readonly string[];
-  /** Node ports answer on 127.0.0.1 too; IPv4 and iptables only (3-166). */
-  readonly localhostNodePorts: boolean;
+  /** Node ports answer on 127.0.0.1 and ::1 too: by rules (iptables, IPv4; 3-166), by a relay on loopback (trap T27), or not. */
+  readonly localhostNodePorts: LocalhostNodePorts;
   /** 0-31: the packet mark that asks for masquerade (3-044). */
   readonly masqueradeBit: number;
   /** Drop what conntrack calls INVALID, unless the kernel is told to be liberal (3-042). */
   readonly dropInvalid: boolean;
   readonly allowExternalIPs: boolean;
+  /** A port of a cluster IP that no Service has is refused, rather than left to the default route (3-089, trap T28). */
+  readonly guardClusterIPs: boolean;
+  /** CIDRs cluster IPs come from: with `guardClusterIPs`, an address in them that no Service has is dropped. Empty: not known. */
+  readonly serviceCIDRs: readonly string[];
+  /** LOW-HIGH, where node ports come from; undefined: not known. Tells flows of node ports gone from flows of others (trap T1). */
+  readonly nodePortRange: string | undefined;
+  /** Endpoints always see the node, never the client: connections end in a relay (3-127). */
+  readonly hidesClients: boolean;
 }
+
+export type LocalhostNodePorts = 'rules' | 'relay' | 'off';
 
 export const defaultPlanOptions: PlanOptions = {
   family: 'IPv4',
   detectLocal: { by: 'nothing' },
   masqueradeAll: false,
   nodePortAddresses: [],
-  localhostNodePorts: true,
+  localhostNodePorts: 'rules',
   masqueradeBit: 14,
   dropInvalid: true,
   allowExternalIPs: true,
+  guardClusterIPs: false,
+  serviceCIDRs: [],
+  nodePortRange: undefined,
+  hidesClients: false,
 };
 
 /** One address and port traffic can be sent to. */
@@ -107,8 +121,10 @@ export interface ServicePort {
 export interface Plan {
   readonly options: PlanOptions;
   readonly node: PlanNode;
-  /** Node addresses of the family on which node ports answer; 'all' is every local address. */
+  /** Node addresses of the family on which rules answer node ports; 'all' is every local address. Loopback only where `localhostNodePorts` is 'rules'. */
   readonly nodePortIPs: 'all' | readonly string[];
+  /** What becomes of node ports on loopback, once family and `nodePortAddresses` have had their say. */
+  readonly localhostNodePorts: LocalhostNodePorts;
   /** Sorted by name, then protocol. */
   readonly servicePorts: readonly ServicePort[];
   /** What was left out, and why: for the log and the event, never a reason to stop the others. */
@@ -120,4 +136,27 @@ export interface PlanProblem {
   readonly namespace: string;
   readonly service: string;
   readonly message: string;
+}
+
+/** One Service as it was planned before a change and after it. */
+export interface ServiceChange {
+  /** As of the previous update; empty: it is new. */
+  readonly before: readonly ServicePort[];
+  /** Empty: it is gone. */
+  readonly after: readonly ServicePort[];
+}
+
+/** A Plan, and what in it differs from the one before: for backends whose work shall not grow with the number of Services. */
+export interface PlanUpdate {
+  /** The whole Plan. Put together when first asked for, at a cost that grows with the number of Services. To be asked for before the next update. */
+  readonly plan: Plan;
+  /** `namespace/service` -> its change, since the previous update of the same planner; undefined: anything may have changed. */
+  readonly changed: ReadonlyMap<string, ServiceChange> | undefined;
+  /** Those of the whole Plan. */
+  readonly problems: readonly PlanProblem[];
+}
+
+/** Something that follows a planner's updates: all of them, in order. */
+export interface PlanFollower {
+  follow(update: PlanUpdate): void;
 }

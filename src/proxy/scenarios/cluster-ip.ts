@@ -19,8 +19,11 @@ export const clusterIpScenarios: readonly Scenario[] = [
       { from: 'own-a', to: CLUSTER_IP, port: 80, expect: ['own-a', 'own-b', 'far-a'], masqueraded: ['own-a'] },
       { from: 'node', to: CLUSTER_IP, port: 80, expect: ['own-a', 'own-b', 'far-a'], masqueraded: true },
       { from: 'outside', to: CLUSTER_IP, port: 80, expect: ['own-a', 'own-b', 'far-a'], masqueraded: true },
-      { from: 'client', to: CLUSTER_IP, port: 81, expect: 'pass' },
-      { from: 'client', to: CLUSTER_IP, port: 80, protocol: 'UDP', expect: 'pass' },
+      { from: 'client', to: CLUSTER_IP, port: 81, expect: 'pass', guarded: 'REJECT' },
+      { from: 'node', to: CLUSTER_IP, port: 81, expect: 'pass', guarded: 'REJECT' },
+      { from: 'outside', to: CLUSTER_IP, port: 81, expect: 'pass', guarded: 'REJECT' },
+      { from: 'client', to: '10.96.0.99', port: 80, expect: 'pass', guarded: 'DROP' },
+      { from: 'client', to: CLUSTER_IP, port: 80, protocol: 'UDP', expect: 'pass', guarded: 'REJECT' },
       { from: 'client', to: '10.244.1.5', port: 9376, expect: 'pass' },
     ],
   },
@@ -65,7 +68,7 @@ export const clusterIpScenarios: readonly Scenario[] = [
         expect: ['own-a', 'far-a'],
         masqueraded: ['own-a'],
       },
-      { from: 'client', to: '10.96.0.22', port: 9153, protocol: 'UDP', expect: 'pass' },
+      { from: 'client', to: '10.96.0.22', port: 9153, protocol: 'UDP', expect: 'pass', guarded: 'REJECT' },
     ],
   },
   {
@@ -139,6 +142,6 @@ kind: Service
 metadata: { name: six, namespace: default }
 spec: { clusterIP: 'fd00::1', clusterIPs: ['fd00::1'], ports: [{ port: 80 }] }
 `,
-    packets: [{ from: 'client', to: '10.96.0.24', port: 80, expect: 'pass' }],
+    packets: [{ from: 'client', to: '10.96.0.24', port: 80, expect: 'pass', guarded: 'DROP' }],
   },
 ];

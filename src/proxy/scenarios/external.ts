@@ -62,7 +62,7 @@ export const externalScenarios: readonly Scenario[] = [
   {
     name: 'node-port-not-on-localhost',
     about: 'localhostNodePorts off keeps node ports away from loopback (3-065).',
-    options: { localhostNodePorts: false },
+    options: { localhostNodePorts: 'off' },
     yaml: nodePort() + all,
     packets: [
       { from: 'node', to: '127.0.0.1', port: 30380, expect: 'pass' },

@@ -4,6 +4,7 @@ import { externalScenarios } from './external.ts';
 import type { Scenario } from './scenario.ts';
 
 export * from './scenario.ts';
-export { loadScenario, packetsOf, type LoadedScenario } from './load.ts';
+export { expectedOf, loadScenario, packetsOf, type LoadedScenario, type Reading } from './load.ts';
+export { inIPv6 } from './ipv6.ts';
 
 export const scenarios: readonly Scenario[] = [...clusterIpScenarios, ...externalScenarios, ...endpointScenarios];

@@ -10,6 +10,7 @@ export const WORLD = {
   otherNode: { name: 'node02', ip: '172.30.0.12', podGateway: '10.244.2.1' },
   outside: '172.30.0.200',
   clusterCIDR: '10.244.0.0/16',
+  serviceCIDR: '10.96.0.0/16',
   /** On node01 `client` is no endpoint of anything. Every Pod answers its own name on PORTS, TCP and UDP. */
   pods: {
     client: { ip: '10.244.1.9', node: 'node01' },
@@ -35,6 +36,8 @@ export interface ScenarioPacket {
   readonly protocol?: Protocol;
   /** Who may answer: exactly these, each of them sooner or later. `pass`: no Service's business. */
   readonly expect: readonly Answer[] | 'REJECT' | 'DROP' | 'pass';
+  /** What modes say instead that guard cluster IPs (`guardClusterIPs`). */
+  readonly guarded?: 'REJECT' | 'DROP';
   /** The answering Pod sees the node instead of the client: always, never (where absent), or only these see it. */
   readonly masqueraded?: boolean | readonly Answer[];
   /** The client was given this one before, within the affinity time. Such packets are for oracle and tracer. */

@@ -11,7 +11,8 @@ import { FakeClient } from '../../client/fake-client.ts';
 import { silentLog } from '../../lib/log.ts';
 import { compile } from '../iptables/compile.ts';
 import { render } from '../iptables/render.ts';
-import { cleanup, runProxy } from '../run.ts';
+import { cleanup, iptablesBackendOf } from '../iptables/backend.ts';
+import { runProxy } from '../run.ts';
 import { loadScenario, scenarios, WORLD, type PodName, type Scenario, type ScenarioPacket } from './index.ts';
 import { KernelWorld } from './kernel-world.ts';
 
@@ -118,7 +119,9 @@ it('keeps a UDP client whose endpoint went from talking to nobody', async () => 
   const plan = planOf('cluster-ip-two-ports');
   await applier.sync(plan);
   const flows = new FlowKeeper(createConntrack('IPv4', world.onNode));
-  await flows.reconcile(plan, true);
+  const context = { node: plan.node, options: plan.options };
+  flows.follow({ plan, changed: undefined, problems: [] });
+  await flows.reconcile(context, true);
   const target = { ...probe, host: '10.96.0.22', port: 53, protocol: 'UDP', from: 5353 } as const;
   const [before = ''] = await world.ask('client', target);
   const gone = WORLD.pods[before.split(':')[0] as PodName].ip;
@@ -133,7 +136,8 @@ it('keeps a UDP client whose endpoint went from talking to nobody', async () => 
   await applier.sync(without);
   assert.deepEqual(await world.ask('client', target), [before], 'the kernel remembers the old way');
   // flows of earlier tests may go with it
-  assert.ok((await flows.reconcile(without, false)) >= 1);
+  flows.follow({ plan: without, changed: undefined, problems: [] });
+  assert.ok((await flows.reconcile(context, false)) >= 1);
   const [after = ''] = await world.ask('client', target);
   assert.notEqual(after.split(' ')[0], before.split(' ')[0]);
   assert.match(after, /^(?:own|far)-/);
@@ -190,7 +194,11 @@ it('a running proxy follows a change, and brings rules back that another program
     metricsBindAddress: '',
     flushCheckPeriod: 100,
     log: silentLog,
-    host: { iptables, conntrack: createConntrack('IPv4', world.onNode), sysctl: new FakeSysctl() },
+    host: {
+      backend: () => Promise.resolve(iptablesBackendOf(iptables)),
+      conntrack: () => Promise.resolve(createConntrack('IPv4', world.onNode)),
+      sysctl: new FakeSysctl(),
+    },
   });
   await proxy.synced;
   const target = { ...probe, host: '10.96.0.20', port: 80 };

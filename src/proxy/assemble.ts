@@ -1,0 +1,57 @@
+/** Prepares the machine and puts together the proxies of all address families. */
+import { createConntrack } from '../host/conntrack.ts';
+import { exec as realExec } from '../host/exec.ts';
+import { sysctl as realSysctl } from '../host/sysctl.ts';
+import type { Family } from '../lib/ip.ts';
+import { defaultIpvsSettings, type Backend, type BackendContext } from './backend.ts';
+import { BACKENDS } from './backends.ts';
+import { FamilyProxy } from './family-proxy.ts';
+import { FlowKeeper } from './flow-keeper.ts';
+import { prepareKernel } from './kernel-settings.ts';
+import { MODES } from './modes.ts';
+import { familiesOf, type ProxyHost, type ProxyOptions } from './options.ts';
+import type { PlanNode, PlanOptions } from './plan/types.ts';
+
+/** Throws HostError where the mode cannot work on this machine. */
+export async function assemble(
+  options: ProxyOptions,
+  node: PlanNode,
+  planOptions: (family: Family, dropInvalid: boolean) => PlanOptions,
+): Promise<readonly FamilyProxy[]> {
+  const { log, mode, localhostNodePorts = true } = options;
+  const host = hostOf(options);
+  const families = familiesOf(options);
+  const byRules = localhostNodePorts && MODES[mode]?.traits('IPv4').localhostNodePorts === 'rules';
+  const { dropInvalid, warnings } = await prepareKernel(host.sysctl, families, byRules);
+  for (const warning of warnings) log.warn({}, warning);
+  const proxies: FamilyProxy[] = [];
+  for (const family of families) {
+    const backend = await host.backend({
+      family,
+      log,
+      exec: host.exec,
+      sysctl: host.sysctl,
+      masqueradeBit: options.masqueradeBit ?? 14,
+      ipvs: { ...defaultIpvsSettings, ...options.ipvs },
+    });
+    const flows = new FlowKeeper(await host.conntrack(family));
+    proxies.push(new FamilyProxy({ family, node, options: planOptions(family, dropInvalid), backend, flows }));
+  }
+  return proxies;
+}
+
+function hostOf({ mode, host = {} }: ProxyOptions): ProxyHost {
+  const { exec = realExec, sysctl = realSysctl } = host;
+  return {
+    exec,
+    sysctl,
+    conntrack: host.conntrack ?? ((family) => Promise.resolve(createConntrack(family, exec))),
+    backend: host.backend ?? ((context) => backendOf(mode, context)),
+  };
+}
+
+async function backendOf(mode: ProxyOptions['mode'], context: BackendContext): Promise<Backend> {
+  const load = BACKENDS[mode];
+  if (!load) throw new RangeError(`mode: there is no proxy mode "${mode}"`);
+  return (await load()).create(context);
+}

@@ -1,0 +1,6 @@
+/** The effects of every mode, loaded only when it is the one that runs: a mode's libraries cost nothing in another. */
+import type { BackendModule, ProxyMode } from './backend.ts';
+
+export const BACKENDS: Readonly<Partial<Record<ProxyMode, () => Promise<BackendModule>>>> = {
+  iptables: async () => (await import('./iptables/backend.ts')).iptablesBackend,
+};
