@@ -57,7 +57,18 @@ function tokenize(line: string): string[] {
 }
 
 /** Words that only name the module of the option that follows, or spell out a default. */
-const SILENT = new Set(['tcp', 'udp', 'sctp', 'comment', 'conntrack', 'mark', 'addrtype', 'statistic', 'recent']);
+const SILENT = new Set([
+  'tcp',
+  'udp',
+  'sctp',
+  'comment',
+  'conntrack',
+  'mark',
+  'addrtype',
+  'statistic',
+  'recent',
+  'set',
+]);
 
 interface Reader {
   readonly take: () => string;
@@ -108,6 +119,8 @@ function parseMatch(token: string, isNegated: boolean, reader: Reader): Match {
       return { kind: 'address-type', of: 'dst', type: reader.take(), ...not };
     case '--ctstate':
       return { kind: 'state', states: reader.take().split(','), ...not };
+    case '--match-set':
+      return { kind: 'set', name: reader.take(), directions: reader.take(), ...not };
     case '--mark': {
       const [value = '', mask = '0xffffffff'] = reader.take().split('/');
       return { kind: 'mark', value: Number(value), mask: Number(mask), ...not };

@@ -83,6 +83,8 @@ export function matchText(match: Match): string {
       return ` -m conntrack${not(match)} --ctstate ${match.states.join(',')}`;
     case 'mark':
       return ` -m mark${not(match)} --mark ${hex(match.value)}/${hex(match.mask)}`;
+    case 'set':
+      return ` -m set${not(match)} --match-set ${match.name} ${match.directions}`;
     case 'random':
       return ` -m statistic --mode random --probability ${match.probability.toFixed(10)}`;
     case 'recent-check':

@@ -14,6 +14,8 @@ export type Match =
   | { readonly kind: 'address-type'; readonly of: 'src' | 'dst'; readonly type: string; readonly not?: boolean }
   | { readonly kind: 'state'; readonly states: readonly string[]; readonly not?: boolean }
   | { readonly kind: 'mark'; readonly value: number; readonly mask: number; readonly not?: boolean }
+  /** The addresses of an ipset, in the order `directions` says: `dst,dst,src`. */
+  | { readonly kind: 'set'; readonly name: string; readonly directions: string; readonly not?: boolean }
   | { readonly kind: 'random'; readonly probability: number }
   | { readonly kind: 'recent-check'; readonly name: string; readonly seconds: number }
   | { readonly kind: 'recent-set'; readonly name: string }

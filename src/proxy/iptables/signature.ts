@@ -49,6 +49,7 @@ const ORDER: readonly Match['kind'][] = [
   'mark',
   'address-type',
   'dport',
+  'set',
   'random',
   'recent-check',
   'recent-set',

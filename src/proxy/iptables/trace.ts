@@ -15,13 +15,22 @@ export interface TraceMachine {
   readonly localIPs: readonly string[];
   /** Which list of `recent` names the client is still in: chain name -> true. */
   readonly isRemembered?: (list: string) => boolean;
+  /** Whether an ipset holds this element; undefined: no such set. */
+  readonly inSet?: (name: string, element: readonly SetPart[]) => boolean | undefined;
+}
+
+/** One part of a lookup in an ipset: an address, and the port beside it where it is the packet's own. */
+export interface SetPart {
+  readonly ip: string;
+  readonly port: number | undefined;
+  readonly protocol: string;
 }
 
 interface Step extends TraceStep {
   readonly before: Step | undefined;
 }
 
-interface State {
+export interface State {
   readonly ip: string;
   readonly port: number;
   readonly mark: number;
@@ -31,8 +40,8 @@ interface State {
   readonly last: Step | undefined;
 }
 
-type End = 'continue' | 'return' | 'ACCEPT' | 'DROP' | 'REJECT';
-type Walked = readonly { readonly end: End; readonly state: State }[];
+export type End = 'continue' | 'return' | 'ACCEPT' | 'DROP' | 'REJECT';
+export type Walked = readonly { readonly end: End; readonly state: State }[];
 
 /** All ways a first packet can go. Throws UnknownRuleError. */
 export function trace(tables: Tables, machine: TraceMachine, packet: Packet): readonly TraceOutcome[] {
@@ -72,7 +81,7 @@ export function trace(tables: Tables, machine: TraceMachine, packet: Packet): re
   return [...outcomes, ...live.map((state) => outcomeOf(state.translated ? 'forward' : 'pass', state))];
 }
 
-function outcomeOf(verdict: TraceOutcome['verdict'], state: State): TraceOutcome {
+export function outcomeOf(verdict: TraceOutcome['verdict'], state: State): TraceOutcome {
   const steps: TraceStep[] = [];
   for (let step = state.last; step; step = step.before) {
     steps.unshift({ table: step.table, chain: step.chain, rule: step.rule });
@@ -80,7 +89,8 @@ function outcomeOf(verdict: TraceOutcome['verdict'], state: State): TraceOutcome
   return { verdict, destination: destinationOf(state), masquerade: state.masquerade, share: state.share, steps };
 }
 
-class Walker {
+/** Walks one packet through the rules of one hook after the other. */
+export class Walker {
   readonly #tables: Tables;
   readonly #machine: TraceMachine;
   readonly #packet: Packet;
@@ -172,6 +182,15 @@ class Walker {
     }
   }
 
+  #partsOf(directions: string, state: State): readonly SetPart[] {
+    const { source, protocol } = this.#packet;
+    return directions.split(',').map((direction) => ({
+      ip: direction === 'src' ? source : state.ip,
+      port: direction === 'src' ? undefined : state.port,
+      protocol: protocol.toLowerCase(),
+    }));
+  }
+
   /** A number is the chance of a match. */
   #matches(match: Match, state: State, where: string): boolean | number {
     const packet = this.#packet;
@@ -199,6 +218,11 @@ class Walker {
         return is(match.states.includes('NEW') || (state.translated && match.states.includes('DNAT')));
       case 'mark':
         return is((state.mark & match.mask) >>> 0 === match.value);
+      case 'set': {
+        const found = this.#machine.inSet?.(match.name, this.#partsOf(match.directions, state));
+        if (found === undefined) break;
+        return is(found);
+      }
       case 'random':
         return match.probability;
       case 'recent-check':
