@@ -5,6 +5,7 @@ import { iptablesMode } from './iptables/mode.ts';
 import type { Packet } from './plan/packet.ts';
 import type { Plan, PlanOptions } from './plan/types.ts';
 import type { TraceOutcome } from './trace-outcome.ts';
+import { userspaceMode } from './userspace/mode.ts';
 
 /** The options that differ between modes for reasons of the mode's own. */
 export type ModeTraits = Pick<PlanOptions, 'localhostNodePorts' | 'guardClusterIPs' | 'hidesClients'>;
@@ -27,4 +28,5 @@ export interface Mode {
 /** By name. A mode that is not here yet cannot be chosen. */
 export const MODES: Readonly<Partial<Record<ProxyMode, Mode>>> = {
   iptables: iptablesMode,
+  userspace: userspaceMode,
 };

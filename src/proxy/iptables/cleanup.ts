@@ -5,10 +5,10 @@ import type { Tables } from './parse.ts';
 import { ruleText } from './render.ts';
 
 /** Input for `iptables-restore --noflush`, given what iptables-save printed; '' when nothing of ours is there. */
-export function renderCleanup(tables: Tables): string {
+export function renderCleanup(tables: Tables, isOursOf = isOurChain): string {
   return Object.entries(tables)
     .map(([table, chains]) => {
-      const isOurs = (name: string) => name !== FIREWALL && isOurChain(table, name);
+      const isOurs = (name: string) => name !== FIREWALL && isOursOf(table, name);
       const ours = chains.filter((chain) => isOurs(chain.name)).map((chain) => chain.name);
       const jumps = chains
         .filter((chain) => !isOurs(chain.name))

@@ -17,15 +17,15 @@ const BUILT_IN = new Set(['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTI
 const byName = (chains: readonly Chain[]): ReadonlyMap<string, Chain> => new Map(chains.map((one) => [one.name, one]));
 
 /** Our part of what iptables-save printed. */
-export function shadowOfKernel(tables: Tables): Shadow {
-  const ours = (table: TableName) => byName((tables[table] ?? []).filter((chain) => isOurChain(table, chain.name)));
+export function shadowOfKernel(tables: Tables, isOurs = isOurChain): Shadow {
+  const ours = (table: TableName) => byName((tables[table] ?? []).filter((chain) => isOurs(table, chain.name)));
   const jumps = new Set<string>();
   for (const table of TABLES) {
     for (const chain of tables[table] ?? []) {
       if (!BUILT_IN.has(chain.name)) continue;
       for (const rule of chain.rules) {
         // rules of others may be anything; only a jump into a chain of ours can be one of our jumps
-        if (rule.target.kind !== 'jump' || !isOurChain(table, rule.target.chain)) continue;
+        if (rule.target.kind !== 'jump' || !isOurs(table, rule.target.chain)) continue;
         jumps.add(jumpKey({ table, chain: chain.name, rule }));
       }
     }

@@ -190,6 +190,10 @@ function parseTarget(verb: string, reader: Reader): Target {
       return options === '' || options === '--random-fully' ? { kind: name, randomFully: options !== '' } : other;
     case 'DNAT':
       return words.length === 2 && words[0] === '--to-destination' ? { kind: name, to: words[1] ?? '' } : other;
+    case 'REDIRECT':
+      return words[0] === '--to-ports' && /^\d+$/.test(words[1] ?? '') && words.length === 2
+        ? { kind: name, port: Number(words[1]) }
+        : other;
     case 'MARK':
       return parseMark(words) ?? other;
   }

@@ -104,6 +104,8 @@ function targetText(target: Target): string {
       return ` -j MASQUERADE${target.randomFully ? ' --random-fully' : ''}`;
     case 'DNAT':
       return ` -j DNAT --to-destination ${target.to}`;
+    case 'REDIRECT':
+      return ` -j REDIRECT --to-ports ${String(target.port)}`;
     case 'MARK':
       return ` -j MARK --${target.op}-mark ${hex(target.bits)}`;
     case 'none':

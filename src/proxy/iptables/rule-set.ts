@@ -27,6 +27,8 @@ export type Target =
   | { readonly kind: 'ACCEPT' | 'DROP' | 'RETURN' | 'REJECT' }
   | { readonly kind: 'MASQUERADE'; readonly randomFully: boolean }
   | { readonly kind: 'DNAT'; readonly to: string }
+  /** To this port of the node itself. */
+  | { readonly kind: 'REDIRECT'; readonly port: number }
   /** `or` sets the bits, `xor` flips them. */
   | { readonly kind: 'MARK'; readonly op: 'or' | 'xor'; readonly bits: number }
   /** A rule that only speaks. */

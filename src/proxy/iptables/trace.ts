@@ -165,6 +165,10 @@ export class Walker {
         const ip = target.to.slice(0, at).replaceAll(/[[\]]/g, '');
         return [{ end: 'ACCEPT', state: { ...state, ip, port: Number(target.to.slice(at + 1)), translated: true } }];
       }
+      case 'REDIRECT': {
+        const ip = this.#ownAddress();
+        return [{ end: 'ACCEPT', state: { ...state, ip, port: target.port, translated: true } }];
+      }
       case 'MASQUERADE':
         return [{ end: 'ACCEPT', state: { ...state, masquerade: true } }];
       case 'RETURN':
@@ -189,6 +193,12 @@ export class Walker {
       port: direction === 'src' ? undefined : state.port,
       protocol: protocol.toLowerCase(),
     }));
+  }
+
+  /** Where REDIRECT leads: the kernel takes an address of the interface the packet came in on, which is one of ours in any case. */
+  #ownAddress(): string {
+    const loopback = this.#packet.destination.includes(':') ? '::1' : '127.0.0.1';
+    return this.#packet.fromNode ? loopback : (this.#machine.localIPs[0] ?? loopback);
   }
 
   /** A number is the chance of a match. */

@@ -53,7 +53,7 @@ export function planService(
   const problems: PlanProblem[] = [];
   const ports: ServicePort[] = [];
   for (const port of spec.ports ?? []) {
-    const problem = problemOf(port);
+    const problem = problemOf(port, options);
     if (problem === undefined) ports.push(planPort(service, common, port, slices, node, options));
     else problems.push({ namespace: common.namespace, service: common.service, message: problem });
   }
@@ -61,10 +61,13 @@ export function planService(
 }
 
 /** The API server refuses these; an old or foreign one may not have. Such a port is left out and the others go on. */
-function problemOf(port: Port): string | undefined {
+function problemOf(port: Port, { hidesClients }: PlanOptions): string | undefined {
   const inRange = (value: number) => Number.isInteger(value) && value >= 1 && value <= 65535;
   if (!PROTOCOLS.includes(port.protocol ?? 'TCP'))
     return `port ${String(port.port)}: unknown protocol ${String(port.protocol)}`;
+  // where connections end in a relay there must be sockets for them
+  if (hidesClients && port.protocol === 'SCTP')
+    return `port ${String(port.port)}: SCTP cannot be relayed; use another proxy mode for it`;
   if (!inRange(port.port)) return `port ${String(port.port)} is not between 1 and 65535`;
   if (port.nodePort && !inRange(port.nodePort)) return `node port ${String(port.nodePort)} is not between 1 and 65535`;
   return undefined;
