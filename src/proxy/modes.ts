@@ -2,13 +2,15 @@
 import type { Family } from '../lib/ip.ts';
 import type { ProxyMode } from './backend.ts';
 import { iptablesMode } from './iptables/mode.ts';
+import { ipvsMode } from './ipvs/mode.ts';
 import type { Packet } from './plan/packet.ts';
 import type { Plan, PlanOptions } from './plan/types.ts';
 import type { TraceOutcome } from './trace-outcome.ts';
 import { userspaceMode } from './userspace/mode.ts';
 
 /** The options that differ between modes for reasons of the mode's own. */
-export type ModeTraits = Pick<PlanOptions, 'localhostNodePorts' | 'guardClusterIPs' | 'hidesClients'>;
+export type ModeTraits = Pick<PlanOptions, 'localhostNodePorts' | 'guardClusterIPs' | 'hidesClients'> &
+  Partial<Pick<PlanOptions, 'bindsAddresses'>>;
 
 export interface Mode {
   readonly name: ProxyMode;
@@ -28,5 +30,6 @@ export interface Mode {
 /** By name. A mode that is not here yet cannot be chosen. */
 export const MODES: Readonly<Partial<Record<ProxyMode, Mode>>> = {
   iptables: iptablesMode,
+  ipvs: ipvsMode,
   userspace: userspaceMode,
 };

@@ -37,7 +37,10 @@ export function decide(plan: Plan, packet: Packet): Decision {
 
 /** What is addressed to a cluster IP, or to where cluster IPs come from, and is no Service's (3-089). */
 function guard(plan: Plan, packet: Packet): Decision {
-  if (plan.servicePorts.some((service) => service.clusterIP === packet.destination)) return { verdict: 'REJECT' };
+  const isIts = ({ clusterIP, externalIPs, loadBalancerIPs }: ServicePort) =>
+    clusterIP === packet.destination ||
+    (plan.options.bindsAddresses && [...externalIPs, ...loadBalancerIPs].includes(packet.destination));
+  if (plan.servicePorts.some(isIts) && !isLocalAddress(plan, packet.destination)) return { verdict: 'REJECT' };
   const isUnallocated = plan.options.serviceCIDRs.some((range) => contains(range, packet.destination));
   return { verdict: isUnallocated ? 'DROP' : 'pass' };
 }

@@ -37,6 +37,8 @@ export interface PlanOptions {
   readonly allowExternalIPs: boolean;
   /** A port of a cluster IP that no Service has is refused, rather than left to the default route (3-089, trap T28). */
   readonly guardClusterIPs: boolean;
+  /** External and load balancer IPs are bound on the node (3-111), so there too what no Service has is refused. */
+  readonly bindsAddresses: boolean;
   /** CIDRs cluster IPs come from: with `guardClusterIPs`, an address in them that no Service has is dropped. Empty: not known. */
   readonly serviceCIDRs: readonly string[];
   /** LOW-HIGH, where node ports come from; undefined: not known. Tells flows of node ports gone from flows of others (trap T1). */
@@ -57,6 +59,7 @@ export const defaultPlanOptions: PlanOptions = {
   dropInvalid: true,
   allowExternalIPs: true,
   guardClusterIPs: false,
+  bindsAddresses: false,
   serviceCIDRs: [],
   nodePortRange: undefined,
   hidesClients: false,
