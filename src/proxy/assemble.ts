@@ -10,13 +10,14 @@ import { FlowKeeper } from './flow-keeper.ts';
 import { prepareKernel } from './kernel-settings.ts';
 import { MODES } from './modes.ts';
 import { familiesOf, type ProxyHost, type ProxyOptions } from './options.ts';
-import type { PlanNode, PlanOptions } from './plan/types.ts';
+import type { PlanFollower, PlanNode, PlanOptions } from './plan/types.ts';
 
-/** Throws HostError where the mode cannot work on this machine. */
+/** Throws HostError where the mode cannot work on this machine. `followersOf`: what else is to be told of a family's updates. */
 export async function assemble(
   options: ProxyOptions,
   node: PlanNode,
   planOptions: (family: Family, dropInvalid: boolean) => PlanOptions,
+  followersOf: (family: Family, planOptions: PlanOptions) => readonly PlanFollower[] = () => [],
 ): Promise<readonly FamilyProxy[]> {
   const { log, mode, localhostNodePorts = true } = options;
   const host = hostOf(options);
@@ -35,7 +36,8 @@ export async function assemble(
       ipvs: { ...defaultIpvsSettings, ...options.ipvs },
     });
     const flows = new FlowKeeper(await host.conntrack(family));
-    proxies.push(new FamilyProxy({ family, node, options: planOptions(family, dropInvalid), backend, flows }));
+    const own = planOptions(family, dropInvalid);
+    proxies.push(new FamilyProxy({ family, node, options: own, backend, flows, followers: followersOf(family, own) }));
   }
   return proxies;
 }

@@ -18,6 +18,17 @@ export interface SyncResult {
   readonly changes: number;
   /** Service ports the kernel refused; all others are in force. They are tried again when they change or with the next full sync. */
   readonly refused: readonly PlanProblem[];
+  /** What only some modes can tell, for the metrics that only they have (3-149, 3-150). */
+  readonly figures?: SyncFigures;
+}
+
+export interface SyncFigures {
+  /** Partial writes that failed on the way, before a full one worked. */
+  readonly partialFailures?: number;
+  /** Clean-ups after the write that failed; the rules are in force all the same. */
+  readonly cleanupFailures?: number;
+  /** Table of iptables -> its rules that are ours, and those this sync wrote. */
+  readonly tables?: Readonly<Record<string, { readonly total: number; readonly last: number }>>;
 }
 
 /** One mode at work on one address family. Calls do not overlap. */
@@ -74,4 +85,9 @@ export interface BackendModule {
   create(context: BackendContext): Promise<Backend>;
   /** Takes away everything of ours and nothing else, also what an older run left. Returns what went, in words; empty: nothing was there. */
   cleanup(context: BackendContext): Promise<readonly string[]>;
+  /**
+   * After a switch from this mode to `inForce`, whose rules are in force by now: like `cleanup`, but spares what `inForce` uses too
+   * (3-073, trap T13). For modes that share names of chains with others; absent, only a mode that shares none is cleaned up so.
+   */
+  cleanupBeside?(context: BackendContext, inForce: ProxyMode): Promise<readonly string[]>;
 }

@@ -1,71 +1,190 @@
-/** The proxy's figures in the Prometheus text format, under the names dashboards know (3-148, 3-149). */
+/** The proxy's figures, under the names and labels dashboards know from kube-proxy (3-148..3-150). What is not measured is not there. */
+import type { Family } from '../lib/ip.ts';
+import type { ProxyMode, SyncResult } from './backend.ts';
+import { exponentialBounds, Histogram, linearBounds, Value, type Labels, type Metric } from './prometheus.ts';
 
-/** Upper bounds in seconds. */
-const BUCKETS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+const SYNC_BOUNDS = exponentialBounds(0.001, 2, 15);
+/** kube-proxy's, which begin at 0.25 s, and finer ones below: here a change is in force within milliseconds. */
+const PROGRAMMING_BOUNDS = [
+  ...[0.005, 0.01, 0.025, 0.05, 0.1],
+  ...linearBounds(0.25, 0.25, 2),
+  ...linearBounds(1, 1, 59),
+  ...linearBounds(60, 5, 12),
+  ...linearBounds(120, 30, 7),
+];
 
-export class Histogram {
-  readonly #counts = BUCKETS.map(() => 0);
-  #sum = 0;
-  #count = 0;
-
-  observe(seconds: number): void {
-    this.#sum += seconds;
-    this.#count++;
-    for (const [at, bound] of BUCKETS.entries()) if (seconds <= bound) this.#counts[at] = (this.#counts[at] ?? 0) + 1;
-  }
-
-  render(name: string): string {
-    const lines = BUCKETS.map((bound, at) => `${name}_bucket{le="${String(bound)}"} ${String(this.#counts[at] ?? 0)}`);
-    lines.push(`${name}_bucket{le="+Inf"} ${String(this.#count)}`);
-    return [
-      `# TYPE ${name} histogram`,
-      ...lines,
-      `${name}_sum ${String(this.#sum)}`,
-      `${name}_count ${String(this.#count)}`,
-      '',
-    ].join('\n');
-  }
-}
+const labelsOf = (family: Family): Labels => ({ ip_family: family });
 
 export class ProxyMetrics {
-  readonly sync = new Histogram();
-  readonly fullSync = new Histogram();
-  readonly partialSync = new Histogram();
-  /** From the moment a change became true in the world (as its slice says) to its rules being in force. */
-  readonly programming = new Histogram();
-  restoreFailures = 0;
-  foreignFlushes = 0;
-  serviceChanges = 0;
-  endpointChanges = 0;
-  pendingServiceChanges = 0;
-  pendingEndpointChanges = 0;
-  deletedFlows = 0;
+  readonly #families: readonly Family[];
+  readonly #all: Metric[] = [];
+  readonly #sync: Histogram;
+  readonly #fullSync: Histogram;
+  readonly #partialSync: Histogram;
+  readonly #programming: Histogram;
+  readonly #lastSynced: Value;
+  readonly #lastQueued: Value;
+  readonly #serviceChanges: Value;
+  readonly #servicesPending: Value;
+  readonly #endpointChanges: Value;
+  readonly #endpointsPending: Value;
+  readonly #noLocalEndpoints: Value;
+  readonly #failures: Value;
+  readonly #partialFailures: Value | undefined;
+  readonly #cleanupFailures: Value | undefined;
+  readonly #flowsDeleted: Value;
+  readonly #flowsDuration: Histogram;
+  readonly #foreignFlushes: Value;
+  readonly #probes: Readonly<Record<'healthz' | 'livez', Value>>;
+  readonly #tableTotal: Value | undefined;
+  readonly #tableLast: Value | undefined;
+
+  constructor(mode: ProxyMode, families: readonly Family[]) {
+    this.#families = families;
+    this.#sync = this.#histogram('sync_proxy_rules_duration_seconds', 'How long syncs took', SYNC_BOUNDS);
+    this.#fullSync = this.#histogram('sync_full_proxy_rules_duration_seconds', 'How long full syncs took', SYNC_BOUNDS);
+    this.#partialSync = this.#histogram(
+      'sync_partial_proxy_rules_duration_seconds',
+      'How long syncs took that wrote only what changed',
+      SYNC_BOUNDS,
+    );
+    this.#programming = this.#histogram(
+      'network_programming_duration_seconds',
+      'From a change of endpoints, as its slice says, to its rules being in force',
+      PROGRAMMING_BOUNDS,
+    );
+    const gauge = (name: string, help: string) => this.#value('gauge', `sync_proxy_rules_${name}`, help);
+    const counter = (name: string, help: string) => this.#value('counter', `sync_proxy_rules_${name}`, help);
+    this.#lastSynced = gauge('last_timestamp_seconds', 'When the rules were last written, in seconds since 1970');
+    this.#lastQueued = gauge('last_queued_timestamp_seconds', 'When a sync was last asked for, in seconds since 1970');
+    this.#servicesPending = gauge('service_changes_pending', 'Changes of Services not yet in the rules');
+    this.#serviceChanges = counter('service_changes_total', 'Changes of Services seen');
+    this.#endpointsPending = gauge('endpoint_changes_pending', 'Changes of EndpointSlices not yet in the rules');
+    this.#endpointChanges = counter('endpoint_changes_total', 'Changes of EndpointSlices seen');
+    this.#noLocalEndpoints = this.#value(
+      'gauge',
+      'sync_proxy_rules_no_local_endpoints_total',
+      'Service ports with a Local traffic policy and no endpoint on this node',
+      families.flatMap((family) =>
+        ['internal', 'external'].map((policy) => ({ traffic_policy: policy, ...labelsOf(family) })),
+      ),
+    );
+    // userspace has rules of iptables and no name of its own; ipvs has its iptables rules restored as well
+    const tool = mode === 'nftables' ? 'nftables_sync' : 'iptables_restore';
+    this.#failures = counter(`${tool}_failures_total`, 'Syncs that could not be written');
+    if (mode === 'nftables') {
+      this.#cleanupFailures = counter('nftables_cleanup_failures_total', 'Clean-ups after a sync that failed');
+    } else {
+      this.#partialFailures = counter(
+        'iptables_partial_restore_failures_total',
+        'Partial syncs that failed and became full ones',
+      );
+      this.#tableTotal = this.#value('gauge', 'sync_proxy_rules_iptables_total', 'Rules of ours, by table', []);
+      this.#tableLast = this.#value(
+        'gauge',
+        'sync_proxy_rules_iptables_last',
+        'Rules the last sync wrote, by table',
+        [],
+      );
+    }
+    this.#flowsDeleted = this.#value(
+      'counter',
+      'conntrack_reconciler_deleted_entries_total',
+      'UDP flows deleted because they led nowhere',
+    );
+    this.#flowsDuration = this.#histogram(
+      'conntrack_reconciler_sync_duration_seconds',
+      'How long looking for stale UDP flows took',
+      SYNC_BOUNDS,
+    );
+    this.#foreignFlushes = this.#value(
+      'counter',
+      'fairway_foreign_flushes_total',
+      'Times another program took our rules away',
+    );
+    this.#probes = {
+      healthz: this.#value('counter', 'proxy_healthz_total', 'Answers of /healthz, by HTTP status', []),
+      livez: this.#value('counter', 'proxy_livez_total', 'Answers of /livez, by HTTP status', []),
+    };
+  }
+
+  serviceChanged(): void {
+    for (const family of this.#families) {
+      this.#serviceChanges.add(1, labelsOf(family));
+      this.#servicesPending.add(1, labelsOf(family));
+    }
+  }
+
+  /** `addressType` of the slice; those of no family here are nobody's. */
+  endpointsChanged(addressType: string): void {
+    const family = this.#families.find((one) => one === addressType);
+    if (family === undefined) return;
+    this.#endpointChanges.add(1, labelsOf(family));
+    this.#endpointsPending.add(1, labelsOf(family));
+  }
+
+  queued(now: number): void {
+    for (const family of this.#families) this.#lastQueued.set(now / 1000, labelsOf(family));
+  }
+
+  /** A sync takes all changes so far. */
+  begun(family: Family): void {
+    this.#servicesPending.set(0, labelsOf(family));
+    this.#endpointsPending.set(0, labelsOf(family));
+  }
+
+  /** `seconds` the sync took; `now` in ms; `delays`: seconds since the changes of endpoints in it became true. */
+  synced(family: Family, result: SyncResult, seconds: number, now: number, delays: readonly number[]): void {
+    const labels = labelsOf(family);
+    this.#sync.observe(seconds, labels);
+    (result.kind === 'full' ? this.#fullSync : this.#partialSync).observe(seconds, labels);
+    this.#lastSynced.set(now / 1000, labels);
+    for (const delay of delays) this.#programming.observe(delay, labels);
+    const { partialFailures = 0, cleanupFailures = 0, tables = {} } = result.figures ?? {};
+    this.#partialFailures?.add(partialFailures, labels);
+    this.#cleanupFailures?.add(cleanupFailures, labels);
+    for (const [table, { total, last }] of Object.entries(tables)) {
+      this.#tableTotal?.set(total, { table, ...labels });
+      this.#tableLast?.set(last, { table, ...labels });
+    }
+  }
+
+  failed(family: Family): void {
+    this.#failures.add(1, labelsOf(family));
+  }
+
   /** Service ports whose policy is Local and that have no endpoint here, by policy. */
-  noLocalEndpoints = { internal: 0, external: 0 };
-  lastSyncAt = 0;
-  lastQueuedAt = 0;
+  noLocalEndpoints(family: Family, counts: Readonly<Record<'internal' | 'external', number>>): void {
+    for (const policy of ['internal', 'external'] as const)
+      this.#noLocalEndpoints.set(counts[policy], { traffic_policy: policy, ...labelsOf(family) });
+  }
+
+  flowsReconciled(family: Family, deleted: number, seconds: number): void {
+    this.#flowsDeleted.add(deleted, labelsOf(family));
+    this.#flowsDuration.observe(seconds, labelsOf(family));
+  }
+
+  flushed(family: Family): void {
+    this.#foreignFlushes.add(1, labelsOf(family));
+  }
+
+  probed(probe: 'healthz' | 'livez', code: number): void {
+    this.#probes[probe].add(1, { code: String(code) });
+  }
 
   render(): string {
-    const gauge = (name: string, value: number, labels = '', kind = 'gauge') =>
-      `# TYPE kubeproxy_${name} ${kind}\nkubeproxy_${name}${labels} ${String(value)}\n`;
-    const counter = (name: string, value: number) => gauge(name, value, '', 'counter');
-    const iptables = 'sync_proxy_rules_iptables';
-    return [
-      this.sync.render('kubeproxy_sync_proxy_rules_duration_seconds'),
-      this.fullSync.render('kubeproxy_sync_full_proxy_rules_duration_seconds'),
-      this.partialSync.render('kubeproxy_sync_partial_proxy_rules_duration_seconds'),
-      this.programming.render('kubeproxy_network_programming_duration_seconds'),
-      gauge('sync_proxy_rules_last_timestamp_seconds', this.lastSyncAt / 1000),
-      gauge('sync_proxy_rules_last_queued_timestamp_seconds', this.lastQueuedAt / 1000),
-      gauge('sync_proxy_rules_service_changes_pending', this.pendingServiceChanges),
-      counter('sync_proxy_rules_service_changes_total', this.serviceChanges),
-      gauge('sync_proxy_rules_endpoint_changes_pending', this.pendingEndpointChanges),
-      counter('sync_proxy_rules_endpoint_changes_total', this.endpointChanges),
-      gauge('sync_proxy_rules_no_local_endpoints_total', this.noLocalEndpoints.internal, '{traffic_policy="internal"}'),
-      `kubeproxy_sync_proxy_rules_no_local_endpoints_total{traffic_policy="external"} ${String(this.noLocalEndpoints.external)}\n`,
-      counter(`${iptables}_restore_failures_total`, this.restoreFailures),
-      counter('conntrack_reconciler_deleted_entries_total', this.deletedFlows),
-      counter('fairway_foreign_flushes_total', this.foreignFlushes),
-    ].join('');
+    return this.#all.map((metric) => metric.render()).join('');
+  }
+
+  #value(type: 'counter' | 'gauge', name: string, help: string, initial = this.#families.map(labelsOf)): Value {
+    const value = new Value(type, `kubeproxy_${name}`, help, initial);
+    this.#all.push(value);
+    return value;
+  }
+
+  #histogram(name: string, help: string, bounds: readonly number[]): Histogram {
+    const histogram = new Histogram(`kubeproxy_${name}`, help, bounds, this.#families.map(labelsOf));
+    this.#all.push(histogram);
+    return histogram;
   }
 }

@@ -50,6 +50,12 @@ export interface ProxyOptions {
   readonly healthzBindAddress?: string;
   /** `ip:port`; '' for none. Default 127.0.0.1:10249. */
   readonly metricsBindAddress?: string;
+  /** Told when a port cannot be had; absent: it is tried again (3-156). */
+  readonly onBindFailure?: (error: Error) => void;
+  /** Rules for externalIPs; default true (3-022). */
+  readonly allowExternalIPs?: boolean;
+  /** What `/configz` tells (3-147). */
+  readonly config?: unknown;
   readonly ipvs?: Partial<IpvsSettings>;
   readonly conntrack?: Partial<ConntrackSettings>;
   readonly log: Log;
@@ -101,6 +107,7 @@ type Told = Pick<
   | 'localhostNodePorts'
   | 'serviceClusterIpRange'
   | 'serviceNodePortRange'
+  | 'allowExternalIPs'
 >;
 
 /** Throws RangeError where an option makes no sense. */
@@ -120,6 +127,7 @@ export function planOptionsOf(options: Told, circumstances: PlanCircumstances): 
     nodePortAddresses: options.nodePortAddresses ?? [],
     localhostNodePorts: (options.localhostNodePorts ?? true) ? traits.localhostNodePorts : 'off',
     dropInvalid,
+    allowExternalIPs: options.allowExternalIPs ?? true,
     serviceCIDRs: [...new Set(ranges.filter((range) => parseCidr(range)?.family === family))],
     nodePortRange: options.serviceNodePortRange,
   };

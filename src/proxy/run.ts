@@ -2,17 +2,22 @@
 import { ENDPOINT_SLICES, NODES, SERVICES } from '../api/kinds.ts';
 import type { EndpointSlice, Node, Service } from '../api/types.ts';
 import type { Change, Informer } from '../client/client.ts';
+import { createEventRecorder } from '../client/events.ts';
 import { startInformer } from '../client/informer.ts';
 import { realClock, type Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import { assemble } from './assemble.ts';
 import type { FamilyProxy, FamilySync } from './family-proxy.ts';
+import { HealthBook } from './health.ts';
+import { HealthCheckPorts } from './health-check-ports.ts';
 import { ProxyMetrics } from './metrics.ts';
 import { familiesOf, planOptionsOf, type ProxyOptions } from './options.ts';
 import { Pacer } from './pacer.ts';
-import type { PlanNode } from './plan/types.ts';
+import { nodePortsOf } from './plan/node-ports.ts';
+import type { PlanNode, PlanOptions } from './plan/types.ts';
 import { answerHealth, answerMetrics, ProxyServers } from './serve.ts';
 import { ServiceCIDRWatch } from './service-cidrs.ts';
+import { ServiceEvents } from './service-events.ts';
 import { slim } from './slim.ts';
 import { sayStarting } from './starting-event.ts';
 import { SERVICE_SELECTOR, SLICE_SELECTOR } from './watched.ts';
@@ -43,7 +48,11 @@ class Proxy implements RunningProxy {
   readonly #slices: Informer<EndpointSlice>;
   readonly #nodes: Informer<Node>;
   readonly #serviceCIDRs: ServiceCIDRWatch;
-  readonly #metrics = new ProxyMetrics();
+  readonly #metrics: ProxyMetrics;
+  readonly #health: HealthBook;
+  readonly #events: ServiceEvents;
+  /** One for each address family, once the machine is prepared. */
+  #healthChecks: HealthCheckPorts[] = [];
   readonly #pacer: Pacer;
   readonly #servers: ProxyServers;
   /** One for each address family, once the machine is prepared. */
@@ -52,10 +61,9 @@ class Proxy implements RunningProxy {
   #node: PlanNode;
   #podCIDRs = '';
   #markSynced = () => {};
-  #waitingSince: number | undefined;
-  /** Times at which changes of endpoints became true, not yet in force. */
-  #triggers: number[] = [];
-  #problems = '';
+  #lastSyncAt = 0;
+  /** Address type -> times at which changes of endpoints became true, not yet in force. */
+  readonly #triggers = new Map<string, number[]>();
   #stopped = false;
   #cancels = new Set<() => void>();
   #unwatch: (() => void)[] = [];
@@ -76,21 +84,27 @@ class Proxy implements RunningProxy {
       this.#contextChanged();
     });
     this.synced = new Promise((resolve) => (this.#markSynced = resolve));
-    this.#servers = new ProxyServers(log, clock);
+    const families = familiesOf(options);
+    this.#metrics = new ProxyMetrics(options.mode, families);
+    this.#health = new HealthBook(families, 2 * (options.syncPeriod ?? 30_000));
+    const recorder = createEventRecorder(client, 'kube-proxy', nodeName, clock);
+    this.#events = new ServiceEvents(recorder, log, (namespace, name) => {
+      return this.#services.get(name, namespace)?.metadata.uid;
+    });
+    this.#servers = new ProxyServers(log, clock, options.onBindFailure);
     this.#pacer = new Pacer({
       clock,
       minInterval: options.minSyncPeriod ?? 0,
       maxRetry: options.syncPeriod ?? 30_000,
       run: () => this.#sync(),
       onError: (error) => {
-        this.#metrics.restoreFailures++;
         log.error({ err: error }, 'rules could not be written; will try again');
       },
     });
   }
 
   get lastSyncAt(): number {
-    return this.#metrics.lastSyncAt;
+    return this.#lastSyncAt;
   }
 
   start(): void {
@@ -117,6 +131,7 @@ class Proxy implements RunningProxy {
     for (const stop of this.#unwatch) stop();
     for (const informer of [this.#services, this.#slices, this.#nodes, this.#serviceCIDRs]) informer.stop();
     this.#servers.stop();
+    for (const ports of this.#healthChecks) ports.stop();
     await this.#pacer.stop();
     await this.#checking;
     await Promise.all(this.#families.map((family) => family.backend.stop()));
@@ -125,24 +140,22 @@ class Proxy implements RunningProxy {
   #changed(): void {
     // 3-001: half a picture would take away good rules
     if (!this.#services.hasSynced || !this.#slices.hasSynced || !this.#serviceCIDRs.hasLooked) return;
-    this.#metrics.lastQueuedAt = this.#clock.now();
-    this.#waitingSince ??= this.#clock.now();
+    this.#metrics.queued(this.#clock.now());
+    this.#health.queued(this.#clock.now());
     this.#pacer.trigger();
   }
 
   #serviceChanged({ type, object }: Change<Service>): void {
-    this.#metrics.serviceChanges++;
-    this.#metrics.pendingServiceChanges++;
+    this.#metrics.serviceChanged();
     for (const family of this.#families) family.setService(object, type === 'deleted');
     this.#changed();
   }
 
   #sliceChanged({ type, object }: Change<EndpointSlice>): void {
-    this.#metrics.endpointChanges++;
-    this.#metrics.pendingEndpointChanges++;
+    this.#metrics.endpointsChanged(object.addressType);
     const text = object.metadata.annotations?.['endpoints.kubernetes.io/last-change-trigger-time'];
     const time = text === undefined ? NaN : Date.parse(text);
-    if (this.lastSyncAt > 0 && !Number.isNaN(time)) this.#triggers.push(time);
+    if (this.lastSyncAt > 0 && !Number.isNaN(time)) this.#triggers.get(object.addressType)?.push(time);
     for (const family of this.#families) family.setSlice(object, type === 'deleted');
     this.#changed();
   }
@@ -169,63 +182,76 @@ class Proxy implements RunningProxy {
   }
 
   async #sync(): Promise<void> {
-    const since = this.#waitingSince;
-    const triggers = this.#triggers;
-    this.#waitingSince = undefined;
-    this.#triggers = [];
-    this.#metrics.pendingServiceChanges = 0;
-    this.#metrics.pendingEndpointChanges = 0;
+    if (this.#families.length === 0) await this.#prepare();
+    const start = this.#clock.now();
+    // both end before the next sync begins, also where one of them fails
+    const outcomes = await Promise.allSettled(this.#families.map((family) => this.#syncFamily(family)));
+    const results = outcomes.map((outcome) => {
+      if (outcome.status === 'rejected') throw outcome.reason;
+      return outcome.value;
+    });
+    this.#report(results, start);
+    this.#markSynced();
+    const isFull = results.some((one) => one.kind === 'full');
+    for (const family of this.#families) await this.#keepFlows(family, isFull);
+  }
+
+  async #syncFamily(proxy: FamilyProxy): Promise<FamilySync> {
+    const { family } = proxy;
+    const start = this.#clock.now();
+    const triggers = this.#triggers.get(family) ?? [];
+    this.#triggers.set(family, []);
+    this.#health.begun(family);
+    this.#metrics.begun(family);
     try {
-      if (this.#families.length === 0) await this.#prepare();
-      const start = this.#clock.now();
-      const results = await Promise.all(this.#families.map((family) => family.sync()));
-      this.#report(results, start, triggers);
-      this.#markSynced();
-      const isFull = results.some((one) => one.kind === 'full');
-      for (const family of this.#families) await this.#keepFlows(family, isFull);
+      const result = await proxy.sync();
+      const now = this.#clock.now();
+      this.#health.succeeded(family, now);
+      const delays = triggers.map((time) => Math.max(0, now - time) / 1000);
+      this.#metrics.synced(family, result, (now - start) / 1000, now, delays);
+      this.#metrics.noLocalEndpoints(family, proxy.tally.noLocalEndpoints);
+      return result;
     } catch (error) {
-      this.#waitingSince = since ?? this.#waitingSince ?? this.#clock.now();
+      this.#triggers.get(family)?.unshift(...triggers);
+      this.#health.failed(family, this.#clock.now());
+      this.#metrics.failed(family);
       throw error;
     }
   }
 
   /** Flows that cannot be cleaned hurt some UDP clients until they expire; rules that are not written hurt everybody. */
-  async #keepFlows(family: FamilyProxy, always: boolean): Promise<void> {
+  async #keepFlows(proxy: FamilyProxy, always: boolean): Promise<void> {
+    const { family } = proxy;
+    const start = this.#clock.now();
     try {
-      this.#metrics.deletedFlows += await family.keepFlows(always);
+      const deleted = await proxy.keepFlows(always);
+      this.#metrics.flowsReconciled(family, deleted, (this.#clock.now() - start) / 1000);
     } catch (error) {
-      this.#log.warn({ err: error, family: family.family }, 'stale UDP flows could not be deleted');
+      this.#log.warn({ err: error, family }, 'stale UDP flows could not be deleted');
     }
   }
 
-  #report(results: readonly FamilySync[], start: number, triggers: readonly number[]): void {
-    const metrics = this.#metrics;
+  #report(results: readonly FamilySync[], start: number): void {
     const now = this.#clock.now();
-    const seconds = (now - start) / 1000;
-    const kind = results.some((one) => one.kind === 'full') ? 'full' : 'partial';
-    metrics.lastSyncAt = now;
-    metrics.sync.observe(seconds);
-    (kind === 'full' ? metrics.fullSync : metrics.partialSync).observe(seconds);
-    for (const time of triggers) metrics.programming.observe(Math.max(0, now - time) / 1000);
-    const tallies = this.#families.map((family) => family.tally.noLocalEndpoints);
-    metrics.noLocalEndpoints = {
-      internal: tallies.reduce((sum, one) => sum + one.internal, 0),
-      external: tallies.reduce((sum, one) => sum + one.external, 0),
-    };
+    this.#lastSyncAt = now;
+    for (const ports of this.#healthChecks) ports.apply();
     const changes = results.reduce((sum, one) => sum + one.changes, 0);
-    if (changes > 0) this.#log.debug({ kind, changes, ms: now - start }, 'rules written');
-    const problems = results.flatMap((one) => one.problems);
-    const text = JSON.stringify(problems);
-    if (text === this.#problems) return;
-    this.#problems = text;
-    for (const problem of problems) this.#log.warn({ ...problem }, 'left out of the rules');
+    if (changes > 0)
+      this.#log.debug({ kinds: results.map((one) => one.kind), changes, ms: now - start }, 'rules written');
+    this.#events.report(results.flatMap((one) => one.problems));
   }
 
   /** Begins to follow Services and slices: whoever subscribes late is told of all that are there. */
   async #prepare(): Promise<void> {
-    const families = await assemble(this.#options, this.#node, (family, dropInvalid) => {
+    this.#healthChecks = [];
+    const optionsOf = (family: FamilyProxy['family'], dropInvalid: boolean) => {
       this.#dropInvalid = dropInvalid;
       return this.#planOptions(family);
+    };
+    const families = await assemble(this.#options, this.#node, optionsOf, (family, planOptions) => {
+      const ports = this.#healthChecksOf(family, planOptions);
+      this.#healthChecks.push(ports);
+      return [ports];
     });
     if (this.#stopped) return;
     this.#families = families;
@@ -243,6 +269,19 @@ class Proxy implements RunningProxy {
     });
   }
 
+  #healthChecksOf(family: FamilyProxy['family'], planOptions: PlanOptions): HealthCheckPorts {
+    return new HealthCheckPorts({
+      family,
+      addresses: nodePortsOf(this.#node, planOptions).nodePortIPs,
+      isHealthy: () => this.#health.isHealthy(this.#clock.now()),
+      onBindFailure: (namespace, service, message) => {
+        this.#events.warn(namespace, service, 'FailedToStartServiceHealthcheck', `node ${this.#node.name}: ${message}`);
+      },
+      log: this.#log,
+      clock: this.#clock,
+    });
+  }
+
   async #lookForFlush(): Promise<void> {
     if (this.lastSyncAt === 0) return;
     for (const { backend, family } of this.#families) {
@@ -252,7 +291,7 @@ class Proxy implements RunningProxy {
         this.#log.debug({ err: error, family }, 'could not look whether the rules are still there');
         continue;
       }
-      this.#metrics.foreignFlushes++;
+      this.#metrics.flushed(family);
       this.#log.warn({ family }, 'another program took our rules away; writing all of them again');
       backend.distrust();
       this.#pacer.trigger();
@@ -278,16 +317,22 @@ class Proxy implements RunningProxy {
 
   #listen(): void {
     const { healthzBindAddress = '0.0.0.0:10256', metricsBindAddress = '127.0.0.1:10249', mode } = this.#options;
-    this.#servers.listen(healthzBindAddress, (path) =>
-      answerHealth(path, {
-        now: this.#clock.now(),
-        lastSyncAt: this.lastSyncAt,
-        waitingSince: this.#waitingSince,
-        nodeEligible: isEligible(this.#nodes, this.#options.nodeName),
-        patience: 2 * (this.#options.syncPeriod ?? 30_000),
+    this.#servers.listen(healthzBindAddress, (path) => {
+      const now = this.#clock.now();
+      const nodeEligible = isEligible(this.#nodes, this.#options.nodeName);
+      const answer = answerHealth(path, { now, families: this.#health.status(now), nodeEligible });
+      if (path === '/healthz' || path === '/livez')
+        this.#metrics.probed(path === '/healthz' ? 'healthz' : 'livez', answer.status);
+      return answer;
+    });
+    this.#servers.listen(metricsBindAddress, (path) =>
+      answerMetrics(path, {
+        mode,
+        metrics: () => this.#metrics.render(),
+        isHealthy: () => this.#health.isHealthy(this.#clock.now()),
+        config: this.#options.config,
       }),
     );
-    this.#servers.listen(metricsBindAddress, (path) => answerMetrics(path, mode, () => this.#metrics.render()));
   }
 }
 

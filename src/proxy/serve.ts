@@ -1,63 +1,90 @@
-/** The two small HTTP servers of a proxy: health for load balancers and kubelets, figures for people (3-142..3-147). */
+/** The HTTP faces of a proxy: health for load balancers and kubelets, figures for people (3-142, 3-143, 3-147). */
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-
-export interface HttpAnswer {
-  readonly status: number;
-  readonly type: string;
-  readonly body: string;
-}
+import type { FamilyHealths } from './health.ts';
+import { serve, type HttpAnswer, type HttpServer } from './http-server.ts';
 
 export interface ProxyHealth {
+  /** ms since the epoch. */
   readonly now: number;
-  /** ms since the epoch; 0 is never. */
-  readonly lastSyncAt: number;
-  /** When the oldest change not yet in force came in; undefined: none waits. */
-  readonly waitingSince: number | undefined;
-  /** False when the node is being deleted: load balancers shall go elsewhere (KEP-3836). */
+  readonly families: FamilyHealths;
+  /** False when the node is being deleted: load balancers shall go elsewhere, while nothing is wrong here (KEP-3836). */
   readonly nodeEligible: boolean;
-  /** ms a change may wait before the proxy counts as ill. */
-  readonly patience: number;
 }
 
-export function answerHealth(path: string, health: ProxyHealth): HttpAnswer {
+export function answerHealth(path: string, { now, families, nodeEligible }: ProxyHealth): HttpAnswer {
   if (path !== '/healthz' && path !== '/livez') return notFound;
-  const isHealthy =
-    health.lastSyncAt > 0 && (health.waitingSince === undefined || health.now - health.waitingSince < health.patience);
-  const ok = isHealthy && (path === '/livez' || health.nodeEligible);
+  const all = [...families.values()];
+  const healthy = all.every((one) => one.healthy) && (path === '/livez' || nodeEligible);
   const time = (ms: number) => new Date(ms).toISOString();
-  const lastUpdated = time(ok ? health.now : health.lastSyncAt);
+  const status = [...families].map(([family, one]) => {
+    return [family, { lastUpdated: time(one.healthy ? now : one.lastUpdated), healthy: one.healthy }];
+  });
   const body = {
-    lastUpdated,
-    currentTime: time(health.now),
-    ...(path === '/healthz' && { nodeEligible: health.nodeEligible }),
-    healthy: ok,
-    status: { IPv4: { lastUpdated, healthy: isHealthy } },
+    // the words "I am well as of now"; else since when not
+    lastUpdated: time(healthy ? now : Math.min(...all.map((one) => one.lastUpdated))),
+    currentTime: time(now),
+    ...(path === '/healthz' && { nodeEligible }),
+    healthy,
+    status: Object.fromEntries(status) as unknown,
   };
-  return { status: ok ? 200 : 503, type: 'application/json', body: JSON.stringify(body) };
+  return { status: healthy ? 200 : 503, type: 'application/json', body: JSON.stringify(body) };
 }
 
-export function answerMetrics(path: string, mode: string, metrics: () => string): HttpAnswer {
-  const plain = (body: string, type = 'text/plain; charset=utf-8') => ({ status: 200, type, body });
-  if (path === '/metrics') return plain(metrics(), 'text/plain; version=0.0.4; charset=utf-8');
-  if (path === '/healthz') return plain('ok');
-  return path === '/proxyMode' ? plain(mode) : notFound;
+/** What the metrics port tells. Each is asked for when somebody reads it. */
+export interface ProxyFigures {
+  readonly mode: string;
+  readonly metrics: () => string;
+  readonly isHealthy: () => boolean;
+  /** The configuration in force, as in its file; undefined: the proxy was not started from one. */
+  readonly config?: unknown;
 }
+
+export function answerMetrics(path: string, { mode, metrics, isHealthy, config = {} }: ProxyFigures): HttpAnswer {
+  const answer = (body: string, type = 'text/plain; charset=utf-8') => ({ status: 200, type, body });
+  switch (path) {
+    case '/metrics':
+      return answer(metrics(), METRICS_TYPE);
+    case '/metrics/slis':
+      return answer(slis(isHealthy()), METRICS_TYPE);
+    case '/healthz':
+      return answer('ok');
+    case '/proxyMode':
+      return answer(mode);
+    case '/configz':
+      return answer(JSON.stringify({ 'kubeproxy.config.k8s.io': config }), 'application/json');
+    default:
+      return notFound;
+  }
+}
+
+const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+
+const slis = (isHealthy: boolean): string =>
+  `# HELP kubernetes_healthcheck Whether a health check passes
+# TYPE kubernetes_healthcheck gauge
+kubernetes_healthcheck{name="proxy",type="livez"} ${isHealthy ? '1' : '0'}
+`;
 
 const notFound: HttpAnswer = { status: 404, type: 'text/plain; charset=utf-8', body: 'not found\n' };
 
-/** The servers of a proxy. A port that is taken is tried again, and never a reason not to write rules (3-156). */
+/** ms. As kube-proxy (3-156). */
+const RETRY = 5000;
+
+/** The servers of a proxy. A port that is taken is tried again, and never a reason not to write rules, unless that is asked for (3-156). */
 export class ProxyServers {
   readonly #log: Log;
   readonly #clock: Clock;
-  readonly #servers = new Set<Server>();
+  readonly #onFatal: ((error: Error) => void) | undefined;
+  readonly #servers = new Set<HttpServer>();
   readonly #cancels = new Set<() => void>();
   #stopped = false;
 
-  constructor(log: Log, clock: Clock) {
+  /** With `onFatal` nothing is tried again: it is told. */
+  constructor(log: Log, clock: Clock, onFatal?: (error: Error) => void) {
     this.#log = log;
     this.#clock = clock;
+    this.#onFatal = onFatal;
   }
 
   /** Begins at once; '' is no address. */
@@ -69,14 +96,7 @@ export class ProxyServers {
         else this.#servers.add(server);
       },
       (error: unknown) => {
-        if (this.#stopped) return;
-        this.#log.warn({ err: error, address }, 'cannot listen; trying again in 5 s');
-        const again = () => {
-          this.#cancels.delete(cancel);
-          this.listen(address, answer);
-        };
-        const cancel = this.#clock.after(5000, again, true);
-        this.#cancels.add(cancel);
+        if (!this.#stopped) this.#failed(address, answer, error);
       },
     );
   }
@@ -84,31 +104,22 @@ export class ProxyServers {
   stop(): void {
     this.#stopped = true;
     for (const cancel of this.#cancels) cancel();
-    for (const server of this.#servers) {
-      server.close();
-      server.closeAllConnections();
-    }
+    for (const server of this.#servers) server.close();
   }
-}
 
-/** `address` is `ip:port`, IPv6 in brackets. Resolves when it listens; rejects when it cannot. */
-export function serve(address: string, answer: (path: string) => HttpAnswer): Promise<Server> {
-  const at = address.lastIndexOf(':');
-  const host = address.slice(0, at).replaceAll(/[[\]]/g, '');
-  const handle = (request: IncomingMessage, response: ServerResponse) => {
-    const isRead = request.method === 'GET' || request.method === 'HEAD';
-    const path = (request.url ?? '/').split('?')[0] ?? '/';
-    const { status, type, body } = isRead ? answer(path) : { ...notFound, status: 405, body: 'only GET\n' };
-    response.writeHead(status, { 'Content-Type': type, 'X-Content-Type-Options': 'nosniff' }).end(body);
-  };
-  const server = createServer({ requestTimeout: 5000, headersTimeout: 5000, keepAliveTimeout: 1000 }, handle);
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ host, port: Number(address.slice(at + 1)) }, () => {
-      server.removeListener('error', reject);
-      server.on('error', () => undefined); // a single connection's trouble
-      server.unref();
-      resolve(server);
-    });
-  });
+  #failed(address: string, answer: (path: string) => HttpAnswer, error: unknown): void {
+    if (this.#onFatal) {
+      this.#onFatal(
+        new Error(`cannot listen on ${address}, and --bind-address-hard-fail says to end`, { cause: error }),
+      );
+      return;
+    }
+    this.#log.warn({ err: error, address }, 'cannot listen; trying again in 5 s');
+    const again = () => {
+      this.#cancels.delete(cancel);
+      this.listen(address, answer);
+    };
+    const cancel = this.#clock.after(RETRY, again, true);
+    this.#cancels.add(cancel);
+  }
 }

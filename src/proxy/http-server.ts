@@ -1,0 +1,63 @@
+/** A very small HTTP server: one function from a path to an answer, GET and HEAD alone, everything bounded. */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { familyOf } from '../lib/ip.ts';
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface HttpServer {
+  readonly port: number;
+  /** Ends connections too. The port is free when this returns. */
+  close(): void;
+}
+
+/**
+ * `address` is `ip:port`, IPv6 in brackets; port 0 takes a free one. `[::]` listens for both families, unless `oneFamily`.
+ * Resolves when it listens; rejects when it cannot. Does not keep the process alive.
+ */
+export function serve(
+  address: string,
+  answer: (path: string) => HttpAnswer,
+  { oneFamily = false } = {},
+): Promise<HttpServer> {
+  const at = address.lastIndexOf(':');
+  const host = address.slice(0, at).replaceAll(/[[\]]/g, '');
+  const port = Number(address.slice(at + 1));
+  const handle = (request: IncomingMessage, response: ServerResponse) => {
+    const isRead = request.method === 'GET' || request.method === 'HEAD';
+    const path = (request.url ?? '/').split('?')[0] ?? '/';
+    const { status, type, body, headers = {} } = isRead ? answer(path) : onlyGet;
+    response
+      .writeHead(status, { 'Content-Type': type, 'X-Content-Type-Options': 'nosniff', ...headers })
+      .end(request.method === 'HEAD' ? '' : body);
+  };
+  const server = createServer({ requestTimeout: 5000, headersTimeout: 5000, keepAliveTimeout: 1000 }, handle);
+  server.maxConnections = 512;
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host, port, ipv6Only: oneFamily && familyOf(host) === 'IPv6' }, () => {
+      server.removeListener('error', reject);
+      server.on('error', () => undefined); // a single connection's trouble
+      server.unref();
+      const bound = server.address();
+      resolve({
+        port: typeof bound === 'object' && bound ? bound.port : port,
+        close() {
+          server.close();
+          server.closeAllConnections();
+        },
+      });
+    });
+  });
+}
+
+const onlyGet: HttpAnswer = {
+  status: 405,
+  type: 'text/plain; charset=utf-8',
+  body: 'only GET\n',
+  headers: { Allow: 'GET, HEAD' },
+};
