@@ -69,7 +69,11 @@ export interface NfTables {
    * Throws NetlinkError: its message names the set and the errno (ENOENT, EEXIST, EBUSY, ENOSPC, …).
    */
   commit(family: NfFamily, table: string, changes: readonly SetChange[]): Promise<void>;
-  /** Every element, as of one generation of the ruleset. Throws NetlinkError (ENOENT where the table or set is not there). */
+  /**
+   * Every element, as of one generation of the ruleset that has at least the commits awaited before. Commits do not wait for it, unless they keep coming
+   * between, so that it is begun again. Throws NetlinkError (ENOENT where the table or set is not there; EINTR when others
+   * never leave it in peace).
+   */
   dump(family: NfFamily, table: string, set: string): Promise<readonly SetElement[]>;
   /** Names of the table's sets and maps, anonymous ones left out; empty where there is no table. */
   sets(family: NfFamily, table: string): Promise<readonly string[]>;
@@ -83,3 +87,4 @@ export interface NfTables {
 }
 
 export { FakeNfTables } from './nf-tables-fake.ts';
+export { createNfTables } from './nf-tables-socket.ts';
