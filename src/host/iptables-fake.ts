@@ -1,6 +1,7 @@
 /** iptables in memory: tables, chains and lines of rules, with the refusals of the real one that callers meet. */
 import { HostError } from './exec.ts';
 import type { Iptables, IptablesCheck } from './iptables.ts';
+import { EMPTY_ENTRIES, type TableStamp, type TableStamps } from './xtables-info.ts';
 
 const BUILT_IN: Readonly<Record<string, readonly string[]>> = {
   filter: ['INPUT', 'FORWARD', 'OUTPUT'],
@@ -61,6 +62,21 @@ export class FakeIptables implements Iptables {
     return Promise.resolve(rules.every(has));
   }
 
+  /** As the kernel of the legacy tool counts. */
+  stamps(): TableStamps {
+    const count = (table: string) => {
+      const chains = [...(this.#tables.get(table) ?? [])];
+      const rules = chains.reduce((sum, [, lines]) => sum + lines.length, 0);
+      const made = chains.filter(([name]) => !this.#isBuiltIn(table, name)).length;
+      return (EMPTY_ENTRIES[table] ?? 0) + rules + 2 * made;
+    };
+    const read = (): TableStamp => {
+      const entries = Object.fromEntries(Object.keys(EMPTY_ENTRIES).map((table) => [table, count(table)]));
+      return { text: JSON.stringify([entries, this.dump().length]), entries };
+    };
+    return { read, close: () => undefined };
+  }
+
   /** What `iptables -t TABLE -F` does, and with `delete` `-X` after it. */
   flush(table: string, options: { delete?: boolean } = {}): void {
     const chains = this.#tables.get(table) ?? new Map<string, string[]>();
@@ -98,7 +114,7 @@ export class FakeIptables implements Iptables {
     const chain = chains.get(name);
     if (!chain) throw this.#error(line);
     if (verb === '-A') chain.push(rule);
-    else if (verb === '-I') chain.unshift(rule);
+    else if (verb === '-I') insert(chain, rule, () => this.#error(line));
     else if (verb === '-D' && chain.includes(rule)) chain.splice(chain.indexOf(rule), 1);
     else if (verb === '-X' && chain.length === 0) chains.delete(name);
     else throw this.#error(line);
@@ -107,4 +123,12 @@ export class FakeIptables implements Iptables {
   #error(line: string): HostError {
     return new HostError(['iptables-restore'], 'exit code 1', 1, `line failed: ${line}`);
   }
+}
+
+/** `rule` may start with the number it is to have, from 1. */
+function insert(chain: string[], rule: string, error: () => HostError): void {
+  const [, number = '1', text = ''] = /^(?:(\d+) )?(.*)$/.exec(rule) ?? [];
+  const at = Number(number) - 1;
+  if (at < 0 || at > chain.length) throw error();
+  chain.splice(at, 0, text);
 }

@@ -33,8 +33,15 @@ export interface IptablesOptions {
 
 /** Exit code of iptables when another program holds the lock for longer than `-w` allows. */
 const LOCKED = 4;
+const RESTORE = ['--noflush', '--counters', '-w', '5'];
 /** Of a rule that is not there: 1 and 2 (2 where its chain or target is missing too). */
 const ABSENT: readonly (number | undefined)[] = [1, 2];
+
+/** ms. The variant on nf_tables takes minutes for what legacy does in seconds, and killing it would only make it start again. */
+const RESTORE_TIMEOUT = 10 * 60_000;
+const SAVE_TIMEOUT = 2 * 60_000;
+/** Bytes: 30,000 Services of four endpoints are 60 MB. Strings end at 512 MB. */
+const SAVE_OUTPUT = 500 * 1024 * 1024;
 
 /** True for failures that will pass by themselves. */
 export function isLockFailure(error: unknown): boolean {
@@ -46,12 +53,12 @@ export function createIptables(variant: IptablesVariant, options: IptablesOption
   const tool = `${family === 'IPv6' ? 'ip6tables' : 'iptables'}-${variant}`;
   return {
     variant,
-    save: async () => (await exec(`${tool}-save`, [])).stdout,
+    save: async () => (await exec(`${tool}-save`, [], { timeout: SAVE_TIMEOUT, maxOutput: SAVE_OUTPUT })).stdout,
     restore: async (text) => {
-      await exec(`${tool}-restore`, ['--noflush', '--counters', '-w', '5'], { input: text });
+      await exec(`${tool}-restore`, RESTORE, { input: text, timeout: RESTORE_TIMEOUT });
     },
     test: async (text) => {
-      await exec('unshare', ['--net', `${tool}-restore`, '--noflush', '--counters', '-w', '5'], { input: text });
+      await exec('unshare', ['--net', `${tool}-restore`, ...RESTORE], { input: text, timeout: RESTORE_TIMEOUT });
     },
     check: async (rules) => {
       try {

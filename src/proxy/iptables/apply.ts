@@ -1,106 +1,166 @@
 /** The one effect: makes the kernel hold what the Plan says, writing only what differs from what it is known to hold. */
 import { isLockFailure, type Iptables, type IptablesCheck } from '../../host/iptables.ts';
+import type { TableStamps } from '../../host/xtables-info.ts';
 import type { SyncResult } from '../backend.ts';
-import type { Plan, PlanProblem, ServicePort } from '../plan/types.ts';
-import { compile } from './compile.ts';
-import { danglingJumps, diff, shadowOfKernel, shadowOfRules, type Shadow } from './delta.ts';
-import * as names from './names.ts';
+import type { Plan, PlanProblem, PlanUpdate, ServiceChange, ServicePort } from '../plan/types.ts';
+import { assemble, compilePort, frameOf, type Frame } from './compile.ts';
+import { assertComplete, diff, holdingsOf, shadowOfKernel, shadowOfRules, type Delta } from './delta.ts';
+import { ALL_FEATURES, missingFor, type Features } from './features.ts';
+import { Guard, NO_HOLDINGS, type Holdings } from './guard.ts';
 import { parse } from './parse.ts';
-import { render } from './render.ts';
+import { render, TABLES } from './render.ts';
+import { RuleBook } from './rule-book.ts';
 import type { RuleSet } from './rule-set.ts';
+import { sentinelsOf } from './sentinels.ts';
 
 /** What a sync did, in the terms of iptables-restore. */
 export interface IptablesSyncResult extends SyncResult {
   readonly bytes: number;
+  /** Chains. */
   readonly written: number;
   readonly removed: number;
+  /** Jumps. */
   readonly inserted: number;
 }
 
-/** Proves by a few rules that nobody flushed: a flush takes a whole table, and with it one of these. */
-const SENTINELS: readonly IptablesCheck[] = [
-  {
-    table: 'filter',
-    rule: ['FORWARD', '-m', 'comment', '--comment', 'kubernetes forwarding rules', '-j', names.FORWARD],
-  },
-  {
-    table: 'nat',
-    rule: ['PREROUTING', '-m', 'comment', '--comment', 'kubernetes service portals', '-j', names.SERVICES],
-  },
-  {
-    table: 'nat',
-    rule: ['POSTROUTING', '-m', 'comment', '--comment', 'kubernetes postrouting rules', '-j', names.POSTROUTING],
-  },
-];
+export interface ApplierOptions {
+  readonly features?: Features;
+  /** Tells of other programs' writes. */
+  readonly stamps?: TableStamps | undefined;
+}
 
 export class IptablesApplier {
+  readonly guard: Guard;
   readonly #iptables: Iptables;
-  /** undefined: not known, so the kernel is read before the next write. */
-  #shadow: Shadow | undefined;
+  readonly #features: Features;
+  /** undefined: what the kernel holds is not known, so it is read before the next write. */
+  #book: RuleBook | undefined;
+  /** Rules that tell whether nobody flushed. */
+  #sentinels: readonly IptablesCheck[] = [];
+  #holdings: Holdings = NO_HOLDINGS;
   /** Grows with every `distrust`. */
   #doubts = 0;
-  #refused = new Set<ServicePort>();
+  /** Ports the kernel refused -> why. */
+  #refused = new Map<ServicePort, string>();
+  #partialFailures = 0;
 
-  constructor(iptables: Iptables) {
+  constructor(iptables: Iptables, { features = ALL_FEATURES, stamps }: ApplierOptions = {}) {
     this.#iptables = iptables;
+    this.#features = features;
+    this.guard = new Guard({ stamps, lookForRules: () => iptables.check(this.#sentinels) });
   }
 
   /** The next sync reads the kernel first and mends whatever differs, also when one is under way now. */
   distrust(): void {
     this.#doubts++;
-    this.#shadow = undefined;
+    this.#book = undefined;
+  }
+
+  /** As `apply`, when all that is known is the whole Plan. */
+  sync(plan: Plan): Promise<IptablesSyncResult> {
+    return this.apply({ plan, changed: undefined, problems: [] });
   }
 
   /**
    * Throws HostError when nothing could be written; the next call then starts from what the kernel holds. A failure that comes from
    * single Services (a match the kernel lacks) does not throw: they are found, left out and reported.
    */
-  async sync(plan: Plan): Promise<IptablesSyncResult> {
-    const isFull = this.#shadow === undefined;
-    if (isFull) this.#refused = new Set();
+  async apply(update: PlanUpdate): Promise<IptablesSyncResult> {
+    const isFull = this.#book === undefined;
+    this.#partialFailures = 0;
+    if (isFull) this.#refused = new Map();
     let result: IptablesSyncResult;
     try {
-      result = await this.#write(this.#accepted(plan));
+      result = (await this.#writeChanged(update)) ?? (await this.#write(update.plan));
     } catch (error) {
+      if (!isFull) this.#partialFailures++;
       if (isLockFailure(error)) throw error;
-      result = isFull ? await this.#writeWhatGoes(plan, error) : await this.#writeFull(plan);
+      result = isFull ? await this.#writeWhatGoes(update.plan, error) : await this.#writeFull(update.plan);
     }
-    const refused = plan.servicePorts.filter((service) => this.#refused.has(service));
-    this.#refused = new Set(refused);
-    return { ...result, kind: isFull ? 'full' : result.kind, refused: refused.map(problemOf) };
+    const refused = [...this.#refused].map(([service, message]) => problemOf(service, message));
+    const figures = { ...result.figures, partialFailures: this.#partialFailures };
+    return { ...result, kind: isFull ? 'full' : result.kind, refused, figures };
   }
 
   /** False when somebody flushed a table. Cheap: for asking every second. */
   isIntact(): Promise<boolean> {
-    return this.#iptables.check(SENTINELS);
+    return this.guard.isIntact();
   }
 
-  #accepted(plan: Plan): Plan {
-    return { ...plan, servicePorts: plan.servicePorts.filter((service) => !this.#refused.has(service)) };
+  /** undefined: there is more to do than can be told Service by Service. */
+  async #writeChanged({ changed }: PlanUpdate): Promise<IptablesSyncResult | undefined> {
+    const book = this.#book;
+    if (!book || !changed) return undefined;
+    const accepted = new Map<string, ServiceChange>();
+    for (const [key, { before, after }] of changed) {
+      for (const one of before) this.#refused.delete(one);
+      accepted.set(key, { before, after: this.#acceptedOf(after) });
+    }
+    const delta = book.change(accepted);
+    if (!delta) return undefined;
+    // the book is ahead of the kernel until this is written
+    this.#book = undefined;
+    return this.#commit(delta, book, 'partial');
   }
 
+  /** Compares all. */
   async #write(plan: Plan): Promise<IptablesSyncResult> {
-    const wanted = compile(plan);
-    assertComplete(wanted);
-    const known = this.#shadow;
-    const doubts = this.#doubts;
+    const there = new Set(plan.servicePorts);
+    for (const one of this.#refused.keys()) if (!there.has(one)) this.#refused.delete(one);
+    const ports = this.#acceptedOf(plan.servicePorts);
+    const frame = frameOf({ ...plan, servicePorts: ports }, this.#features);
+    const wanted = rulesOf(frame, ports);
+    assertComplete(wanted.tables);
+    const known = this.#book;
     // if anything below throws, what the kernel holds is not known
-    this.#shadow = undefined;
-    const kernel = known ?? shadowOfKernel(parse(await this.#iptables.save()));
-    const delta = diff(kernel, wanted);
-    if (delta.text !== '') await this.#iptables.restore(delta.text);
+    this.#book = undefined;
+    const before = this.guard.begin();
+    try {
+      const kernel = known ? shadowOfRules(known.ruleSet()) : shadowOfKernel(parse(await this.#iptables.save()));
+      if (!known) this.#holdings = holdingsOf(kernel);
+      this.#sentinels = sentinelsOf(wanted);
+      const delta = diff(kernel, wanted);
+      return await this.#commit(delta, new RuleBook(frame, ports), known ? 'partial' : 'full', before);
+    } catch (error) {
+      this.guard.fail();
+      throw error;
+    }
+  }
+
+  /** Writes, and believes in `book` from then on. */
+  async #commit(
+    delta: Delta,
+    book: RuleBook,
+    kind: SyncResult['kind'],
+    before = this.guard.begin(),
+  ): Promise<IptablesSyncResult> {
+    const doubts = this.#doubts;
+    try {
+      if (delta.text !== '') await this.#iptables.restore(delta.text);
+    } catch (error) {
+      this.guard.fail();
+      throw error;
+    }
+    this.#holdings = sum(this.#holdings, delta.tables);
+    this.guard.end(before, delta.tables, this.#holdings);
     // what went wrong meanwhile may have gone wrong after our write
-    if (doubts === this.#doubts) this.#shadow = shadowOfRules(wanted);
-    const { written, removed, inserted } = delta;
-    const changes = written + removed + inserted;
-    const kind = known ? 'partial' : 'full';
-    return { kind, changes, bytes: delta.text.length, written, removed, inserted, refused: [] };
+    if (doubts === this.#doubts) this.#book = book;
+    return this.#resultOf(delta, kind);
+  }
+
+  #resultOf(delta: Delta, kind: SyncResult['kind']): IptablesSyncResult {
+    const { written, removed, inserted, edited } = delta;
+    const tables = Object.fromEntries(
+      TABLES.map((table) => [table, { total: this.#holdings[table].rules, last: delta.tables[table].lines }]),
+    );
+    const changes = written + removed + inserted + edited;
+    return { kind, changes, bytes: delta.text.length, written, removed, inserted, refused: [], figures: { tables } };
   }
 
   /** After a partial write failed: most often the kernel was changed behind our back, and no Service is at fault. */
   async #writeFull(plan: Plan): Promise<IptablesSyncResult> {
     try {
-      return await this.#write(this.#accepted(plan));
+      return await this.#write(plan);
     } catch (error) {
       if (isLockFailure(error)) throw error;
       return this.#writeWhatGoes(plan, error);
@@ -108,16 +168,18 @@ export class IptablesApplier {
   }
 
   async #writeWhatGoes(plan: Plan, error: unknown): Promise<IptablesSyncResult> {
-    const bad = await this.#findRefused(plan, plan.servicePorts);
+    const bad = await this.#findRefused(plan, this.#acceptedOf(plan.servicePorts));
     if (bad.length === 0) throw error;
-    this.#refused = new Set(bad);
-    return this.#write(this.#accepted(plan));
+    for (const one of bad) {
+      this.#refused.set(one, `the kernel refuses the rules of port ${one.name} (${one.protocol})`);
+    }
+    return this.#write(plan);
   }
 
   /** Halves the Services until those the kernel refuses are alone, in a scratch namespace: live rules are not touched. */
   async #findRefused(plan: Plan, some: readonly ServicePort[]): Promise<readonly ServicePort[]> {
     try {
-      await this.#iptables.test(render(compile({ ...plan, servicePorts: some })));
+      await this.#iptables.test(render(rulesOf(frameOf(plan, this.#features), some)));
       return [];
     } catch (error) {
       // what fails without any Service is not theirs
@@ -128,19 +190,33 @@ export class IptablesApplier {
       return [...first, ...(await this.#findRefused(plan, some.slice(half)))];
     }
   }
+
+  /** Those that are not known to be refused. */
+  #acceptedOf(ports: readonly ServicePort[]): readonly ServicePort[] {
+    const { recent, sctp } = this.#features;
+    if (recent && sctp && this.#refused.size === 0) return ports;
+    return ports.filter((port) => {
+      const missing = missingFor(port, this.#features);
+      if (missing !== undefined) this.#refused.set(port, missing);
+      return !this.#refused.has(port);
+    });
+  }
 }
 
-function problemOf(service: ServicePort): PlanProblem {
-  const { namespace, service: name } = service;
-  return {
-    namespace,
-    service: name,
-    message: `the kernel refuses the rules of port ${service.name} (${service.protocol})`,
-  };
-}
+const rulesOf = (frame: Frame, ports: readonly ServicePort[]): RuleSet =>
+  assemble(
+    frame,
+    ports.map((port) => compilePort(port, frame)),
+  );
 
-/** Our own mistake if it ever throws: better than a restore that fails for all (trap T6). */
-function assertComplete(wanted: RuleSet): void {
-  const missing = danglingJumps(wanted);
-  if (missing.length > 0) throw new Error(`rules jump to chains that do not exist: ${missing.slice(0, 3).join('; ')}`);
+const sum = (holdings: Holdings, change: Holdings): Holdings => {
+  const of = (table: keyof Holdings) => ({
+    chains: holdings[table].chains + change[table].chains,
+    rules: holdings[table].rules + change[table].rules,
+  });
+  return { mangle: of('mangle'), filter: of('filter'), nat: of('nat') };
+};
+
+function problemOf({ namespace, service }: ServicePort, message: string): PlanProblem {
+  return { namespace, service, message };
 }

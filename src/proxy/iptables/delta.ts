@@ -49,8 +49,24 @@ export interface Delta {
   readonly text: string;
   readonly written: number;
   readonly removed: number;
+  /** Jumps. */
   readonly inserted: number;
+  /** Single rules put in or taken out where the chain stays. */
+  readonly edited: number;
+  readonly tables: Readonly<Record<TableName, TableDelta>>;
 }
+
+/** What the text does to one table. */
+export interface TableDelta {
+  /** Chains of ours, more or less than before. */
+  readonly chains: number;
+  /** Rules of ours, more or less than before. */
+  readonly rules: number;
+  /** Rules the text has lines for. */
+  readonly lines: number;
+}
+
+export const NO_CHANGE: TableDelta = { chains: 0, rules: 0, lines: 0 };
 
 /**
  * Chains whose rules differ are rewritten whole, others are not touched: traffic and counters go on. Chains of ours that nothing
@@ -58,6 +74,7 @@ export interface Delta {
  */
 export function diff(kernel: Shadow, wanted: RuleSet): Delta {
   let [written, removed, inserted] = [0, 0, 0];
+  const tables: Record<TableName, TableDelta> = { mangle: NO_CHANGE, filter: NO_CHANGE, nat: NO_CHANGE };
   const texts = TABLES.map((table) => {
     const present = kernel.chains[table];
     const write = wanted.tables[table].filter((chain) => !isSame(present.get(chain.name), chain));
@@ -68,26 +85,53 @@ export function diff(kernel: Shadow, wanted: RuleSet): Delta {
     written += write.length;
     removed += remove.length;
     inserted += insert.length;
+    const lines = countRules(write) + insert.length;
+    const gone = [...write.map((one) => one.name), ...remove].flatMap((name) => present.get(name) ?? []);
+    tables[table] = {
+      chains: write.length - gone.length,
+      rules: lines - countRules(gone),
+      lines,
+    };
     return renderTable(table, { write, remove, insert });
   });
-  return { text: texts.join(''), written, removed, inserted };
+  return { text: texts.join(''), written, removed, inserted, edited: 0, tables };
 }
+
+/** How much of ours is there. */
+export function holdingsOf({ chains, jumps }: Shadow): Readonly<Record<TableName, Omit<TableDelta, 'lines'>>> {
+  const of = (table: TableName) => {
+    const inserted = [...jumps].filter((jump) => jump.startsWith(`${table} `)).length;
+    return { chains: chains[table].size, rules: countRules(chains[table].values()) + inserted };
+  };
+  return { mangle: of('mangle'), filter: of('filter'), nat: of('nat') };
+}
+
+export const countRules = (chains: Iterable<Chain>): number => {
+  let sum = 0;
+  for (const chain of chains) sum += chain.rules.length;
+  return sum;
+};
 
 function isSame(a: Chain | undefined, b: Chain): boolean {
   return a === b || (a !== undefined && chainSignature(a) === chainSignature(b));
 }
 
-/** Rules that jump to a chain that neither exists nor is built in: the restore would fail as a whole (trap T6). */
-export function danglingJumps(wanted: RuleSet): readonly string[] {
-  const missing: string[] = [];
+/**
+ * Throws Error when a rule jumps to a chain that is neither among these nor `known`: our own mistake if it ever does, and better than a
+ * restore that fails for all (trap T6).
+ */
+export function assertComplete(
+  tables: Readonly<Partial<Record<TableName, readonly Chain[]>>>,
+  known: readonly string[] = [],
+): void {
   for (const table of TABLES) {
-    const names = new Set(wanted.tables[table].map((chain) => chain.name));
-    for (const chain of wanted.tables[table]) {
+    const chains = tables[table] ?? [];
+    const names = new Set([...known, ...chains.map((chain) => chain.name)]);
+    for (const chain of chains) {
       for (const { target } of chain.rules) {
-        if (target.kind === 'jump' && !names.has(target.chain))
-          missing.push(`${table} ${chain.name} -> ${target.chain}`);
+        if (target.kind !== 'jump' || names.has(target.chain)) continue;
+        throw new Error(`a rule jumps to a chain that does not exist: ${table} ${chain.name} -> ${target.chain}`);
       }
     }
   }
-  return missing;
 }

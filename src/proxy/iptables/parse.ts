@@ -50,7 +50,8 @@ function parseLine(line: string, chains: Map<string, { policy?: string; rules: R
   return true;
 }
 
-function tokenize(line: string): string[] {
+/** The words of a line, quotes taken off. */
+export function tokenize(line: string): string[] {
   if (!line.includes('"')) return line.split(' ').filter((token) => token !== '');
   const tokens = line.match(/"(?:[^"\\]|\\.)*"|[^\s"]+/g) ?? [];
   return tokens.map((token) => (token.startsWith('"') ? token.slice(1, -1).replaceAll(/\\(.)/g, '$1') : token));

@@ -23,32 +23,39 @@ export interface TableChange {
   readonly remove: readonly string[];
   /** To stand at the top of these built-in chains, in this order. */
   readonly insert: readonly { readonly chain: string; readonly rule: Rule }[];
+  /** Single rules of chains that otherwise stay, one after the other. */
+  readonly edit?: readonly Edit[];
+}
+
+/** One rule less, or one more as number `at` of its chain, counted from 1. */
+export interface Edit {
+  readonly chain: string;
+  readonly rule: Rule;
+  readonly at: number | 'gone';
 }
 
 /** '' when there is nothing to do. */
 export function renderTable(table: TableName, change: TableChange): string {
-  const { write, remove, insert } = change;
-  if (write.length + remove.length + insert.length === 0) return '';
+  const { write, remove, insert, edit = [] } = change;
+  if (write.length + remove.length + insert.length + edit.length === 0) return '';
   const lines = [`*${table}\n`];
   for (const chain of write) lines.push(`:${chain.name} - [0:0]\n`);
   for (const name of remove) lines.push(`:${name} - [0:0]\n`);
   for (const chain of write) lines.push(chainText(chain));
   // each is put on top of those before it, so the last goes in first
   for (const { chain, rule } of insert.toReversed()) lines.push(`-I ${chain}${ruleText(rule)}\n`);
+  for (const { chain, rule, at } of edit) {
+    lines.push(`${at === 'gone' ? `-D ${chain}` : `-I ${chain} ${String(at)}`}${ruleText(rule)}\n`);
+  }
   for (const name of remove) lines.push(`-X ${name}\n`);
   lines.push('COMMIT\n');
   return lines.join('');
 }
 
-const texts = new WeakMap<Chain, string>();
-
-/** Chains are never changed, so each is written once. */
-function chainText(chain: Chain): string {
-  let text = texts.get(chain);
-  if (text === undefined) {
-    text = chain.rules.map((one) => `-A ${chain.name}${ruleText(one)}\n`).join('');
-    texts.set(chain, text);
-  }
+/** Not remembered: a chain is rarely written twice, and the texts of all would be tens of megabytes. */
+export function chainText(chain: Chain): string {
+  let text = '';
+  for (const one of chain.rules) text += `-A ${chain.name}${ruleText(one)}\n`;
   return text;
 }
 
