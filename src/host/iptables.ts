@@ -118,7 +118,7 @@ export async function chooseIptables(options: IptablesOptions = {}): Promise<Cho
 }
 
 function preferred(legacy: string, nft: string): IptablesVariant {
-  for (const sign of [/^:KUBE-(?:SERVICES|POSTROUTING) /m, /^:KUBE-(?:IPTABLES-HINT|KUBELET-CANARY) /m]) {
+  for (const sign of [/^:KUBE-(?:SERVICES|POSTROUTING|PORTALS-CONTAINER) /m, /^:KUBE-(?:IPTABLES-HINT|KUBELET-CANARY) /m]) {
     if (sign.test(legacy) !== sign.test(nft)) return sign.test(nft) ? 'nft' : 'legacy';
   }
   return rank(nft) > rank(legacy) ? 'nft' : 'legacy';

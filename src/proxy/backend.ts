@@ -58,6 +58,8 @@ export interface BackendContext {
   /** 0-31 (3-044). */
   readonly masqueradeBit: number;
   readonly ipvs: IpvsSettings;
+  /** The defaults where absent. */
+  readonly userspace?: Partial<UserspaceSettings>;
 }
 
 /** Flags of ipvs mode (3-112..3-115, 3-124). Seconds; 0 keeps what the kernel has. */
@@ -78,6 +80,16 @@ export const defaultIpvsSettings: IpvsSettings = {
   tcpFinTimeout: 0,
   udpTimeout: 0,
 };
+
+/** Flags of userspace mode (3-131, 3-135). */
+export interface UserspaceSettings {
+  /** `LOW-HIGH` or `LOW+SIZE`, where relays listen; '' is any port. */
+  readonly proxyPortRange: string;
+  /** ms a UDP client may be silent before its way is forgotten. */
+  readonly udpIdleTimeout: number;
+}
+
+export const defaultUserspaceSettings: UserspaceSettings = { proxyPortRange: '', udpIdleTimeout: 250 };
 
 /** The effects of a mode. */
 export interface BackendModule {

@@ -3,4 +3,5 @@ import type { BackendModule, ProxyMode } from './backend.ts';
 
 export const BACKENDS: Readonly<Partial<Record<ProxyMode, () => Promise<BackendModule>>>> = {
   iptables: async () => (await import('./iptables/backend.ts')).iptablesBackend,
+  userspace: async () => (await import('./userspace/backend.ts')).userspaceBackend,
 };

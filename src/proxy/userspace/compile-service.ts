@@ -112,7 +112,7 @@ function withinRanges(service: ServicePort, way: Way): readonly Way[] {
   if (!isGuarded(service)) return [way];
   const ranges = [...service.sourceRanges, ...(service.nodeInSourceRanges ? service.loadBalancerIPs : [])];
   return ranges.flatMap((range) => {
-    const other = way.matches.find((match) => match.kind === 'source');
+    const [other] = way.matches.flatMap((match) => (match.kind === 'source' ? [match] : []));
     const cidr = other ? smaller(range, other.cidr) : range;
     if (cidr === undefined) return [];
     return [{ ...way, matches: [{ kind: 'source', cidr }, ...way.matches.filter((match) => match !== other)] }];

@@ -56,6 +56,10 @@ export class ProxyPorts {
     return undefined;
   }
 
+  isTaken(port: number): boolean {
+    return this.#taken.has(port);
+  }
+
   release(key: string): void {
     const port = this.#byKey.get(key);
     if (port === undefined) return;

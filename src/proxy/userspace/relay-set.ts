@@ -1,0 +1,152 @@
+/** The relays of a proxy: one for each Service port and pool, listening on a port of its own as long as the Service port exists. */
+import type { Family } from '../../lib/ip.ts';
+import type { Log } from '../../lib/log.ts';
+import type { PlanProblem, Protocol, ServicePort, TrafficPolicy } from '../plan/types.ts';
+import { Affinity } from './affinity.ts';
+import { Balancer } from './balancer.ts';
+import { ProxyPorts, type PortRange } from './proxy-ports.ts';
+import { relayKey, relaysOf, type RelaySpec } from './relay-spec.ts';
+import { RelayCounters, type Relay, type RelayParts } from './relay.ts';
+import { TcpRelay } from './tcp-relay.ts';
+import { UdpRelay } from './udp-relay.ts';
+
+export interface RelaySetOptions {
+  readonly family: Family;
+  readonly log: Log;
+  readonly range: PortRange;
+  readonly udpIdleTimeout: number;
+  /** Default Math.random. */
+  readonly random?: () => number;
+}
+
+/** Ports tried for one relay before it is given up. */
+const MOST_TRIES = 20;
+
+export class RelaySet {
+  readonly counters = new RelayCounters();
+  readonly #options: RelaySetOptions;
+  readonly #ports: Readonly<Record<Protocol, ProxyPorts>>;
+  readonly #relays = new Map<string, Relay>();
+  /** Those whose Service is gone and whose rules may still be there. */
+  #gone: Relay[] = [];
+  /** Service port -> who was given which endpoint. */
+  readonly #affinities = new Map<string, Affinity>();
+  readonly #refused = new Map<string, PlanProblem>();
+
+  constructor(options: RelaySetOptions) {
+    const { range } = options;
+    this.#options = options;
+    this.#ports = { TCP: new ProxyPorts(range), UDP: new ProxyPorts(range), SCTP: new ProxyPorts(range) };
+  }
+
+  /** Ports none of whose relays could listen. */
+  get refused(): readonly PlanProblem[] {
+    return [...this.#refused.values()];
+  }
+
+  get size(): number {
+    return this.#relays.size;
+  }
+
+  portOf = (service: ServicePort, pool: TrafficPolicy): number | undefined => {
+    const key = relayKey(service, pool);
+    return this.#relays.has(key) ? this.#ports[service.protocol].portOf(key) : undefined;
+  };
+
+  /** Every port some relay listens on, by protocol. */
+  isProxyPort(protocol: Protocol, port: number): boolean {
+    return this.#ports[protocol].isTaken(port);
+  }
+
+  /** `before`: relay key -> the port an older proxy had. In force when it resolves; what cannot be is in `refused`. */
+  async set(after: readonly ServicePort[], before: readonly ServicePort[], oldPorts: ReadonlyMap<string, number>) {
+    const wanted = new Map(after.flatMap(relaysOf).map((one) => [one.key, one]));
+    for (const { key, service } of before.flatMap(relaysOf)) if (!wanted.has(key)) this.#remove(key, service);
+    const added: RelaySpec[] = [];
+    for (const spec of wanted.values()) {
+      const relay = this.#relays.get(spec.key);
+      if (relay) this.#update(relay, spec);
+      else added.push(spec);
+    }
+    // all ports are chosen before any is tried, so that old ones go to whom they belong
+    for (const spec of added) this.#ports[spec.service.protocol].choose(spec.key, undefined, oldPorts.get(spec.key));
+    await Promise.all(added.map((spec) => this.#add(spec)));
+  }
+
+  /** After the rules that led to them are gone: established connections go on. */
+  async closeGone(): Promise<void> {
+    const gone = this.#gone;
+    this.#gone = [];
+    await Promise.all(gone.map((relay) => relay.close()));
+  }
+
+  destroy(): void {
+    for (const relay of [...this.#relays.values(), ...this.#gone]) relay.destroy();
+    this.#relays.clear();
+    this.#gone = [];
+  }
+
+  #update(relay: Relay, { service, pool, endpoints }: RelaySpec): void {
+    this.#affinityOf(service).setSeconds(service.affinitySeconds);
+    if (relay.balancer.set(endpoints)) this.#say(service, pool, endpoints);
+    relay.keepOnly(new Set(service.servingAddresses));
+  }
+
+  #say({ name }: ServicePort, pool: TrafficPolicy, endpoints: RelaySpec['endpoints']): void {
+    const text = endpoints.map((one) => one.address).join(' ');
+    const here = pool === 'Local' ? ' on this node' : '';
+    this.#options.log.info({ pool }, `Setting endpoints for ${name}${here} to [${text}]`);
+  }
+
+  async #add(spec: RelaySpec): Promise<void> {
+    const { key, service } = spec;
+    const ports = this.#ports[service.protocol];
+    const host = this.#options.family === 'IPv6' ? '::' : '0.0.0.0';
+    const unusable = new Set<number>();
+    let problem = 'there is no proxy port left';
+    for (let port = ports.portOf(key); port !== undefined && unusable.size < MOST_TRIES;) {
+      const relay = this.#make(service);
+      try {
+        await relay.listen(host, port);
+        this.#relays.set(key, relay);
+        this.#refused.delete(key);
+        this.#update(relay, spec);
+        return;
+      } catch (error) {
+        relay.destroy();
+        problem = `no relay can listen on port ${String(port)}: ${String((error as NodeJS.ErrnoException).code)}`;
+        unusable.add(port);
+        port = ports.choose(key, unusable);
+      }
+    }
+    ports.release(key);
+    const message = `port ${service.name} (${service.protocol}): ${problem}`;
+    this.#refused.set(key, { namespace: service.namespace, service: service.service, message });
+  }
+
+  #make(service: ServicePort): Relay {
+    const affinity = this.#affinityOf(service);
+    const { family, log, udpIdleTimeout, random = Math.random } = this.#options;
+    const balancer = new Balancer(affinity, random);
+    const { counters } = this;
+    const parts: RelayParts = { family, name: service.name, balancer, affinity, counters, log, udpIdleTimeout };
+    return service.protocol === 'UDP' ? new UdpRelay(parts) : new TcpRelay(parts);
+  }
+
+  #affinityOf({ name, protocol }: ServicePort): Affinity {
+    const key = `${name} ${protocol}`;
+    let affinity = this.#affinities.get(key);
+    if (!affinity) this.#affinities.set(key, (affinity = new Affinity(() => performance.now())));
+    return affinity;
+  }
+
+  #remove(key: string, service: ServicePort): void {
+    const relay = this.#relays.get(key);
+    this.#relays.delete(key);
+    this.#refused.delete(key);
+    this.#ports[service.protocol].release(key);
+    if (relay) this.#gone.push(relay);
+    const other = relayKey(service, key === relayKey(service, 'Local') ? 'Cluster' : 'Local');
+    if (!this.#relays.has(other)) this.#affinities.delete(`${service.name} ${service.protocol}`);
+  }
+}

@@ -1,0 +1,39 @@
+/** What TCP and UDP relays are to whoever keeps them. */
+import type { Family } from '../../lib/ip.ts';
+import type { Log } from '../../lib/log.ts';
+import type { Affinity } from './affinity.ts';
+import type { Balancer } from './balancer.ts';
+
+export interface Relay {
+  readonly balancer: Balancer;
+  /** Rejects with the system's error (`code` EADDRINUSE, …). To be called once. */
+  listen(host: string, port: number): Promise<void>;
+  /** Addresses that still serve: what goes to others may not begin anew there. */
+  keepOnly(serving: ReadonlySet<string>): void;
+  /** Takes nothing new; what is established goes on to its end. Resolves when the port is free. */
+  close(): Promise<void>;
+  /** Ends all at once. */
+  destroy(): void;
+}
+
+/** Counted over all relays of a proxy. */
+export class RelayCounters {
+  connections = 0;
+  datagrams = 0;
+  dialFailures = 0;
+  /** No endpoint took it. */
+  refused = 0;
+  /** Ended by an error of either side. */
+  broken = 0;
+}
+
+export interface RelayParts {
+  readonly family: Family;
+  readonly name: string;
+  readonly balancer: Balancer;
+  readonly affinity: Affinity;
+  readonly counters: RelayCounters;
+  readonly log: Log;
+  /** ms a UDP client may be silent before its way is forgotten (3-135). */
+  readonly udpIdleTimeout: number;
+}

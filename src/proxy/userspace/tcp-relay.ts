@@ -1,0 +1,148 @@
+/** A TCP relay: every connection it is given it makes again to an endpoint. */
+import { connect, createServer, type Server } from 'node:net';
+import { join, type JoinedSocket } from './joined-sockets.ts';
+import type { Relay, RelayParts } from './relay.ts';
+
+/** ms an endpoint is waited for; each time it is the next one's turn (3-134). */
+const DIAL_TIMEOUTS: readonly number[] = [250, 500, 1000, 2000];
+
+/** A connection whose endpoint is being dialled. Handlers are shared, as those of joined sockets. */
+interface DialSocket extends JoinedSocket {
+  dial?: Dial;
+}
+
+interface Dial {
+  readonly relay: TcpRelay;
+  readonly client: DialSocket;
+  readonly ip: string;
+  attempt: number;
+  upstream: DialSocket | undefined;
+  timer: NodeJS.Timeout | undefined;
+}
+
+export class TcpRelay implements Relay {
+  readonly parts: RelayParts;
+  readonly #server: Server;
+  readonly #clients = new Set<DialSocket>();
+
+  constructor(parts: RelayParts) {
+    this.parts = parts;
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
+      this.#accept(client);
+    });
+  }
+
+  get balancer() {
+    return this.parts.balancer;
+  }
+
+  /** Connections under way. */
+  get size(): number {
+    return this.#clients.size;
+  }
+
+  listen(host: string, port: number): Promise<void> {
+    const server = this.#server;
+    return new Promise((resolve, reject) => {
+      server.once('error', reject);
+      server.listen({ host, port, backlog: 4096, ipv6Only: this.parts.family === 'IPv6' }, () => {
+        server.off('error', reject);
+        server.on('error', (error) => {
+          this.parts.log.warn({ err: error, service: this.parts.name }, 'a relay could not accept a connection');
+        });
+        resolve();
+      });
+    });
+  }
+
+  /** Connections to endpoints that are gone go on to their end (graceful termination). */
+  keepOnly(): void {
+    return;
+  }
+
+  close(): Promise<void> {
+    // the port is free at once; what the server calls back for is the end of the last connection
+    this.#server.close();
+    return Promise.resolve();
+  }
+
+  destroy(): void {
+    this.#server.close();
+    for (const client of this.#clients) client.resetAndDestroy();
+  }
+
+  #accept(client: DialSocket): void {
+    this.parts.counters.connections++;
+    this.#clients.add(client);
+    const ip = client.remoteAddress ?? '';
+    client.dial = { relay: this, client, ip, attempt: 0, upstream: undefined, timer: undefined };
+    client.on('error', onError);
+    client.on('close', onClientClose);
+    this.call(client.dial);
+  }
+
+  /** For the handlers below. */
+  call(dial: Dial): void {
+    const { attempt, ip, client } = dial;
+    const timeout = DIAL_TIMEOUTS[attempt];
+    const endpoint = timeout === undefined ? undefined : this.balancer.next(ip, attempt > 0);
+    if (!endpoint) {
+      this.parts.counters.refused++;
+      client.resetAndDestroy();
+      return;
+    }
+    const upstream: DialSocket = connect({
+      host: endpoint.ip,
+      port: endpoint.port,
+      allowHalfOpen: true,
+      noDelay: true,
+    });
+    upstream.dial = dial;
+    dial.upstream = upstream;
+    dial.timer = setTimeout(onDialTimeout, timeout, upstream);
+    upstream.on('connect', onConnect);
+    upstream.on('error', onError);
+  }
+
+  /** For the handlers below. */
+  forget(client: DialSocket): void {
+    this.#clients.delete(client);
+  }
+}
+
+function onConnect(this: DialSocket): void {
+  const { dial } = this;
+  if (!dial) return;
+  clearTimeout(dial.timer);
+  dial.upstream = undefined;
+  this.dial = undefined as never;
+  join(dial.client, this);
+}
+
+function onDialTimeout(upstream: DialSocket): void {
+  upstream.destroy(new Error('the endpoint did not answer in time'));
+}
+
+function onError(this: DialSocket): void {
+  const { dial } = this;
+  if (!dial) return;
+  const { counters } = dial.relay.parts;
+  if (dial.upstream !== this) {
+    counters.broken++;
+    return;
+  }
+  clearTimeout(dial.timer);
+  dial.upstream = undefined;
+  dial.attempt++;
+  counters.dialFailures++;
+  if (!dial.client.destroyed) dial.relay.call(dial);
+}
+
+/** Also of a client that goes while its endpoint is dialled. */
+function onClientClose(this: DialSocket): void {
+  const { dial } = this;
+  if (!dial) return;
+  dial.relay.forget(this);
+  clearTimeout(dial.timer);
+  dial.upstream?.destroy();
+}

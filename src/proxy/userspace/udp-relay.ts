@@ -1,0 +1,159 @@
+/**
+ * A UDP relay: every client address has a socket of its own towards its endpoint, so that answers find their way back, until nothing
+ * came from it for a while (3-135). Datagrams are whole here whatever their size: the kernel joins fragments before it hands them
+ * over, and answers ICMP errors itself (traps T32, T33).
+ */
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import { joinHostPort } from '../../lib/ip.ts';
+import type { Target } from './balancer.ts';
+import type { Relay, RelayParts } from './relay.ts';
+
+/** Clients at a time; whoever was silent longest makes room. */
+const MOST_CLIENTS = 4096;
+/** Datagrams kept while a socket is being made, which takes one turn of the event loop. */
+const MOST_WAITING = 64;
+
+interface Way {
+  readonly client: string;
+  readonly endpoint: Target;
+  readonly socket: Socket;
+  /** undefined: connected. */
+  waiting: Buffer[] | undefined;
+  usedAt: number;
+}
+
+export class UdpRelay implements Relay {
+  readonly parts: RelayParts;
+  readonly #server: Socket;
+  readonly #type: 'udp4' | 'udp6';
+  /** `ip:port` of a client -> its way, whoever was silent longest first. */
+  readonly #ways = new Map<string, Way>();
+  #sweep: NodeJS.Timeout | undefined;
+
+  constructor(parts: RelayParts) {
+    this.parts = parts;
+    this.#type = parts.family === 'IPv6' ? 'udp6' : 'udp4';
+    this.#server = createSocket({ type: this.#type, ipv6Only: parts.family === 'IPv6' });
+    this.#server.on('message', (message, from) => {
+      this.#fromClient(message, from);
+    });
+  }
+
+  get balancer() {
+    return this.parts.balancer;
+  }
+
+  /** Clients that have a way. */
+  get size(): number {
+    return this.#ways.size;
+  }
+
+  listen(host: string, port: number): Promise<void> {
+    const server = this.#server;
+    return new Promise((resolve, reject) => {
+      server.once('error', reject);
+      server.bind({ address: host, port }, () => {
+        server.off('error', reject);
+        server.on('error', (error) => {
+          this.parts.log.debug({ err: error, service: this.parts.name }, 'a relay could not answer a client');
+        });
+        resolve();
+      });
+    });
+  }
+
+  /** A client of an endpoint that is gone would be sent there for ever, as long as it speaks (trap T1). */
+  keepOnly(serving: ReadonlySet<string>): void {
+    for (const way of this.#ways.values()) if (!serving.has(way.endpoint.address)) this.#end(way);
+  }
+
+  close(): Promise<void> {
+    clearTimeout(this.#sweep);
+    for (const way of this.#ways.values()) this.#end(way);
+    return new Promise((resolve) => {
+      this.#server.close(() => {
+        resolve();
+      });
+    });
+  }
+
+  destroy(): void {
+    void this.close();
+  }
+
+  #fromClient(message: Buffer, from: RemoteInfo): void {
+    this.parts.counters.datagrams++;
+    const client = joinHostPort(from.address, from.port);
+    const way = this.#ways.get(client) ?? this.#open(client, from);
+    if (!way) {
+      this.parts.counters.refused++;
+      return;
+    }
+    this.#touch(way);
+    if (!way.waiting) way.socket.send(message);
+    else if (way.waiting.length < MOST_WAITING) way.waiting.push(message);
+  }
+
+  #open(client: string, { address, port }: RemoteInfo): Way | undefined {
+    const endpoint = this.balancer.next(address);
+    if (!endpoint) return undefined;
+    const socket = createSocket(this.#type);
+    const way: Way = { client, endpoint, socket, waiting: [], usedAt: 0 };
+    socket.on('message', (message) => {
+      this.#touch(way);
+      this.#server.send(message, port, address);
+    });
+    socket.on('error', () => {
+      // refused: the next datagram goes to another
+      this.parts.counters.broken++;
+      this.parts.affinity.forget(address);
+      this.#end(way);
+    });
+    socket.once('connect', () => {
+      const { waiting = [] } = way;
+      way.waiting = undefined;
+      if (this.#ways.get(client) === way) for (const message of waiting) socket.send(message);
+    });
+    socket.connect(endpoint.port, endpoint.ip);
+    if (this.#ways.size >= MOST_CLIENTS) {
+      const [longest] = this.#ways.values();
+      if (longest) this.#end(longest);
+    }
+    return way;
+  }
+
+  #touch(way: Way): void {
+    way.usedAt = performance.now();
+    this.#ways.delete(way.client);
+    this.#ways.set(way.client, way);
+    this.#sweep ??= setTimeout(() => {
+      this.#endSilent();
+    }, this.parts.udpIdleTimeout).unref();
+  }
+
+  /** One timer for all: due when the first of them may have been silent for long enough. */
+  #endSilent(): void {
+    this.#sweep = undefined;
+    const now = performance.now();
+    for (const way of this.#ways.values()) {
+      const left = way.usedAt + this.parts.udpIdleTimeout - now;
+      if (left > 0) {
+        this.#sweep = setTimeout(() => {
+          this.#endSilent();
+        }, Math.ceil(left)).unref();
+        return;
+      }
+      this.#end(way);
+    }
+  }
+
+  #end(way: Way): void {
+    if (this.#ways.get(way.client) === way) this.#ways.delete(way.client);
+    way.waiting = [];
+    try {
+      way.socket.close();
+    } catch {
+      // it ended by itself
+    }
+  }
+}
