@@ -21,6 +21,8 @@ export interface IptablesSyncResult extends SyncResult {
   readonly removed: number;
   /** Jumps. */
   readonly inserted: number;
+  /** Single rules of chains that stayed. */
+  readonly edited: number;
 }
 
 export interface ApplierOptions {
@@ -154,7 +156,17 @@ export class IptablesApplier {
       TABLES.map((table) => [table, { total: this.#holdings[table].rules, last: delta.tables[table].lines }]),
     );
     const changes = written + removed + inserted + edited;
-    return { kind, changes, bytes: delta.text.length, written, removed, inserted, refused: [], figures: { tables } };
+    return {
+      kind,
+      changes,
+      bytes: delta.text.length,
+      written,
+      removed,
+      inserted,
+      edited,
+      refused: [],
+      figures: { tables },
+    };
   }
 
   /** After a partial write failed: most often the kernel was changed behind our back, and no Service is at fault. */
