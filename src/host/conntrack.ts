@@ -8,6 +8,8 @@ export interface UdpFlow {
   readonly port: number;
   readonly replySource: string;
   readonly replyPort: number;
+  /** The kernel translated its destination. Absent where the tool does not tell. */
+  readonly translated?: boolean;
 }
 
 export interface Conntrack {

@@ -85,22 +85,26 @@ export class MessageWriter {
   }
 
   u16(type: number, value: number): this {
-    this.#view.setUint16(this.#attribute(type, 2), value, true);
+    const at = this.#attribute(type, 2);
+    this.#view.setUint16(at, value, true);
     return this;
   }
 
   u32(type: number, value: number): this {
-    this.#view.setUint32(this.#attribute(type, 4), value >>> 0, true);
+    const at = this.#attribute(type, 4);
+    this.#view.setUint32(at, value >>> 0, true);
     return this;
   }
 
   be16(type: number, value: number): this {
-    this.#view.setUint16(this.#attribute(type, 2), value);
+    const at = this.#attribute(type, 2);
+    this.#view.setUint16(at, value);
     return this;
   }
 
   be32(type: number, value: number): this {
-    this.#view.setUint32(this.#attribute(type, 4), value >>> 0);
+    const at = this.#attribute(type, 4);
+    this.#view.setUint32(at, value >>> 0);
     return this;
   }
 
@@ -128,7 +132,7 @@ export class MessageWriter {
     return this;
   }
 
-  /** Header and zeroed padding of an attribute; returns where its payload goes. */
+  /** Header and zeroed padding of an attribute; returns where its payload goes. The view may be another one after it. */
   #attribute(type: number, size: number): number {
     const padded = (size + 3) & ~3;
     this.#reserve(4 + padded);

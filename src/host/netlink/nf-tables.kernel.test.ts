@@ -4,6 +4,8 @@ import { requireOuterNamespace } from '../../../test/support/outer-namespace.ts'
 import { exec } from '../exec.ts';
 import { createNfTables, type NfChange, type NfTables, type SetChange, type SetElement } from './nf-tables.ts';
 
+import { eventLoopHeld } from './testing.ts';
+
 requireOuterNamespace();
 
 const nft = async (...lines: readonly string[]) => (await exec('nft', ['-f', '-'], { input: lines.join('\n') })).stdout;
@@ -226,16 +228,12 @@ test('50,000 elements come and go in one commit each', async () => {
 });
 
 test('a commit of 50,000 elements does not hold the event loop up for more than 60 ms', async () => {
-  let longest = 0;
-  let last = performance.now();
-  const timer = setInterval(() => {
-    longest = Math.max(longest, performance.now() - last);
-    last = performance.now();
-  }, 1);
-  await tables.commit('ip', 't', [{ op: 'add', set: 'big', elements: many }]);
-  longest = Math.max(longest, performance.now() - last);
-  clearInterval(timer);
-  assert.ok(longest < 60, `${String(longest)} ms`);
+  const change = { set: 'big', elements: many };
+  const held = await eventLoopHeld(async () => {
+    await tables.commit('ip', 't', [{ op: 'add', ...change }]);
+    await tables.commit('ip', 't', [{ op: 'delete', ...change }]);
+  });
+  assert.ok(held < 60, `${String(held)} ms`);
 });
 
 test('commits called at the same time are made in order, the long one first', async () => {
