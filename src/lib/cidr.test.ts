@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { addressAt, cidrContains, cidrSize, formatCidr, parseCidr } from './cidr.ts';
+import { addressAt, cidrContains, cidrSize, formatCidr, parseCidr, parseNetwork } from './cidr.ts';
 import { formatIp, parseIp } from './ip.ts';
 
 const range = (text: string) => {
@@ -33,6 +33,24 @@ for (const text of [
 ]) {
   test(`${text} is no range`, () => {
     assert.equal(parseCidr(text), undefined);
+  });
+}
+
+const LOOSE: [text: string, range: string | undefined][] = [
+  ['10.1.2.3/8', '10.0.0.0/8'],
+  ['10.0.0.1/32', '10.0.0.1/32'],
+  ['fd00::5/64', 'fd00::/64'],
+  ['1.2.3.4/0', '0.0.0.0/0'],
+  ['10.0.0.0', undefined],
+  ['10.0.0.0/33', undefined],
+  ['10.0.0.0/8/8', undefined],
+  ['10.0.0.0/', undefined],
+  ['x/8', undefined],
+];
+for (const [text, wanted] of LOOSE) {
+  test(`${text} means ${wanted ?? 'no network'}`, () => {
+    const network = parseNetwork(text);
+    assert.equal(network && formatCidr(network), wanted);
   });
 }
 

@@ -22,6 +22,17 @@ export function parseCidr(text: string): Cidr | undefined {
   return ip.value % cidrSize(cidr) === 0n ? cidr : undefined;
 }
 
+/** Host bits are forgiven, as Kubernetes forgives them in its own fields: `10.1.2.3/8` is 10.0.0.0/8. */
+export function parseNetwork(text: string): Cidr | undefined {
+  const [address = '', length = ''] = text.split('/');
+  const ip = parseIp(address);
+  if (!ip || text !== `${address}/${length}` || !/^(?:0|[1-9]\d{0,2})$/.test(length)) return undefined;
+  const bits = Number(length);
+  if (bits > width(ip.family)) return undefined;
+  const size = 1n << BigInt(width(ip.family) - bits);
+  return { family: ip.family, base: ip.value - (ip.value % size), bits };
+}
+
 export function formatCidr(cidr: Cidr): string {
   return `${formatIp({ family: cidr.family, value: cidr.base })}/${String(cidr.bits)}`;
 }

@@ -10,6 +10,8 @@ export interface ConntrackSettings {
   readonly tcpCloseWaitTimeout: number;
   readonly udpTimeout: number;
   readonly udpStreamTimeout: number;
+  /** false leaves what the kernel has, and INVALID packets are dropped by a rule; undefined, true: set where the kernel lets us (trap T4). */
+  readonly tcpBeLiberal?: boolean;
 }
 
 const LIBERAL = 'net.netfilter.nf_conntrack_tcp_be_liberal';

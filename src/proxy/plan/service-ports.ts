@@ -1,6 +1,6 @@
 /** One Service with its EndpointSlices -> its ServicePorts on this node. */
 import type { EndpointSlice, Service } from '../../api/types.ts';
-import { cidrContains, formatCidr, parseCidr, type Cidr } from '../../lib/cidr.ts';
+import { cidrContains, formatCidr, parseNetwork, type Cidr } from '../../lib/cidr.ts';
 import { formatIp, parseIp } from '../../lib/ip.ts';
 import { countLocalReady, endpointsOf, hasAnyUsable, usableInCluster, usableLocally } from './endpoints.ts';
 import type { PlanNode, PlanOptions, PlanProblem, Protocol, Route, ServicePort, TrafficPolicy } from './types.ts';
@@ -162,20 +162,7 @@ function loadBalancerIPsOf(service: Service, options: PlanOptions): string[] {
 /** A range that holds everything switches the firewall off (3-020). Host bits are forgiven, as the API forgives them. */
 function rangesOf(texts: readonly string[], options: PlanOptions): Cidr[] {
   const ranges = texts
-    .flatMap((text) => looseCidr(text.trim()) ?? [])
+    .flatMap((text) => parseNetwork(text.trim()) ?? [])
     .filter((range) => range.family === options.family);
   return ranges.some((range) => range.bits === 0) ? [] : ranges;
-}
-
-function looseCidr(text: string): Cidr | undefined {
-  const exact = parseCidr(text);
-  if (exact) return exact;
-  const [address = '', length = ''] = text.split('/');
-  const ip = parseIp(address);
-  if (!ip || !/^\d{1,3}$/.test(length)) return undefined;
-  const width = ip.family === 'IPv4' ? 32 : 128;
-  const bits = Number(length);
-  if (bits > width) return undefined;
-  const size = 1n << BigInt(width - bits);
-  return { family: ip.family, base: ip.value - (ip.value % size), bits };
 }

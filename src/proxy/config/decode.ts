@@ -1,0 +1,126 @@
+/** YAML or JSON text -> the fields it tells, and everything that is wrong with them (3-152). */
+import { parseDocument } from 'yaml';
+import { API_VERSION, KIND, SHAPE, type ConfigProblem, type Scalar, type Shape, type Told } from './configuration.ts';
+import { parseDuration } from './duration.ts';
+
+export interface Decoded {
+  readonly told: Told;
+  readonly problems: readonly ConfigProblem[];
+}
+
+/** Strict, then lenient: a field nobody knows is named and left out, and all others count. Never throws. */
+export function decodeConfiguration(text: string): Decoded {
+  const problems: ConfigProblem[] = [];
+  const document = parseDocument(text, { uniqueKeys: false });
+  const broken = document.errors[0];
+  if (broken) return failed(`this is no YAML: ${broken.message.split(/:?\n/)[0] ?? ''}`);
+  for (const error of parseDocument(text).errors) {
+    const line = (error.linePos?.[0].line ?? 0).toString();
+    problems.push({ field: '', problem: `line ${line}: a field is there twice; the last one counts`, fatal: false });
+  }
+  const { apiVersion, kind, ...fields } = asFields(document.toJS()) ?? {};
+  if (apiVersion !== API_VERSION || kind !== KIND) {
+    return failed(`this is no ${KIND}: apiVersion must be ${API_VERSION} and kind ${KIND}`);
+  }
+  return { told: decodeFields(fields, SHAPE, '', problems), problems };
+}
+
+const failed = (problem: string): Decoded => ({ told: {}, problems: [{ field: '', problem, fatal: true }] });
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function asFields(value: unknown): Fields | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : undefined;
+}
+
+function decodeFields(
+  fields: Fields,
+  shapes: Readonly<Record<string, Shape>>,
+  path: string,
+  problems: ConfigProblem[],
+): Told {
+  const told: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(fields)) {
+    const field = path === '' ? name : `${path}.${name}`;
+    const shape = Object.hasOwn(shapes, name) ? shapes[name] : undefined;
+    if (shape === undefined)
+      problems.push({ field, problem: `unknown field, ignored${guess(name, shapes)}`, fatal: false });
+    else if (value === null || value === undefined) continue;
+    else {
+      const decoded = decodeValue(value, shape, field, problems);
+      if (decoded !== undefined) told[name] = decoded;
+    }
+  }
+  return told;
+}
+
+/** Names are told apart by upper and lower case, and people do not see that. */
+function guess(name: string, shapes: Readonly<Record<string, Shape>>): string {
+  const near = Object.keys(shapes).find((one) => one.toLowerCase() === name.toLowerCase());
+  return near === undefined ? '' : ` (did you mean ${near}?)`;
+}
+
+function decodeValue(value: unknown, shape: Shape, field: string, problems: ConfigProblem[]): unknown {
+  const wrong = (what: string) => {
+    problems.push({ field, problem: `must be ${what}`, fatal: true });
+    return undefined;
+  };
+  if (shape === 'anything') return value;
+  if (shape === 'strings') {
+    if (!Array.isArray(value)) return wrong('a list of texts');
+    return value.every((one) => typeof one === 'string') ? value : wrong('a list of texts');
+  }
+  if (shape === 'switches' || typeof shape === 'object') {
+    const fields = asFields(value);
+    if (!fields) return wrong('a map');
+    if (typeof shape === 'object') return decodeFields(fields, shape, field, problems);
+    return Object.values(fields).every((one) => typeof one === 'boolean') ? fields : wrong('a map of true and false');
+  }
+  return decodeScalar(value, shape) ?? wrong(WORDS[shape]);
+}
+
+const WORDS: Readonly<Record<Scalar, string>> = {
+  string: 'a text',
+  boolean: 'true or false',
+  int: 'a whole number',
+  float: 'a number',
+  duration: 'a duration such as 30s, 15m or 1h0m0s',
+};
+
+function decodeScalar(value: unknown, shape: Scalar): unknown {
+  switch (shape) {
+    case 'string':
+    case 'boolean':
+      return typeof value === shape ? value : undefined;
+    case 'int':
+      return Number.isSafeInteger(value) ? value : undefined;
+    case 'float':
+      return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
+    case 'duration':
+      return typeof value === 'string' ? parseDuration(value) : undefined;
+  }
+}
+
+/** The text of a flag -> its value; undefined where it is none. `true` is a flag without a value. */
+export function decodeFlag(
+  value: string | true,
+  shape: Shape,
+): { readonly value: unknown } | { readonly must: string } {
+  if (typeof shape === 'object' || shape === 'anything') return { must: 'be in a file' };
+  if (value === true) return shape === 'boolean' ? { value: true } : { must: 'have a value' };
+  const list = value.split(',').map((one) => one.trim());
+  if (shape === 'strings') return { value: list.filter((one) => one !== '') };
+  if (shape === 'switches') {
+    const pairs = list.filter((one) => one !== '').map((one) => one.split('='));
+    if (!pairs.every(([, state = '']) => /^(?:true|false)$/.test(state))) return { must: 'be NAME=true,NAME=false,…' };
+    return { value: Object.fromEntries(pairs.map(([name = '', state]) => [name, state === 'true'])) };
+  }
+  const native = shape === 'string' || shape === 'duration' ? value : valueOf(value);
+  const decoded = decodeScalar(native, shape);
+  return decoded === undefined ? { must: `be ${WORDS[shape]}` } : { value: decoded };
+}
+
+function valueOf(text: string): unknown {
+  if (text === 'true' || text === 'false') return text === 'true';
+  return /^[+-]?(?:\d+\.?\d*|\.\d+)$/.test(text) ? Number(text) : undefined;
+}
