@@ -1,37 +1,43 @@
 /**
- * WORLD as network namespaces on this kernel: a LAN with two nodes and a machine outside, Pods behind hairpin bridges. Only for tests,
- * and only inside an outer namespace of their own.
+ * WORLD as network namespaces on this kernel, in IPv4 and IPv6: a LAN with two nodes and a machine outside, Pods behind hairpin bridges.
+ * The node under test is the namespace this process is in, so that netlink sockets and relays of the process are the node's. Only for
+ * tests, and only inside an outer namespace of their own.
  */
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { readdir } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { exec, execInNamespace, type Exec } from '../../host/exec.ts';
+import type { Family } from '../../lib/ip.ts';
+import { inIPv6 } from './ipv6.ts';
 import { WORLD, type PodName } from './scenario.ts';
 import type { Probe, ProbeResult } from './station.ts';
 
 export type Machine = PodName | 'node' | 'outside';
 
-const NAMESPACES = { node: 'node01', outside: 'outside' } as const;
-const namespaceOf = (machine: Machine): string =>
-  machine === 'node' || machine === 'outside' ? NAMESPACES[machine] : machine;
+/** undefined: where this process is. */
+const namespaceOf = (machine: Machine): string | undefined => (machine === 'node' ? undefined : machine);
+
+const NODE_LINKS = ['eth0', 'cni0'];
+const OTHERS = ['lan', 'outside', WORLD.otherNode.name, ...Object.keys(WORLD.pods)];
+
+/** A probe of one try, as of a scenario's address. */
+export function ask(family: Family | undefined, to: string, port: number): Probe {
+  const host = family === 'IPv6' ? inIPv6(to) : to;
+  return { host, port, protocol: 'TCP', until: [], tries: 1, timeout: 3000 };
+}
 
 export class KernelWorld {
   readonly #stations = new Map<Machine, Station>();
 
   static async create(): Promise<KernelWorld> {
+    await takeDown();
     for (const line of links()) await exec('ip', line.split(' '));
-    const settings = [
-      'net.ipv4.ip_forward=1',
-      'net.ipv4.conf.all.rp_filter=0',
-      'net.ipv4.conf.default.rp_filter=0',
-      'net.ipv4.conf.all.send_redirects=0',
-      // the kernel sends one refusal a second and address otherwise, and tests ask faster
-      'net.ipv4.icmp_ratelimit=0',
-      'net.ipv4.conf.all.route_localnet=1',
-      'net.bridge.bridge-nf-call-iptables=1',
-    ];
-    for (const node of ['node01', 'node02'])
-      await execInNamespace(`/run/netns/${node}`)('sysctl', ['-qw', ...settings]);
+    await exec('sysctl', ['-qw', ...SETTINGS]);
+    await execInNamespace(`/run/netns/${WORLD.otherNode.name}`)('sysctl', ['-qw', ...SETTINGS]);
+    // a router in front of nodes follows no redirects: they name who is behind an address that is translated
+    const deaf = ['all', 'eth0'].map((link) => `net.ipv6.conf.${link}.accept_redirects=0`);
+    await execInNamespace('/run/netns/outside')('sysctl', ['-qw', ...deaf]);
     const world = new KernelWorld();
     const machines: Machine[] = ['node', 'outside', ...(Object.keys(WORLD.pods) as PodName[])];
     await Promise.all(
@@ -45,9 +51,7 @@ export class KernelWorld {
   }
 
   /** Runs programs on the node under test. */
-  get onNode(): Exec {
-    return execInNamespace('/run/netns/node01');
-  }
+  readonly onNode: Exec = exec;
 
   ask(from: Machine, probe: Probe): Promise<ProbeResult> {
     const station = this.#stations.get(from);
@@ -55,10 +59,34 @@ export class KernelWorld {
     return station.ask(probe);
   }
 
-  /** Ends the processes; the namespaces go with the outer one. */
+  /** Ends the processes and takes the links and namespaces away, so that the next test file finds an empty machine. */
   async close(): Promise<void> {
     await Promise.all([...this.#stations.values()].map((station) => station.close()));
+    await takeDown();
   }
+}
+
+const SETTINGS = [
+  'net.ipv4.ip_forward=1',
+  'net.ipv6.conf.all.forwarding=1',
+  'net.ipv4.conf.all.rp_filter=0',
+  'net.ipv4.conf.default.rp_filter=0',
+  'net.ipv4.conf.all.send_redirects=0',
+  // the kernel sends one refusal a second and address otherwise, and tests ask faster
+  'net.ipv4.icmp_ratelimit=0',
+  'net.ipv6.icmp.ratelimit=0',
+  'net.ipv4.conf.all.route_localnet=1',
+  'net.bridge.bridge-nf-call-iptables=1',
+  'net.bridge.bridge-nf-call-ip6tables=1',
+];
+
+/** What of this world is there, also from a test that broke off. */
+async function takeDown(): Promise<void> {
+  const there = await readdir('/run/netns').catch((): string[] => []);
+  for (const name of OTHERS.filter((one) => there.includes(one))) await exec('ip', ['netns', 'del', name]);
+  const { stdout } = await exec('ip', ['-brief', 'link']);
+  const links = NODE_LINKS.filter((link) => new RegExp(`^${link}[@ ]`, 'm').test(stdout));
+  for (const link of links) await exec('ip', ['link', 'del', link]).catch(() => undefined); // went with its peer
 }
 
 class Station {
@@ -67,10 +95,12 @@ class Station {
   readonly #waiting: ((value: unknown) => void)[] = [];
   #last: Promise<unknown>;
 
-  constructor(namespace: string, name: string, ports: readonly number[]) {
+  constructor(namespace: string | undefined, name: string, ports: readonly number[]) {
     const script = fileURLToPath(new URL('station.ts', import.meta.url));
-    const args = [`--net=/run/netns/${namespace}`, process.execPath, script, name, ...ports.map(String)];
-    this.#child = spawn('nsenter', args, { stdio: ['pipe', 'pipe', 'pipe'] });
+    const command = [process.execPath, script, name, ...ports.map(String)];
+    const enter = namespace === undefined ? [] : ['nsenter', `--net=/run/netns/${namespace}`];
+    const [file = '', ...args] = [...enter, ...command];
+    this.#child = spawn(file, args, { stdio: ['pipe', 'pipe', 'pipe'] });
     this.#child.stderr.on('data', (chunk: Buffer) => process.stderr.write(chunk));
     this.#child.on('exit', () => {
       // whoever still waits is told, rather than waiting for ever
@@ -110,48 +140,54 @@ class Station {
 
 /** Arguments of `ip`, line by line. */
 function links(): string[] {
-  const lines = ['netns add lan', '-n lan link set lo up', '-n lan link add br0 type bridge', '-n lan link set br0 up'];
-  lines.push('-n lan addr add 172.30.0.1/24 dev br0');
-  const onLan = (namespace: string, ip: string) => {
+  const { node, otherNode, outside, pods } = WORLD;
+  const lines: string[] = [];
+  const into = (namespace: string | undefined) => (namespace === undefined ? '' : `-n ${namespace} `);
+  const address = (at: string | undefined, ip: string, link: string) => {
+    lines.push(`${into(at)}addr add ${ip}/24 dev ${link}`, `${into(at)}addr add ${inIPv6(ip)}/64 dev ${link} nodad`);
+  };
+  const route = (at: string | undefined, range: string, via: string) => {
     lines.push(
-      `netns add ${namespace}`,
-      `-n ${namespace} link set lo up`,
-      `-n ${namespace} link add eth0 type veth peer name ${namespace} netns lan`,
-      `-n lan link set ${namespace} master br0 up`,
-      `-n ${namespace} addr add ${ip}/24 dev eth0`,
-      `-n ${namespace} link set eth0 up`,
-      `-n ${namespace} route add default via 172.30.0.1`,
+      `${into(at)}route add ${range} via ${via}`,
+      `${into(at)}-6 route add ${inIPv6(range)} via ${inIPv6(via)}`,
     );
   };
-  onLan('outside', WORLD.outside);
-  for (const { name, ip, podGateway } of [WORLD.node, WORLD.otherNode]) {
-    onLan(name, ip);
-    lines.push(
-      `-n ${name} link add cni0 type bridge`,
-      `-n ${name} addr add ${podGateway}/24 dev cni0`,
-      `-n ${name} link set cni0 up`,
-    );
+  const machine = (at: string | undefined, peer: string, peerNamespace: string | undefined, bridge: string) => {
+    if (at !== undefined) lines.push(`netns add ${at}`, `-n ${at} link set lo up`);
+    // a link to this process' own namespace is made from there: it has no name
+    if (at === undefined) lines.push(`link add eth0 type veth peer name ${peer} netns ${peerNamespace ?? ''}`);
+    else if (peerNamespace === undefined) lines.push(`link add ${peer} type veth peer name eth0 netns ${at}`);
+    else lines.push(`-n ${at} link add eth0 type veth peer name ${peer} netns ${peerNamespace}`);
+    lines.push(`${into(peerNamespace)}link set ${peer} master ${bridge} up`);
+  };
+  lines.push('netns add lan', '-n lan link set lo up', '-n lan link add br0 type bridge', '-n lan link set br0 up');
+  address('lan', '172.30.0.1', 'br0');
+  const onLan = (at: string | undefined, peer: string, ip: string) => {
+    machine(at, peer, 'lan', 'br0');
+    address(at, ip, 'eth0');
+    lines.push(`${into(at)}link set eth0 up`);
+    route(at, 'default', '172.30.0.1');
+  };
+  onLan('outside', 'outside', outside);
+  for (const { name, ip, podGateway } of [node, otherNode]) {
+    const at = name === node.name ? undefined : name;
+    onLan(at, name, ip);
+    lines.push(`${into(at)}link add cni0 type bridge`);
+    address(at, podGateway, 'cni0');
+    lines.push(`${into(at)}link set cni0 up`);
   }
-  for (const [pod, { ip, node }] of Object.entries(WORLD.pods)) {
-    const gateway = node === WORLD.node.name ? WORLD.node.podGateway : WORLD.otherNode.podGateway;
-    lines.push(
-      `netns add ${pod}`,
-      `-n ${pod} link set lo up`,
-      `-n ${pod} link add eth0 type veth peer name ${pod} netns ${node}`,
-      `-n ${node} link set ${pod} master cni0 up`,
-      `-n ${node} link set ${pod} type bridge_slave hairpin on`,
-      `-n ${pod} addr add ${ip}/24 dev eth0`,
-      `-n ${pod} link set eth0 up`,
-      `-n ${pod} route add default via ${gateway}`,
-    );
+  for (const [pod, { ip, node: home }] of Object.entries(pods)) {
+    const isHere = home === node.name;
+    const at = isHere ? undefined : home;
+    machine(pod, pod, at, 'cni0');
+    lines.push(`${into(at)}link set ${pod} type bridge_slave hairpin on`);
+    address(pod, ip, 'eth0');
+    lines.push(`-n ${pod} link set eth0 up`);
+    route(pod, 'default', isHere ? node.podGateway : otherNode.podGateway);
   }
-  lines.push(
-    `-n node01 route add 10.244.2.0/24 via ${WORLD.otherNode.ip}`,
-    `-n node02 route add 10.244.1.0/24 via ${WORLD.node.ip}`,
-    // what a router in front of a cluster would do: Services, and addresses that were announced
-    ...['10.96.0.0/16', '172.30.0.144/28', '172.30.0.160/28'].map(
-      (range) => `-n outside route add ${range} via ${WORLD.node.ip}`,
-    ),
-  );
+  route(undefined, '10.244.2.0/24', otherNode.ip);
+  route(otherNode.name, '10.244.1.0/24', node.ip);
+  // what a router in front of a cluster would do: Services, and addresses that were announced
+  for (const range of [WORLD.serviceCIDR, '172.30.0.144/28', '172.30.0.160/28']) route('outside', range, node.ip);
   return lines;
 }

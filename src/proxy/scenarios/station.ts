@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline';
 export interface Probe {
   readonly host: string;
   readonly port: number;
-  readonly protocol: 'TCP' | 'UDP';
+  readonly protocol: 'TCP' | 'UDP' | 'SCTP';
   /** Stop when all of these have answered. */
   readonly until: readonly string[];
   readonly tries: number;
@@ -25,17 +25,18 @@ export type ProbeResult = readonly string[];
 const [name = '', ...ports] = process.argv.slice(2);
 
 function listen(port: number): Promise<unknown> {
-  const says = (seen: string) => `${name}:${String(port)} ${seen}`;
+  // an IPv4 client of a socket for both families
+  const says = (seen: string) => `${name}:${String(port)} ${seen.replace(/^::ffff:/, '')}`;
   const server = createServer((socket) => {
     socket.on('error', () => undefined);
     socket.end(says(socket.remoteAddress ?? ''));
   });
-  const udp = createSocket('udp4', (_message, from) => {
+  const udp = createSocket({ type: 'udp6' }, (_message, from) => {
     udp.send(says(from.address), from.port, from.address);
   });
   return Promise.all([
-    new Promise<void>((resolve) => server.listen(port, '0.0.0.0', resolve)),
-    new Promise<void>((resolve) => udp.bind(port, '0.0.0.0', resolve)),
+    new Promise<void>((resolve) => server.listen(port, '::', resolve)),
+    new Promise<void>((resolve) => udp.bind(port, '::', resolve)),
   ]);
 }
 
@@ -61,7 +62,7 @@ function askTcp({ host, port, timeout }: Probe): Promise<string> {
 
 function askUdp({ host, port, timeout, from }: Probe): Promise<string> {
   return new Promise((resolve) => {
-    const socket = createSocket('udp4');
+    const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
     const timer = setTimeout(() => {
       end('DROP');
     }, timeout);
