@@ -3,6 +3,7 @@ import type { Family } from '../lib/ip.ts';
 import type { ProxyMode } from './backend.ts';
 import { iptablesMode } from './iptables/mode.ts';
 import { ipvsMode } from './ipvs/mode.ts';
+import { nftablesMode } from './nftables/mode.ts';
 import type { Packet } from './plan/packet.ts';
 import type { Plan, PlanOptions } from './plan/types.ts';
 import type { TraceOutcome } from './trace-outcome.ts';
@@ -29,6 +30,7 @@ export interface Mode {
 
 /** By name. A mode that is not here yet cannot be chosen. */
 export const MODES: Readonly<Partial<Record<ProxyMode, Mode>>> = {
+  nftables: nftablesMode,
   iptables: iptablesMode,
   ipvs: ipvsMode,
   userspace: userspaceMode,
