@@ -3,5 +3,6 @@ import type { BackendModule, ProxyMode } from './backend.ts';
 
 export const BACKENDS: Readonly<Partial<Record<ProxyMode, () => Promise<BackendModule>>>> = {
   iptables: async () => (await import('./iptables/backend.ts')).iptablesBackend,
+  ipvs: async () => (await import('./ipvs/backend.ts')).ipvsBackend,
   userspace: async () => (await import('./userspace/backend.ts')).userspaceBackend,
 };

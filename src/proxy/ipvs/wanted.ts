@@ -35,17 +35,12 @@ export class Wanted {
   #touchedServers = new Set<string>();
   #touchedRules = false;
 
-  /** Of a Plan; `scheduler` as ipvsadm wants it. `without`: service ports to leave out. */
-  constructor(plan: Plan, scheduler: string, without: (service: ServicePort) => boolean = () => false) {
+  /** Of a Plan; `scheduler` as ipvsadm wants it. */
+  constructor(plan: Plan, scheduler: string) {
     this.#context = contextOf(plan, scheduler);
     this.#shift = markField(plan.options).shift;
     const byService = Map.groupBy(plan.servicePorts, (port) => `${port.namespace}/${port.service}`);
-    for (const [name, ports] of byService) {
-      this.set(
-        name,
-        ports.filter((port) => !without(port)),
-      );
-    }
+    for (const [name, ports] of byService) this.set(name, ports);
     this.takeTouched();
   }
 
@@ -91,6 +86,10 @@ export class Wanted {
   ownersOf(set: SetId, element: string): ServicePort[] {
     const owns = (share: Share) => share.elements.some(([id, text]) => id === set && text === element);
     return [...this.#shares.values()].flatMap((shares) => shares.filter(owns).map((share) => share.service));
+  }
+
+  portsOf(name: string): readonly ServicePort[] {
+    return (this.#shares.get(name) ?? []).map((share) => share.service);
   }
 
   /** Sorted by name. */

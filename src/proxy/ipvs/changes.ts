@@ -1,0 +1,119 @@
+/** What is held and what is wanted -> lines for the tools, in an order in which no packet is ever refused that need not be. */
+import type { Holding } from './holding.ts';
+import { createSetLine, SET_IDS, setName, type SetId } from './sets.ts';
+import type { Family } from '../../lib/ip.ts';
+import { realServerOptions, serverOptions, type VirtualServer } from './virtual-server.ts';
+import type { Touched, Wanted } from './wanted.ts';
+
+/** One element to come or to go. */
+export interface SetChange {
+  readonly set: SetId;
+  readonly element: string;
+  readonly line: string;
+}
+
+export interface Changes {
+  /** Sets that are missing. */
+  readonly create: readonly string[];
+  readonly add: readonly SetChange[];
+  readonly bind: readonly string[];
+  /** For ipvsadm. */
+  readonly servers: readonly string[];
+  /** Last of all: what still comes is refused, no longer served. */
+  readonly unbind: readonly string[];
+  readonly remove: readonly SetChange[];
+}
+
+export interface ChangeOptions {
+  readonly family: Family;
+  readonly isExcluded: (key: string) => boolean;
+}
+
+/** `touched` undefined: everything is compared. */
+export function changesOf(
+  held: Holding,
+  wanted: Wanted,
+  touched: Touched | undefined,
+  { family, isExcluded }: ChangeOptions,
+): Changes {
+  const create = SET_IDS.filter((id) => !held.sets.has(id)).map((id) => createSetLine(id, family));
+  const add: SetChange[] = [];
+  const remove: SetChange[] = [];
+  for (const set of SET_IDS) {
+    const present = held.sets.get(set);
+    const change = (verb: string, element: string) => ({
+      set,
+      element,
+      line: `${verb} ${setName(set, family)} ${element}`,
+    });
+    const candidates = touched ? (touched.elements.get(set) ?? []) : [...(present ?? []), ...wanted.elements(set)];
+    for (const element of new Set(candidates)) {
+      const [has, should] = [present?.has(element) ?? false, wanted.hasElement(set, element)];
+      if (should && !has) add.push(change('add', element));
+      if (has && !should) remove.push(change('del', element));
+    }
+  }
+  const ips = touched
+    ? (touched.elements.get('IPVS-IPS') ?? [])
+    : [...(held.bound ?? []), ...wanted.elements('IPVS-IPS')];
+  const bind: string[] = [];
+  const unbind: string[] = [];
+  for (const ip of new Set(ips)) {
+    const [has, should] = [held.bound?.has(ip) ?? false, wanted.hasElement('IPVS-IPS', ip)];
+    if (should && !has) bind.push(ip);
+    if (has && !should) unbind.push(ip);
+  }
+  const keys = touched
+    ? touched.servers
+    : new Set([...held.servers.keys(), ...[...wanted.servers()].map(({ key }) => key)]);
+  const servers = [...keys].flatMap((key) => serverLines(key, held, wanted.server(key), isExcluded));
+  return { create, add, bind, servers, unbind, remove };
+}
+
+function serverLines(
+  key: string,
+  held: Holding,
+  server: VirtualServer | undefined,
+  isExcluded: (key: string) => boolean,
+): string[] {
+  const present = held.servers.get(key);
+  if (!server) return present && !isExcluded(key) ? [`-D ${key}`] : [];
+  const options = serverOptions(server);
+  const lines: string[] = [];
+  if (!present) lines.push(`-A ${options}`);
+  else if (present.options !== options) lines.push(`-E ${options}`);
+  for (const [address, weight] of server.servers) {
+    const has = present?.servers.get(address);
+    if (has === undefined) lines.push(`-a ${realServerOptions(key, address, weight)}`);
+    // back before its last connection ended
+    else if (has !== weight) lines.push(`-e ${realServerOptions(key, address, weight)}`);
+  }
+  for (const [address, weight] of present?.servers ?? []) {
+    if (server.servers.has(address)) continue;
+    if (!keepsConnections(key)) lines.push(`-d ${key} -r ${address}`);
+    else if (weight !== 0) lines.push(`-e ${realServerOptions(key, address, 0)}`);
+  }
+  return lines;
+}
+
+/** 3-123: connections go on where the protocol has any; UDP and SCTP real servers go at once. By mark any protocol may come. */
+export function keepsConnections(key: string): boolean {
+  return key.startsWith('-t ') || key.startsWith('-f ');
+}
+
+/** Makes `held` what it is once these lines were carried out. */
+export function carryOutServers(held: Holding, lines: readonly string[]): void {
+  for (const line of lines) {
+    const [verb = '', ...words] = line.split(' ');
+    const rest = words.join(' ');
+    const key = /^(?:-f \d+ -6|\S+ \S+)/.exec(rest)?.[0] ?? '';
+    const address = / -r (\S+)/.exec(rest)?.[1] ?? '';
+    const server = held.servers.get(key);
+    if (verb === '-A') held.servers.set(key, { options: rest, servers: new Map() });
+    else if (verb === '-D') held.servers.delete(key);
+    else if (!server) continue;
+    else if (verb === '-E') server.options = rest;
+    else if (verb === '-d') server.servers.delete(address);
+    else server.servers.set(address, Number(/ -w (\d+)/.exec(rest)?.[1] ?? 1));
+  }
+}
