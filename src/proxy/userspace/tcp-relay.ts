@@ -8,7 +8,7 @@ const DIAL_TIMEOUTS: readonly number[] = [250, 500, 1000, 2000];
 
 /** A connection whose endpoint is being dialled. Handlers are shared, as those of joined sockets. */
 interface DialSocket extends JoinedSocket {
-  dial?: Dial;
+  dial?: Dial | undefined;
 }
 
 interface Dial {
@@ -88,6 +88,8 @@ export class TcpRelay implements Relay {
     const endpoint = timeout === undefined ? undefined : this.balancer.next(ip, attempt > 0);
     if (!endpoint) {
       this.parts.counters.refused++;
+      this.#clients.delete(client);
+      client.dial = undefined;
       client.resetAndDestroy();
       return;
     }
@@ -115,8 +117,9 @@ function onConnect(this: DialSocket): void {
   if (!dial) return;
   clearTimeout(dial.timer);
   dial.upstream = undefined;
-  this.dial = undefined as never;
-  join(dial.client, this);
+  this.dial = undefined;
+  if (dial.client.destroyed) this.destroy();
+  else join(dial.client, this);
 }
 
 function onDialTimeout(upstream: DialSocket): void {
@@ -125,16 +128,12 @@ function onDialTimeout(upstream: DialSocket): void {
 
 function onError(this: DialSocket): void {
   const { dial } = this;
-  if (!dial) return;
-  const { counters } = dial.relay.parts;
-  if (dial.upstream !== this) {
-    counters.broken++;
-    return;
-  }
+  // others are seen when the client closes
+  if (dial?.upstream !== this) return;
   clearTimeout(dial.timer);
   dial.upstream = undefined;
   dial.attempt++;
-  counters.dialFailures++;
+  dial.relay.parts.counters.dialFailures++;
   if (!dial.client.destroyed) dial.relay.call(dial);
 }
 
@@ -143,6 +142,8 @@ function onClientClose(this: DialSocket): void {
   const { dial } = this;
   if (!dial) return;
   dial.relay.forget(this);
+  // not by two FINs
+  if (!this.readableEnded || !this.writableFinished) dial.relay.parts.counters.broken++;
   clearTimeout(dial.timer);
   dial.upstream?.destroy();
 }
