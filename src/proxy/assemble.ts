@@ -23,8 +23,8 @@ export async function assemble(
   const host = hostOf(options);
   const families = familiesOf(options);
   const byRules = localhostNodePorts && MODES[mode]?.traits('IPv4').localhostNodePorts === 'rules';
-  const { dropInvalid, warnings } = await prepareKernel(host.sysctl, families, byRules);
-  for (const warning of warnings) log.warn({}, warning);
+  const needs = { families, localhostByRules: byRules, conntrack: options.conntrack };
+  const { dropInvalid, warnings } = await prepareKernel(host.sysctl, needs);
   const proxies: FamilyProxy[] = [];
   for (const family of families) {
     const backend = await host.backend({
@@ -39,6 +39,8 @@ export async function assemble(
     const own = planOptions(family, dropInvalid);
     proxies.push(new FamilyProxy({ family, node, options: own, backend, flows, followers: followersOf(family, own) }));
   }
+  // once: what fails above is tried again from the start
+  for (const warning of warnings) log.warn({}, warning);
   return proxies;
 }
 

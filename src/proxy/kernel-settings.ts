@@ -1,18 +1,8 @@
 /** Settings of the node's network that every mode needs, as far as the kernel lets us change them: never fatal (trap T24). */
+import { availableParallelism } from 'node:os';
 import type { Sysctl } from '../host/sysctl.ts';
 import type { Family } from '../lib/ip.ts';
-
-/** Flags `--conntrack-…` (3-141, 3-169..3-171). Seconds; 0 keeps what the kernel has. */
-export interface ConntrackSettings {
-  readonly maxPerCore: number;
-  readonly min: number;
-  readonly tcpEstablishedTimeout: number;
-  readonly tcpCloseWaitTimeout: number;
-  readonly udpTimeout: number;
-  readonly udpStreamTimeout: number;
-  /** false leaves what the kernel has, and INVALID packets are dropped by a rule; undefined, true: set where the kernel lets us (trap T4). */
-  readonly tcpBeLiberal?: boolean;
-}
+import { conntrackLimits, defaultConntrackSettings, type ConntrackSettings } from './conntrack-settings.ts';
 
 const LIBERAL = 'net.netfilter.nf_conntrack_tcp_be_liberal';
 
@@ -23,11 +13,17 @@ export interface PreparedKernel {
   readonly warnings: readonly string[];
 }
 
-export async function prepareKernel(
-  sysctl: Sysctl,
-  families: readonly Family[],
-  localhostByRules: boolean,
-): Promise<PreparedKernel> {
+export interface KernelNeeds {
+  readonly families: readonly Family[];
+  /** Rules take node ports of 127.0.0.1 elsewhere. */
+  readonly localhostByRules: boolean;
+  readonly conntrack?: Partial<ConntrackSettings> | undefined;
+  readonly cores?: number;
+}
+
+export async function prepareKernel(sysctl: Sysctl, needs: KernelNeeds): Promise<PreparedKernel> {
+  const { families, localhostByRules, cores = availableParallelism() } = needs;
+  const conntrack = { ...defaultConntrackSettings, ...needs.conntrack };
   const warnings: string[] = [];
   if (localhostByRules && !(await sysctl.write('net.ipv4.conf.all.route_localnet', '1'))) {
     warnings.push('net.ipv4.conf.all.route_localnet cannot be set: node ports will not answer on 127.0.0.1');
@@ -38,6 +34,20 @@ export async function prepareKernel(
     if (await sysctl.write(name, '1')) continue;
     warnings.push(`${name} cannot be set: Pods of this node may not reach each other through Services`);
   }
-  const isLiberal = await sysctl.write(LIBERAL, '1');
+  warnings.push(...(await limitConntrack(sysctl, conntrack, cores)));
+  const isLiberal =
+    conntrack.tcpBeLiberal === false ? (await sysctl.read(LIBERAL)) === '1' : await sysctl.write(LIBERAL, '1');
   return { dropInvalid: !isLiberal, warnings };
+}
+
+/** One sentence at most: on a node that is a network namespace several of them cannot be written, and one line is enough to know. */
+async function limitConntrack(sysctl: Sysctl, settings: ConntrackSettings, cores: number): Promise<readonly string[]> {
+  const stuck: string[] = [];
+  for (const { name, value, isFloor } of conntrackLimits(settings, cores)) {
+    const current = await sysctl.read(name);
+    // a kernel without the setting has nothing that could be too low
+    if (current === undefined || (isFloor && Number(current) >= value)) continue;
+    if (!(await sysctl.write(name, String(value)))) stuck.push(`${name} stays ${current} (wanted ${String(value)})`);
+  }
+  return stuck.length === 0 ? [] : [`${stuck.join(', ')}: not to be written here, going on with what there is`];
 }

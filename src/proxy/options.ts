@@ -9,7 +9,7 @@ import { parseCidr } from '../lib/cidr.ts';
 import { familyOf, type Family } from '../lib/ip.ts';
 import type { Log } from '../lib/log.ts';
 import type { Backend, BackendContext, IpvsSettings, ProxyMode } from './backend.ts';
-import type { ConntrackSettings } from './kernel-settings.ts';
+import type { ConntrackSettings } from './conntrack-settings.ts';
 import { MODES } from './modes.ts';
 import { defaultPlanOptions, type LocalDetector, type PlanOptions } from './plan/types.ts';
 
