@@ -1,6 +1,6 @@
 /** Prepares the machine and puts together the proxies of all address families. */
-import { createConntrack } from '../host/conntrack.ts';
 import { exec as realExec } from '../host/exec.ts';
+import { openConntrack } from '../host/netlink/conntrack.ts';
 import { sysctl as realSysctl } from '../host/sysctl.ts';
 import type { Family } from '../lib/ip.ts';
 import { defaultIpvsSettings, type Backend, type BackendContext } from './backend.ts';
@@ -11,6 +11,7 @@ import { prepareKernel } from './kernel-settings.ts';
 import { MODES } from './modes.ts';
 import { familiesOf, type ProxyHost, type ProxyOptions } from './options.ts';
 import type { PlanFollower, PlanNode, PlanOptions } from './plan/types.ts';
+import { LoopbackRelays } from './userspace/loopback.ts';
 
 /** Throws HostError where the mode cannot work on this machine. `followersOf`: what else is to be told of a family's updates. */
 export async function assemble(
@@ -37,19 +38,21 @@ export async function assemble(
     });
     const flows = new FlowKeeper(await host.conntrack(family));
     const own = planOptions(family, dropInvalid);
-    proxies.push(new FamilyProxy({ family, node, options: own, backend, flows, followers: followersOf(family, own) }));
+    const loopback = new LoopbackRelays({ family, log, ...(options.clock && { clock: options.clock }) });
+    const followers = [loopback, ...followersOf(family, own)];
+    proxies.push(new FamilyProxy({ family, node, options: own, backend, flows, loopback, followers }));
   }
   // once: what fails above is tried again from the start
   for (const warning of warnings) log.warn({}, warning);
   return proxies;
 }
 
-function hostOf({ mode, host = {} }: ProxyOptions): ProxyHost {
+function hostOf({ mode, host = {} }: ProxyOptions): Omit<ProxyHost, 'cleanup'> {
   const { exec = realExec, sysctl = realSysctl } = host;
   return {
     exec,
     sysctl,
-    conntrack: host.conntrack ?? ((family) => Promise.resolve(createConntrack(family, exec))),
+    conntrack: host.conntrack ?? ((family) => Promise.resolve(openConntrack(family))),
     backend: host.backend ?? ((context) => backendOf(mode, context)),
   };
 }

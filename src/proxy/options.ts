@@ -9,6 +9,7 @@ import { parseCidr } from '../lib/cidr.ts';
 import { familyOf, type Family } from '../lib/ip.ts';
 import type { Log } from '../lib/log.ts';
 import type { Backend, BackendContext, IpvsSettings, ProxyMode } from './backend.ts';
+import type { Cleaned, CleanupOptions } from './cleanup.ts';
 import type { ConntrackSettings } from './conntrack-settings.ts';
 import { MODES } from './modes.ts';
 import { defaultPlanOptions, type LocalDetector, type PlanOptions } from './plan/types.ts';
@@ -71,6 +72,8 @@ export interface ProxyHost {
   readonly conntrack: (family: Family) => Promise<Conntrack>;
   /** In place of the mode's own. */
   readonly backend: (context: BackendContext) => Promise<Backend>;
+  /** Takes away what other modes left. With a `backend` of its own a machine has nothing to clean but by this. */
+  readonly cleanup: (options: CleanupOptions) => Promise<Cleaned>;
 }
 
 /** Those of the node's addresses and of the Pods' ranges; IPv4 where neither says (3-028, 3-029). */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ENDPOINT_SLICES, EVENTS, SERVICES } from '../api/kinds.ts';
-import type { EndpointSlice, KubeObject, Service } from '../api/types.ts';
+import type { EndpointSlice, Event, KubeObject, Service } from '../api/types.ts';
 import { FakeClient } from '../client/fake-client.ts';
 import { FakeConntrack } from '../host/conntrack.ts';
 import { HostError } from '../host/exec.ts';
@@ -10,6 +10,7 @@ import { FakeSysctl } from '../host/sysctl.ts';
 import { silentLog } from '../lib/log.ts';
 import { dryRun } from './dry-run.ts';
 import { iptablesBackendOf } from './iptables/backend.ts';
+import type { ProxyHost } from './options.ts';
 import { runProxy } from './run.ts';
 
 const service = (name: string, clusterIP: string): KubeObject & { spec: object } => ({
@@ -47,7 +48,7 @@ class WatchedIptables extends FakeIptables {
   }
 }
 
-function start(client: FakeClient, iptables = new WatchedIptables()) {
+function start(client: FakeClient, iptables = new WatchedIptables(), more: Partial<ProxyHost> = {}) {
   const sysctl = new FakeSysctl({
     'net.ipv4.conf.all.route_localnet': '0',
     'net.bridge.bridge-nf-call-iptables': '0',
@@ -57,6 +58,7 @@ function start(client: FakeClient, iptables = new WatchedIptables()) {
     conntrack: () => Promise.resolve(new FakeConntrack()),
     sysctl,
     backend: () => Promise.resolve(iptablesBackendOf(iptables)),
+    ...more,
   };
   const proxy = runProxy({
     client,
@@ -147,6 +149,43 @@ describe('the proxy', () => {
     await second.proxy.stop();
   });
 
+  it('takes away what other modes left, once, when its own rules are in force', async () => {
+    const client = new FakeClient([service('web', '10.96.0.5'), slice('web', '10.244.1.1')]);
+    const iptables = new WatchedIptables();
+    const cleaned: string[] = [];
+    const done = Promise.withResolvers<undefined>();
+    const { proxy } = start(client, iptables, {
+      cleanup: ({ inForce }) => {
+        cleaned.push(`${String(inForce)}: ${String(/10\.244\.1\.1:9376/.test(iptables.dump()))}`);
+        done.resolve(undefined);
+        return Promise.resolve({ removed: ['a table'], failures: [] });
+      },
+    });
+    await proxy.synced;
+    await done.promise;
+    client.seed(slice('web', '10.244.1.2'));
+    await iptables.until((dump) => dump.includes('10.244.1.2:9376'));
+    await proxy.stop();
+    assert.deepEqual(cleaned, ['iptables: true']);
+  });
+
+  it('tells people of a Service it had to leave something of out', async () => {
+    const broken = service('web', '10.96.0.5') as KubeObject & { spec: { ports: { port: number }[] } };
+    broken.spec.ports.push({ port: 0 });
+    const client = new FakeClient([broken, slice('web', '10.244.1.1')]);
+    const { proxy, iptables } = start(client);
+    await proxy.synced;
+    assert.match(iptables.dump(), /--to-destination 10\.244\.1\.1:9376/);
+    let warning: Event | undefined;
+    while (!warning) {
+      await new Promise(setImmediate);
+      warning = (await client.list(EVENTS)).items.find((event) => event.reason === 'FailedToProgramService');
+    }
+    assert.equal(warning.involvedObject.name, 'web');
+    assert.match(warning.message ?? '', /port 0 is not between 1 and 65535/);
+    await proxy.stop();
+  });
+
   it('refuses a cluster CIDR that is none', () => {
     const wrong = {
       client: new FakeClient(),
@@ -161,7 +200,7 @@ describe('the proxy', () => {
 
   it('prints in a dry run what it would write', async () => {
     const client = new FakeClient([service('web', '10.96.0.5'), slice('web', '10.244.1.1')]);
-    const [text] = await dryRun({
+    const [dry] = await dryRun({
       client,
       nodeName: 'node01',
       nodeIps: ['172.30.0.11'],
@@ -170,7 +209,7 @@ describe('the proxy', () => {
     });
     const { proxy, iptables } = start(client);
     await proxy.synced;
-    assert.equal(iptables.restored[0], text);
+    assert.equal(iptables.restored[0], dry?.text);
     await proxy.stop();
   });
 });

@@ -2,11 +2,12 @@
 import { ENDPOINT_SLICES, NODES, SERVICES } from '../api/kinds.ts';
 import type { EndpointSlice, Node, Service } from '../api/types.ts';
 import type { Change, Informer } from '../client/client.ts';
-import { createEventRecorder } from '../client/events.ts';
+import { createEventRecorder, type EventRecorder } from '../client/events.ts';
 import { startInformer } from '../client/informer.ts';
 import { realClock, type Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import { assemble } from './assemble.ts';
+import { cleanup } from './cleanup.ts';
 import type { FamilyProxy, FamilySync } from './family-proxy.ts';
 import { HealthBook } from './health.ts';
 import { HealthCheckPorts } from './health-check-ports.ts';
@@ -50,6 +51,7 @@ class Proxy implements RunningProxy {
   readonly #serviceCIDRs: ServiceCIDRWatch;
   readonly #metrics: ProxyMetrics;
   readonly #health: HealthBook;
+  readonly #recorder: EventRecorder;
   readonly #events: ServiceEvents;
   /** One for each address family, once the machine is prepared. */
   #healthChecks: HealthCheckPorts[] = [];
@@ -68,6 +70,7 @@ class Proxy implements RunningProxy {
   #cancels = new Set<() => void>();
   #unwatch: (() => void)[] = [];
   #checking: Promise<void> = Promise.resolve();
+  #cleaning: Promise<void> | undefined;
 
   constructor(options: ProxyOptions) {
     const { client, log, clock = realClock, nodeName } = options;
@@ -87,8 +90,8 @@ class Proxy implements RunningProxy {
     const families = familiesOf(options);
     this.#metrics = new ProxyMetrics(options.mode, families);
     this.#health = new HealthBook(families, 2 * (options.syncPeriod ?? 30_000));
-    const recorder = createEventRecorder(client, 'kube-proxy', nodeName, clock);
-    this.#events = new ServiceEvents(recorder, log, (namespace, name) => {
+    this.#recorder = createEventRecorder(client, 'kube-proxy', nodeName, clock);
+    this.#events = new ServiceEvents(this.#recorder, log, (namespace, name) => {
       return this.#services.get(name, namespace)?.metadata.uid;
     });
     this.#servers = new ProxyServers(log, clock, options.onBindFailure);
@@ -115,9 +118,7 @@ class Proxy implements RunningProxy {
       this.#changed();
     });
     this.#listen();
-    void sayStarting(this.#options.client, this.#options.nodeName, this.#clock).catch((error: unknown) => {
-      this.#log.debug({ err: error }, 'the event "Starting" could not be written');
-    });
+    sayStarting(this.#recorder, this.#options.nodeName, this.#options.mode);
     this.#every(this.#options.flushCheckPeriod ?? 1000, () => this.#lookForFlush());
     this.#every(this.#options.syncPeriod ?? 30_000, () => {
       for (const family of this.#families) family.backend.distrust();
@@ -134,7 +135,8 @@ class Proxy implements RunningProxy {
     for (const ports of this.#healthChecks) ports.stop();
     await this.#pacer.stop();
     await this.#checking;
-    await Promise.all(this.#families.map((family) => family.backend.stop()));
+    await this.#cleaning;
+    await Promise.all(this.#families.map((family) => family.stop()));
   }
 
   #changed(): void {
@@ -194,6 +196,17 @@ class Proxy implements RunningProxy {
     this.#markSynced();
     const isFull = results.some((one) => one.kind === 'full');
     for (const family of this.#families) await this.#keepFlows(family, isFull);
+    this.#cleaning ??= this.#cleanUp();
+  }
+
+  /** Only now that our rules are in force: traffic goes on while those of another mode go (3-073). */
+  async #cleanUp(): Promise<void> {
+    const { host = {}, mode } = this.#options;
+    const clean = host.cleanup ?? (host.backend ? undefined : cleanup);
+    if (!clean) return;
+    const { removed, failures } = await clean({ ...host, log: this.#log, inForce: mode });
+    if (removed.length > 0) this.#log.info({ removed }, 'took away what another mode had left');
+    if (failures.length > 0) this.#log.warn({ failures }, 'could not look for what another mode may have left');
   }
 
   async #syncFamily(proxy: FamilyProxy): Promise<FamilySync> {

@@ -1,24 +1,14 @@
-/** The event on the Node that says a proxy begins (3-031). */
-import { EVENTS } from '../api/kinds.ts';
-import type { Client } from '../client/client.ts';
-import { timestamp, type Clock } from '../lib/clock.ts';
+/** What a proxy says on its Node when it begins (3-031, 3-110). */
+import { apiVersionOf, NODES } from '../api/kinds.ts';
+import type { EventRecorder } from '../client/events.ts';
+import type { ProxyMode } from './backend.ts';
 
-/** Throws what the client throws: nothing depends on it. */
-export async function sayStarting(client: Client, nodeName: string, clock: Clock): Promise<void> {
-  const now = timestamp(clock.now());
-  await client.create(EVENTS, {
-    apiVersion: 'v1',
-    kind: 'Event',
-    metadata: { name: `${nodeName}.proxy.${clock.now().toString(16)}`, namespace: 'default' },
-    involvedObject: { kind: 'Node', name: nodeName, uid: nodeName },
-    type: 'Normal',
-    reason: 'Starting',
-    message: 'Starting kube-proxy.',
-    source: { component: 'kube-proxy', host: nodeName },
-    firstTimestamp: now,
-    lastTimestamp: now,
-    count: 1,
-    reportingComponent: 'kube-proxy',
-    reportingInstance: nodeName,
-  });
+/** As the kubelet does, the name stands in for the uid: `kubectl describe node` looks for it so. */
+export function sayStarting(recorder: EventRecorder, nodeName: string, mode: ProxyMode): void {
+  const node = { apiVersion: apiVersionOf(NODES), kind: NODES.kind, metadata: { name: nodeName, uid: nodeName } };
+  recorder.event(node, 'Normal', 'Starting', 'Starting kube-proxy.');
+  if (mode !== 'ipvs') return;
+  const message =
+    'Kubernetes deprecates the ipvs mode of kube-proxy (KEP-5495); nftables mode serves all that it serves.';
+  recorder.event(node, 'Warning', 'IPVSDeprecation', message);
 }
