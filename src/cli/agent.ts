@@ -23,6 +23,8 @@ export function addAgent(program: Command): void {
     .option('--cluster-cidr <cidr>', 'Pod addresses', '10.244.0.0/16')
     .option('--cluster-dns <ip>', 'the DNS server Pods are told', '10.96.0.10')
     .option('--cluster-domain <domain>', 'the suffix of names', 'cluster.local')
+    .option('--service-cluster-ip-range <cidr>', 'cluster IPs')
+    .option('--service-node-port-range <range>', 'node ports')
     .option('--cgroup-root <path>', "where Pods' control groups hang", '/fairway')
     .option('--starters-dir <folder>', 'local images to fall back on')
     .option('--resolv-conf <file>', 'upstream DNS servers', '/etc/resolv.conf')
@@ -30,7 +32,7 @@ export function addAgent(program: Command): void {
       new Option('--hairpin-mode <mode>', 'how a Pod reaches itself').choices(HAIRPIN_MODES).default('hairpin-veth'),
     )
     .addOption(
-      new Option('--proxy-mode <mode>', 'how Services become kernel rules').choices(PROXY_MODES).default('iptables'),
+      new Option('--proxy-mode <mode>', 'how Services become kernel rules').choices(PROXY_MODES).default('nftables'),
     )
     .action(async (flags: AgentOptions) => {
       const { runAgent } = await import('../cluster/agent.ts');

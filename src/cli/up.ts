@@ -1,10 +1,12 @@
 /** `fairway up` */
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { DEFAULT_CONFIG, HAIRPIN_MODES, PROXY_MODES, type ClusterConfig } from '../cluster/config.ts';
 import { parseInteger, withClusterFlags, type ClusterFlags } from './common.ts';
 import { Answer } from './answer.ts';
 
-type Flags = ClusterFlags & Partial<ClusterConfig> & { timeout: number; quiet?: true };
+type NodeModes = ClusterConfig['nodeProxyModes'];
+type Flags = ClusterFlags &
+  Partial<Omit<ClusterConfig, 'nodeProxyModes'>> & { node?: NodeModes; timeout: number; quiet?: true };
 
 const shown = (field: keyof ClusterConfig) => `(default: ${String(DEFAULT_CONFIG[field])})`;
 
@@ -19,6 +21,11 @@ export function addUp(program: Command): void {
     .addOption(new Option('--nodes <count>', `how many nodes ${shown('nodes')}`).argParser(parseInteger))
     .addOption(
       new Option('--proxy-mode <mode>', `how Services become kernel rules ${shown('proxyMode')}`).choices(PROXY_MODES),
+    )
+    .addOption(
+      new Option('--node <name:proxy-mode=mode>', 'another proxy mode for one node; may be repeated').argParser(
+        parseNode,
+      ),
     )
     .option('--service-cluster-ip-range <cidr>', `cluster IPs ${shown('serviceClusterIpRange')}`)
     .option('--cluster-cidr <cidr>', `Pod addresses, a /24 for each node ${shown('clusterCidr')}`)
@@ -36,12 +43,23 @@ export function addUp(program: Command): void {
     .option('-q, --quiet', 'print no progress')
     .addHelpText(
       'after',
-      '\nExamples:\n  fairway up\n  fairway up --nodes 3 --service-node-port-range 20000-22767\n  fairway up --name second',
+      '\nExamples:\n  fairway up\n  fairway up --nodes 3 --service-node-port-range 20000-22767\n  fairway up --name second\n  fairway up --proxy-mode iptables --node node02:proxy-mode=userspace',
     )
     .action(run);
 }
 
-async function run({ name, dataDir, timeout, quiet, ...config }: Flags): Promise<void> {
+/** `node02:proxy-mode=ipvs`, added to those before it. */
+function parseNode(text: string, before: NodeModes = {}): NodeModes {
+  const [, name, mode] = /^(node\d{2}):proxy-mode=(\w+)$/.exec(text) ?? [];
+  const known = PROXY_MODES.find((one) => one === mode);
+  if (name === undefined || known === undefined) {
+    throw new InvalidArgumentError(`must look like node02:proxy-mode=MODE, with one of ${PROXY_MODES.join(', ')}`);
+  }
+  return { ...before, [name]: known };
+}
+
+async function run({ name, dataDir, timeout, quiet, node, ...flags }: Flags): Promise<void> {
+  const config = { ...flags, ...(node && { nodeProxyModes: node }) };
   const start = Date.now();
   const seconds = () => `${((Date.now() - start) / 1000).toFixed(1)} s`;
   const progress = (text: string) => {

@@ -29,6 +29,8 @@ export interface AgentOptions {
   readonly resolvConf: string;
   readonly hairpinMode: ClusterConfig['hairpinMode'];
   readonly proxyMode: ClusterConfig['proxyMode'];
+  readonly serviceClusterIpRange?: string;
+  readonly serviceNodePortRange?: string;
 }
 
 /** Milliseconds the parts have to end. */
@@ -47,6 +49,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     nodeIps: [options.nodeIp],
     mode: options.proxyMode,
     clusterCidr: options.clusterCidr,
+    ...(options.serviceClusterIpRange !== undefined && { serviceClusterIpRange: options.serviceClusterIpRange }),
+    ...(options.serviceNodePortRange !== undefined && { serviceNodePortRange: options.serviceNodePortRange }),
     log: logOf('proxy'),
   });
   const dns = runDns({

@@ -15,6 +15,7 @@ const BAD: [change: Partial<ClusterConfig>, message: RegExp][] = [
   [{ serviceClusterIpRange: '10.96.0.0/30' }, /must be \/8 to \/28/],
   [{ serviceNodePortRange: '30000' }, /must be LOW-HIGH/],
   [{ serviceNodePortRange: '40000-30000' }, /must be LOW-HIGH/],
+  [{ nodeProxyModes: { node01: 'magic' as 'ipvs' } }, /^--node node01:proxy-mode=magic: must be one of nftables/],
   [{ clusterDomain: 'Cluster.Local' }, /must be a lower-case domain name/],
 ];
 for (const [change, message] of BAD) {
@@ -93,9 +94,11 @@ test('well-known addresses of the service range', () => {
 
 test('a change of a flag changes the command of the part it concerns, and only that one', () => {
   const layout = layoutOf('default', '/d', 0);
-  const changed = { ...DEFAULT_CONFIG, serviceNodePortRange: '20000-21000' };
-  assert.notDeepEqual(serverPart(layout, changed), serverPart(layout, DEFAULT_CONFIG));
-  assert.deepEqual(agentPart(layout, layout.node(1), changed), agentPart(layout, layout.node(1), DEFAULT_CONFIG));
+  const [one, two] = [layout.node(1), layout.node(2)];
+  const changed: ClusterConfig = { ...DEFAULT_CONFIG, nodeProxyModes: { node02: 'userspace' } };
+  assert.deepEqual(serverPart(layout, changed), serverPart(layout, DEFAULT_CONFIG));
+  assert.deepEqual(agentPart(layout, one, changed), agentPart(layout, one, DEFAULT_CONFIG));
+  assert.notDeepEqual(agentPart(layout, two, changed), agentPart(layout, two, DEFAULT_CONFIG));
 });
 
 test('clusters of one name in two folders have each their own cgroup', () => {

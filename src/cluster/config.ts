@@ -3,14 +3,17 @@
  * without flags asks for the same again.
  */
 import { parseCidr } from '../lib/cidr.ts';
+import { PROXY_MODES, type ProxyMode } from '../proxy/backend.ts';
 import { MAX_NODES } from './layout.ts';
 
 export const HAIRPIN_MODES = ['hairpin-veth', 'promiscuous-bridge', 'none'] as const;
-export const PROXY_MODES = ['iptables'] as const;
+export { PROXY_MODES, type ProxyMode };
 
 export interface ClusterConfig {
   readonly nodes: number;
-  readonly proxyMode: (typeof PROXY_MODES)[number];
+  readonly proxyMode: ProxyMode;
+  /** Node name -> its proxy mode, where it is not `proxyMode`. */
+  readonly nodeProxyModes: Readonly<Record<string, ProxyMode>>;
   readonly serviceClusterIpRange: string;
   readonly clusterCidr: string;
   readonly serviceNodePortRange: string;
@@ -22,7 +25,8 @@ export interface ClusterConfig {
 
 export const DEFAULT_CONFIG: ClusterConfig = {
   nodes: 2,
-  proxyMode: 'iptables',
+  proxyMode: 'nftables',
+  nodeProxyModes: {},
   serviceClusterIpRange: '10.96.0.0/16',
   clusterCidr: '10.244.0.0/16',
   serviceNodePortRange: '30000-32767',
@@ -44,6 +48,10 @@ export function validateConfig(config: ClusterConfig): string[] {
   if (!Number.isInteger(config.nodes) || config.nodes < 1 || config.nodes > MAX_NODES)
     wrong('nodes', `must be 1 to ${String(MAX_NODES)}`);
   if (!PROXY_MODES.includes(config.proxyMode)) wrong('proxyMode', `must be one of ${PROXY_MODES.join(', ')}`);
+  for (const [node, mode] of Object.entries(config.nodeProxyModes)) {
+    if (!PROXY_MODES.includes(mode))
+      problems.push(`--node ${node}:proxy-mode=${mode}: must be one of ${PROXY_MODES.join(', ')}`);
+  }
   if (!HAIRPIN_MODES.includes(config.hairpinMode)) wrong('hairpinMode', `must be one of ${HAIRPIN_MODES.join(', ')}`);
   for (const field of ['serviceClusterIpRange', 'clusterCidr'] as const) {
     const cidr = parseCidr(config[field]);
@@ -71,6 +79,16 @@ export function incompatibilities(recorded: ClusterConfig, wanted: ClusterConfig
     (field) =>
       `${flagOf(field)} is ${recorded[field]} in this cluster's data and cannot become ${wanted[field]}; run: fairway down --purge`,
   );
+}
+
+/** The proxy mode of one node. */
+export function proxyModeOf(config: ClusterConfig, node: string): ProxyMode {
+  return config.nodeProxyModes[node] ?? config.proxyMode;
+}
+
+/** Every mode some node may run in. */
+export function modesOf({ proxyMode, nodeProxyModes }: ClusterConfig): readonly ProxyMode[] {
+  return [...new Set([proxyMode, ...Object.values(nodeProxyModes)])];
 }
 
 /** A cluster's name becomes part of namespace, cgroup and folder names. */

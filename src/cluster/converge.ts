@@ -6,6 +6,7 @@ import { createHttpClient } from '../client/http-client.ts';
 import { renderContainerdConfig } from '../host/containerd.ts';
 import { namespaceExists } from '../host/links.ts';
 import { isAlive, stopProcess } from '../host/process.ts';
+import { proxyModeOf } from './config.ts';
 import { ensureCertificates } from './certificates.ts';
 import { removeNode } from './down.ts';
 import { certificateRequests, writeKubeconfigs } from './identities.ts';
@@ -34,11 +35,11 @@ export interface ConvergeOptions {
 export async function converge(session: Session, options: ConvergeOptions, lanIsThere: () => void): Promise<void> {
   const { progress, timeout, signal } = options;
   const { layout, state } = session;
-  session.save({});
   // A second one beside them would fight them for ports and containers.
   await Promise.all(strays(layout, state).map((id) => stopProcess(id)));
   const nodes = Array.from({ length: state.config.nodes }, (_, i) => layout.node(i + 1));
   await checkKernel(session, nodes);
+  session.save({});
   await ensureLan(layout);
   lanIsThere();
   // Made while everything else starts.
@@ -118,11 +119,15 @@ function containerdConfig(node: NodeLayout): string {
   });
 }
 
-/** Asked once: what a kernel had at the first start it still has. */
-async function checkKernel({ layout, state }: Session, [node]: readonly NodeLayout[]): Promise<void> {
-  if (node === undefined || Object.keys(state.processes).length > 0) return;
+/** Asked once for each proxy mode: what a kernel had at the first start it still has. Leaves nothing behind. */
+async function checkKernel({ layout, state }: Session, nodes: readonly NodeLayout[]): Promise<void> {
+  const [node] = nodes;
+  if (node === undefined) return;
+  const running = Object.values(state.processes).flatMap((one) => one.command);
+  const modes = nodes.map(({ name }) => proxyModeOf(state.config, name));
+  if (modes.every((mode) => running.includes(`--proxy-mode=${mode}`))) return;
   ensureNodeTools(node);
-  const problem = await probeKernel(`fairway-${layout.name}-probe`, { PATH: nodePath(node) });
+  const problem = await probeKernel(`fairway-${layout.name}-probe`, { PATH: nodePath(node) }, modes);
   if (problem !== undefined) throw new UpRefused([problem], false);
 }
 

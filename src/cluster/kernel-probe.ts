@@ -3,6 +3,7 @@
  * built in, what is a module and what may be loaded differs from machine to machine, and no file tells. About 20 ms.
  */
 import { exec, HostError, type Exec } from '../host/exec.ts';
+import type { ProxyMode } from './config.ts';
 
 interface Feature {
   readonly what: string;
@@ -78,10 +79,67 @@ export const FEATURES: readonly Feature[] = [
   },
 ];
 
-/** One sentence for the first feature that is missing, or undefined. `namespace` must not exist; it is removed again. */
+const nft = (lines: string): Pick<Feature, 'command' | 'input'> => ({
+  command: ['nft', '-f', '-'],
+  input: `table ip fairway-probe {\n${lines}\n}\n`,
+});
+
+/** What a proxy mode needs beyond `FEATURES`, which the kubelet and iptables mode need anyway. */
+export const MODE_FEATURES: Readonly<Record<ProxyMode, readonly Feature[]>> = {
+  nftables: [
+    {
+      what: 'address translation by nftables',
+      options: 'CONFIG_NFT_NAT',
+      modules: 'nft_nat nft_masq nft_chain_nat',
+      ...nft('chain nat { type nat hook postrouting priority 100; masquerade fully-random; }'),
+    },
+    {
+      what: 'nftables maps chosen from by random numbers',
+      options: 'CONFIG_NFT_NUMGEN',
+      modules: 'nft_numgen',
+      ...nft(
+        'map ends { typeof numgen random mod 8 : ip daddr; }\nchain pick { dnat to numgen random mod 8 map @ends; }',
+      ),
+    },
+    {
+      what: 'matching of local addresses by nftables',
+      options: 'CONFIG_NFT_FIB_IPV4',
+      modules: 'nft_fib_ipv4 nft_fib_ipv6',
+      ...nft('chain local { fib daddr type local accept; }'),
+    },
+  ],
+  iptables: [],
+  ipvs: [
+    {
+      what: 'dummy devices',
+      options: 'CONFIG_DUMMY',
+      modules: 'dummy',
+      command: ['ip', 'link', 'add', 'probe3', 'type', 'dummy'],
+    },
+    {
+      what: 'IP virtual servers',
+      options: 'CONFIG_IP_VS',
+      modules: 'ip_vs ip_vs_rr',
+      command: ['ipvsadm', '-A', '-t', '192.0.2.1:80', '-s', 'rr'],
+    },
+    {
+      what: 'sets of addresses',
+      options: 'CONFIG_IP_SET',
+      modules: 'ip_set ip_set_hash_ipport xt_set',
+      command: ['ipset', 'create', 'fairway-probe', 'hash:ip,port'],
+    },
+  ],
+  userspace: [],
+};
+
+/**
+ * One sentence for the first feature that is missing, or undefined. `namespace` must not exist; it is removed again. `modes` are those
+ * of the nodes.
+ */
 export async function probeKernel(
   namespace: string,
   env: Record<string, string>,
+  modes: readonly ProxyMode[],
   run: Exec = exec,
 ): Promise<string | undefined> {
   try {
@@ -90,7 +148,8 @@ export async function probeKernel(
     return sentence('network namespaces', 'CONFIG_NET_NS', undefined, error);
   }
   try {
-    for (const { what, options, modules, command, input } of FEATURES) {
+    const features = [...FEATURES, ...new Set(modes.flatMap((mode) => MODE_FEATURES[mode]))];
+    for (const { what, options, modules, command, input } of features) {
       try {
         await run('nsenter', [`--net=/run/netns/${namespace}`, ...command], {
           env,

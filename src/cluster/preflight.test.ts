@@ -26,6 +26,18 @@ const CASES: [why: string, machine: Partial<Machine>, expected: RegExp[]][] = [
   ['missing cgroups are seen', { exists: (file) => file !== '/sys/fs/cgroup' }, [/no cgroups are mounted/]],
 ];
 
+test('ipvs mode needs its two tools, other modes do not', () => {
+  const machine = {
+    ...GOOD,
+    has: (program: string) => !program.startsWith('ip') || program.startsWith('ipt') || program === 'ip',
+  };
+  assert.deepEqual(checkMachine(machine, ['nftables', 'userspace']), []);
+  assert.deepEqual(checkMachine(machine, ['ipvs']), [
+    'ipvsadm not found: package ipvsadm is missing; run: make setup',
+    'ipset not found: package ipset is missing; run: make setup',
+  ]);
+});
+
 for (const [why, machine, expected] of CASES) {
   test(why, () => {
     const problems = checkMachine({ ...GOOD, ...machine });

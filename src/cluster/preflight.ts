@@ -4,6 +4,7 @@
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, statfsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { delimiter, dirname, join } from 'node:path';
+import type { ProxyMode } from './config.ts';
 import { MAX_NODES, type Layout } from './layout.ts';
 
 /** Program -> Debian package that brings it. */
@@ -18,6 +19,8 @@ const PROGRAMS: Record<string, string> = {
   conntrack: 'conntrack',
   nft: 'nftables',
 };
+/** What only ipvs mode needs. */
+const IPVS_PROGRAMS: Record<string, string> = { ipvsadm: 'ipvsadm', ipset: 'ipset' };
 const FILES: Record<string, string> = {
   '/usr/lib/cni/bridge': 'containernetworking-plugins',
   '/usr/lib/cni/host-local': 'containernetworking-plugins',
@@ -53,12 +56,13 @@ export const thisMachine: Machine = {
 };
 
 /** Everything that is missing, as sentences. Pure over `machine`. */
-export function checkMachine(machine: Machine): string[] {
+export function checkMachine(machine: Machine, modes: readonly ProxyMode[] = []): string[] {
   const problems: string[] = [];
   if (machine.uid !== 0)
     return ['fairway up makes network namespaces and containers and needs root; run: sudo fairway up'];
   const packages = new Map<string, string[]>();
-  for (const [program, pkg] of Object.entries(PROGRAMS))
+  const programs = { ...PROGRAMS, ...(modes.includes('ipvs') && IPVS_PROGRAMS) };
+  for (const [program, pkg] of Object.entries(programs))
     if (!machine.has(program)) packages.set(pkg, [...(packages.get(pkg) ?? []), program]);
   for (const [file, pkg] of Object.entries(FILES))
     if (!machine.exists(file)) packages.set(pkg, [...(packages.get(pkg) ?? []), file]);

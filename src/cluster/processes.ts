@@ -8,7 +8,7 @@ import { addressAt, parseCidr } from '../lib/cidr.ts';
 import { formatIp } from '../lib/ip.ts';
 import { containerdCommand } from '../host/containerd.ts';
 import { isAlive, startDetached, stopProcess } from '../host/process.ts';
-import type { ClusterConfig } from './config.ts';
+import { proxyModeOf, type ClusterConfig } from './config.ts';
 import { API_PORT, CNI_BIN_DIR, type Layout, type NodeLayout } from './layout.ts';
 import { nodePath } from './node-tools.ts';
 import { pkiPaths } from './certificates.ts';
@@ -102,7 +102,9 @@ export function agentPart(layout: Layout, node: NodeLayout, config: ClusterConfi
       'cluster-dns': clusterDnsIp(config.serviceClusterIpRange),
       'cluster-domain': config.clusterDomain,
       'hairpin-mode': config.hairpinMode,
-      'proxy-mode': config.proxyMode,
+      'proxy-mode': proxyModeOf(config, node.name),
+      'service-cluster-ip-range': config.serviceClusterIpRange,
+      'service-node-port-range': config.serviceNodePortRange,
       'cni-conf-dir': node.cniConfDir,
       'cni-bin-dir': CNI_BIN_DIR,
       'cgroup-root': `/${layout.cgroup}/${node.name}`,

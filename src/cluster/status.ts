@@ -1,4 +1,5 @@
 /** What of a cluster runs, and what its nodes say: the answer of `fairway status`. */
+import type { ClusterConfig } from './config.ts';
 import { NODES, PODS, SERVICES } from '../api/kinds.ts';
 import type { Node } from '../api/types.ts';
 import { createHttpClient } from '../client/http-client.ts';
@@ -59,7 +60,7 @@ export async function statusOf(name: string, dataDir: string): Promise<ClusterSt
     state: allWell ? 'ready' : anything ? 'degraded' : 'stopped',
     apiServer: layout.apiServer,
     server,
-    proxyMode: state.config.proxyMode,
+    proxyMode: modeText(state.config),
     kubeconfig: layout.kubeconfig,
     nodes,
     pods: seen?.pods ?? 0,
@@ -79,4 +80,10 @@ async function ask(
   } finally {
     client.close();
   }
+}
+
+/** `nftables`, or `nftables (node02: userspace)` where a node has its own. */
+function modeText({ proxyMode, nodeProxyModes = {} }: ClusterConfig): string {
+  const own = Object.entries(nodeProxyModes).map(([node, mode]) => `${node}: ${mode}`);
+  return own.length === 0 ? proxyMode : `${proxyMode} (${own.join(', ')})`;
 }

@@ -5,7 +5,7 @@
 import { rmSync } from 'node:fs';
 import { Links, namespacesStartingWith } from '../host/links.ts';
 import { isAlive } from '../host/process.ts';
-import { DEFAULT_CONFIG, incompatibilities, validateConfig, type ClusterConfig } from './config.ts';
+import { DEFAULT_CONFIG, incompatibilities, modesOf, validateConfig, type ClusterConfig } from './config.ts';
 import { converge, type ConvergeOptions } from './converge.ts';
 import { isOtherCluster, teardown } from './down.ts';
 import { chooseIndex } from './lan-index.ts';
@@ -30,7 +30,8 @@ export async function up(options: UpOptions): Promise<Layout> {
   const { name, dataDir } = options;
   const known = layoutOf(name, dataDir, 0);
   refuse(checkDataDir(known), true);
-  const { recorded: old } = decide(options); // refused before anything is written
+  const { recorded: old, config: asked } = decide(options); // refused before anything is written
+  refuse(checkMachine(thisMachine, modesOf(asked)));
   refuse(prepareDataDir(known, old === undefined));
   return withLock(known, async () => {
     const { recorded, config } = decide(options); // what another command did while we got the lock counts
