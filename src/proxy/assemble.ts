@@ -38,7 +38,7 @@ export async function assemble(
     });
     const flows = new FlowKeeper(await host.conntrack(family));
     const own = planOptions(family, dropInvalid);
-    const loopback = new LoopbackRelays({ family, log, ...(options.clock && { clock: options.clock }) });
+    const loopback = new LoopbackRelays({ log, ...(options.clock && { clock: options.clock }) });
     const followers = [loopback, ...followersOf(family, own)];
     proxies.push(new FamilyProxy({ family, node, options: own, backend, flows, loopback, followers }));
   }

@@ -13,6 +13,8 @@ export interface FamilyProxyParts {
   readonly options: PlanOptions;
   readonly backend: Backend;
   readonly flows: FlowKeeper;
+  /** Ended with the proxy; told of updates through `followers`. */
+  readonly loopback: { stop(): void };
   /** Told of every update before its rules are written. */
   readonly followers?: readonly PlanFollower[];
 }
@@ -27,14 +29,16 @@ export class FamilyProxy {
   readonly backend: Backend;
   readonly tally = new Tally();
   readonly #flows: FlowKeeper;
+  readonly #loopback: { stop(): void };
   readonly #followers: readonly PlanFollower[];
   readonly #planner: Planner;
   #context: { node: PlanNode; options: PlanOptions };
 
-  constructor({ family, node, options, backend, flows, followers = [] }: FamilyProxyParts) {
+  constructor({ family, node, options, backend, flows, loopback, followers = [] }: FamilyProxyParts) {
     this.family = family;
     this.backend = backend;
     this.#flows = flows;
+    this.#loopback = loopback;
     this.#followers = [this.tally, flows, ...followers];
     this.#planner = new Planner(node, options);
     this.#context = { node, options };
@@ -63,6 +67,12 @@ export class FamilyProxy {
     for (const follower of this.#followers) follower.follow(update);
     const result = await this.backend.sync(update);
     return { ...result, problems: [...update.problems, ...result.refused] };
+  }
+
+  /** Rules stay; relayed connections end. */
+  async stop(): Promise<void> {
+    this.#loopback.stop();
+    await this.backend.stop();
   }
 
   /** Call it after a sync that worked. Returns how many flows were forgotten. Throws HostError. */
