@@ -14,9 +14,9 @@ import {
   type FlowProtocol,
   type TrackedFlow,
 } from './flow-message.ts';
-import { errnoName } from './libc.ts';
 import { MessageWriter } from './message-writer.ts';
 import { NetlinkError } from './netlink-error.ts';
+import { sendEach } from './send-each.ts';
 import { NETLINK_NETFILTER, NetlinkSocket } from './socket.ts';
 
 export type { FlowProtocol, TrackedFlow } from './flow-message.ts';
@@ -31,8 +31,6 @@ export interface NetlinkConntrack extends Conntrack {
 
 /** Flows to delete that one pass gathers; more are left to the next pass. About 20 MB. */
 const GATHERED = 65_536;
-/** Requests in one datagram: the errors of all of them fit the receive buffer. */
-const DELETED_AT_ONCE = 128;
 
 /** The netlink one where this machine lets us, else the command-line one. */
 export function openConntrack(family: 'IPv4' | 'IPv6' = 'IPv4'): Conntrack {
@@ -124,19 +122,11 @@ class ConntrackSocket implements NetlinkConntrack {
 
   /** Returns how many went; a flow that ended by itself meanwhile is none. */
   async #delete(handles: readonly FlowHandle[]): Promise<number> {
-    let deleted = 0;
-    for (let at = 0; at < handles.length; at += DELETED_AT_ONCE) {
-      const some = handles.slice(at, at + DELETED_AT_ONCE);
-      this.#writer.reset();
-      for (const handle of some) writeFlowDelete(this.#writer, this.#family, handle, this.#socket.nextSeq());
-      deleted += some.length;
-      for (const { code, detail } of this.#socket.transactNow(this.#writer)) {
-        const name = errnoName(code);
-        if (name !== 'ENOENT') throw new NetlinkError(['conntrack', 'delete'], name, detail);
-        deleted--;
-      }
-      if (at % 2048 === 0) await new Promise((resolve) => setImmediate(resolve));
-    }
-    return deleted;
+    const refused = await sendEach(this.#socket, this.#writer, handles, (to, handle, seq) => {
+      writeFlowDelete(to, this.#family, handle, seq);
+    });
+    const other = refused.find(({ code }) => code !== 'ENOENT');
+    if (other) throw new NetlinkError(['conntrack', 'delete'], other.code, other.detail);
+    return handles.length - refused.length;
   }
 }

@@ -89,18 +89,19 @@ export class FlowReader {
     this.#bytes = payload;
     this.#sent.size = this.#reply.size = this.#tupleAt = this.#tupleEnd = this.#status = this.#idAt = this.#zoneAt = 0;
     eachAttribute(payload, 4, payload.length, this.#visit);
-    return this.#sent.size > 0 && this.#sent.size === this.#reply.size;
+    return isAddress(this.#sent.size) && this.#sent.size === this.#reply.size;
   }
 
   readonly #visit = (type: number, from: number, to: number): void => {
+    const size = to - from;
     if (type === CTA_TUPLE_ORIG) {
       this.#tupleAt = from;
       this.#tupleEnd = to;
       readTuple(this.#bytes, from, to, this.#sent);
     } else if (type === CTA_TUPLE_REPLY) readTuple(this.#bytes, from, to, this.#reply);
-    else if (type === CTA_STATUS) this.#status = this.#bytes.readUInt32BE(from);
-    else if (type === CTA_ID) this.#idAt = from;
-    else if (type === CTA_ZONE) this.#zoneAt = from;
+    else if (type === CTA_STATUS && size === 4) this.#status = this.#bytes.readUInt32BE(from);
+    else if (type === CTA_ID && size === 4) this.#idAt = from;
+    else if (type === CTA_ZONE && size === 2) this.#zoneAt = from;
   };
 
   get protocol(): number {
@@ -147,6 +148,8 @@ export class FlowReader {
   }
 }
 
+const isAddress = (size: number): boolean => size === 4 || size === 16;
+
 const newTuple = (): Tuple => ({ source: 0, destination: 0, size: 0, protocol: 0, sourcePort: 0, port: 0 });
 
 function readTuple(bytes: Buffer, from: number, to: number, into: Tuple): void {
@@ -160,8 +163,9 @@ function readTuple(bytes: Buffer, from: number, to: number, into: Tuple): void {
         into.size = after - at;
       });
     else if (type === 2)
-      eachAttribute(bytes, start, end, (part, at) => {
+      eachAttribute(bytes, start, end, (part, at, after) => {
         if (part === 1) into.protocol = bytes[at] ?? 0;
+        else if (after - at !== 2) return;
         else if (part === 2) into.sourcePort = bytes.readUInt16BE(at);
         else if (part === 3) into.port = bytes.readUInt16BE(at);
       });
