@@ -21,7 +21,11 @@ const service = (nodePort: number, endpoints: readonly Target[], more: Partial<S
     ...more,
   }) as unknown as ServicePort;
 const all = (servicePorts: readonly ServicePort[], localhostNodePorts = 'relay') =>
-  ({ changed: undefined, plan: { servicePorts, localhostNodePorts }, problems: [] }) as unknown as PlanUpdate;
+  ({
+    changed: undefined,
+    plan: { servicePorts, localhostNodePorts, options: { family: 'IPv4' } },
+    problems: [],
+  }) as unknown as PlanUpdate;
 const change = (before: readonly ServicePort[], after: readonly ServicePort[]): PlanUpdate => ({
   changed: new Map([['default/web', { before, after }]]),
   problems: [],
@@ -32,9 +36,9 @@ const change = (before: readonly ServicePort[], after: readonly ServicePort[]): 
 
 it('a node port answers on 127.0.0.1 while it has endpoints, follows them, and is closed with its Service', async (t) => {
   const [a, b] = [await tcpEndpoint('a'), await tcpEndpoint('b')];
-  const relays = new LoopbackRelays({ family: 'IPv4', log: silentLog });
-  t.after(() => {
-    relays.stop();
+  const relays = new LoopbackRelays({ log: silentLog });
+  t.after(async () => {
+    await relays.stop();
     a.server.close();
     b.server.close();
   });
@@ -55,9 +59,9 @@ it('a node port answers on 127.0.0.1 while it has endpoints, follows them, and i
 
 it('UDP node ports answer too', async (t) => {
   const a = await udpEndpoint('a');
-  const relays = new LoopbackRelays({ family: 'IPv4', log: silentLog });
-  t.after(() => {
-    relays.stop();
+  const relays = new LoopbackRelays({ log: silentLog });
+  t.after(async () => {
+    await relays.stop();
     a.socket.close();
   });
   const port = await freePort();
@@ -68,9 +72,9 @@ it('UDP node ports answer too', async (t) => {
 
 it('nothing listens where rules serve loopback, and all is closed when that changes', async (t) => {
   const a = await tcpEndpoint('a');
-  const relays = new LoopbackRelays({ family: 'IPv4', log: silentLog });
-  t.after(() => {
-    relays.stop();
+  const relays = new LoopbackRelays({ log: silentLog });
+  t.after(async () => {
+    await relays.stop();
     a.server.close();
   });
   const one = service(await freePort(), [a.target]);
@@ -90,9 +94,9 @@ it('a port somebody else has is tried again until it is free', async (t) => {
   const clock = new FakeClock();
   const warnings: string[] = [];
   const log = { ...silentLog, warn: (_: unknown, text: string) => warnings.push(text), debug: () => undefined };
-  const relays = new LoopbackRelays({ family: 'IPv4', log: log as unknown as typeof silentLog, clock });
-  t.after(() => {
-    relays.stop();
+  const relays = new LoopbackRelays({ log: log as unknown as typeof silentLog, clock });
+  t.after(async () => {
+    await relays.stop();
     a.server.close();
   });
   const port = await freePort();
@@ -113,9 +117,9 @@ it('a port somebody else has is tried again until it is free', async (t) => {
 
 it('of two Services with one node port the first by name has it, the other when that is gone', async (t) => {
   const [a, b] = [await tcpEndpoint('a'), await tcpEndpoint('b')];
-  const relays = new LoopbackRelays({ family: 'IPv4', log: silentLog });
-  t.after(() => {
-    relays.stop();
+  const relays = new LoopbackRelays({ log: silentLog });
+  t.after(async () => {
+    await relays.stop();
     a.server.close();
     b.server.close();
   });

@@ -1,10 +1,9 @@
 /**
  * Node ports on loopback where no rule takes them there (trap T27): listens on 127.0.0.1 or ::1 for every node port that has endpoints,
- * and takes turns over the Cluster pool. Follows the Plan, in every mode; what it costs follows what changed.
+ * and takes turns over the Cluster pool. Follows the Plan of one address family, in every mode; what it costs follows what changed.
  */
 import { Backoff } from '../../lib/backoff.ts';
 import { realClock, type Clock } from '../../lib/clock.ts';
-import type { Family } from '../../lib/ip.ts';
 import type { Log } from '../../lib/log.ts';
 import type { PlanFollower, PlanUpdate, ServicePort } from '../plan/types.ts';
 import { compareText } from '../plan/order.ts';
@@ -12,7 +11,6 @@ import { LoopbackPort, type LoopbackContext } from './loopback-port.ts';
 import { RelayCounters } from './relay.ts';
 
 export interface LoopbackOptions {
-  readonly family: Family;
   readonly log: Log;
   readonly clock?: Clock;
   /** ms a UDP client may be silent before its way is forgotten; default 250 (3-135). */
@@ -23,16 +21,16 @@ export interface LoopbackOptions {
 
 export class LoopbackRelays implements PlanFollower {
   readonly counters = new RelayCounters();
-  readonly #context: LoopbackContext;
+  #context: LoopbackContext;
   /** `PROTOCOL PORT` -> who has it, by name: node ports are given once, but two Services are seen with one between two events. */
   readonly #claims = new Map<string, Map<string, ServicePort>>();
   readonly #ports = new Map<string, LoopbackPort>();
   /** Of the Plan: they change only with all of it. */
   #isWanted = false;
 
-  constructor({ family, log, clock = realClock, udpIdleTimeout = 250, random = Math.random }: LoopbackOptions) {
+  constructor({ log, clock = realClock, udpIdleTimeout = 250, random = Math.random }: LoopbackOptions) {
     const backoff = new Backoff({ initial: 1000, max: 30_000 });
-    this.#context = { family, log, clock, udpIdleTimeout, random, backoff, counters: this.counters };
+    this.#context = { family: 'IPv4', log, clock, udpIdleTimeout, random, backoff, counters: this.counters };
   }
 
   follow(update: PlanUpdate): void {
@@ -40,6 +38,7 @@ export class LoopbackRelays implements PlanFollower {
     if (update.changed === undefined) {
       for (const key of this.#claims.keys()) touched.add(key);
       this.#claims.clear();
+      this.#context = { ...this.#context, family: update.plan.options.family };
       this.#isWanted = update.plan.localhostNodePorts === 'relay';
       for (const service of update.plan.servicePorts) this.#claim(service, touched);
     } else {
@@ -62,10 +61,11 @@ export class LoopbackRelays implements PlanFollower {
   }
 
   /** Ends all connections. */
-  stop(): void {
+  stop(): Promise<void> {
     for (const port of this.#ports.values()) port.destroy();
     this.#ports.clear();
     this.#claims.clear();
+    return Promise.resolve();
   }
 
   #claim(service: ServicePort, touched: Set<string>): void {

@@ -45,7 +45,9 @@ export class TcpRelay implements Relay {
     const server = this.#server;
     return new Promise((resolve, reject) => {
       server.once('error', reject);
-      server.listen({ host, port, backlog: 4096, ipv6Only: this.parts.family === 'IPv6' }, () => {
+      const ipv6Only = this.parts.family === 'IPv6';
+      // shared with the next proxy, so that it listens before this one ends; others that want the port are still refused
+      server.listen({ host, port, backlog: 4096, ipv6Only, reusePort: true }, () => {
         server.off('error', reject);
         server.on('error', (error) => {
           this.parts.log.warn({ err: error, service: this.parts.name }, 'a relay could not accept a connection');

@@ -33,7 +33,9 @@ export class UdpRelay implements Relay {
   constructor(parts: RelayParts) {
     this.parts = parts;
     this.#type = parts.family === 'IPv6' ? 'udp6' : 'udp4';
-    this.#server = createSocket({ type: this.#type, ipv6Only: parts.family === 'IPv6' });
+    const ipv6Only = parts.family === 'IPv6';
+    // shared with the next proxy, as TCP is
+    this.#server = createSocket({ type: this.#type, ipv6Only, reusePort: true });
     this.#server.on('message', (message, from) => {
       this.#fromClient(message, from);
     });
