@@ -35,6 +35,7 @@ export async function assemble(
       sysctl: host.sysctl,
       masqueradeBit: options.masqueradeBit ?? 14,
       ipvs: { ...defaultIpvsSettings, ...options.ipvs },
+      ...(options.userspace && { userspace: options.userspace }),
     });
     const flows = new FlowKeeper(await host.conntrack(family));
     const own = planOptions(family, dropInvalid);

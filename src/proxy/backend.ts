@@ -6,7 +6,7 @@ import type { Family } from '../lib/ip.ts';
 import type { Log } from '../lib/log.ts';
 import type { Exec } from '../host/exec.ts';
 import type { Sysctl } from '../host/sysctl.ts';
-import type { PlanProblem, PlanUpdate } from './plan/types.ts';
+import type { PlanProblem, PlanUpdate, Protocol } from './plan/types.ts';
 
 export const PROXY_MODES = ['nftables', 'iptables', 'ipvs', 'userspace'] as const;
 export type ProxyMode = (typeof PROXY_MODES)[number];
@@ -44,6 +44,8 @@ export interface Backend {
   isIntact(): Promise<boolean>;
   /** Calls back as soon as another program touched what is ours, where the kernel tells so; returns the stop. */
   watch?(onTampered: () => void): () => void;
+  /** Whether a relay of ours answers on this port of the node: UDP flows that lead there are well (3-136). */
+  isRelayPort?(protocol: Protocol, port: number): boolean;
   /** Lets go of sockets and processes. Rules stay: traffic goes on, and the next proxy adopts them (trap T12). */
   stop(): Promise<void>;
 }

@@ -77,6 +77,7 @@ export class FamilyProxy {
 
   /** Call it after a sync that worked. Returns how many flows were forgotten. Throws HostError. */
   keepFlows(always: boolean): Promise<number> {
-    return this.#flows.reconcile(this.#context, always);
+    const isRelayPort = (port: number) => this.backend.isRelayPort?.('UDP', port) ?? false;
+    return this.#flows.reconcile({ ...this.#context, isRelayPort }, always);
   }
 }

@@ -1,7 +1,7 @@
 /** Keeps the conntrack table free of UDP flows that lead nowhere. */
 import type { Conntrack } from '../host/conntrack.ts';
 import type { PlanNode, PlanOptions, PlanUpdate } from './plan/types.ts';
-import { staleFlows } from './stale-flows.ts';
+import { staleFlows, type FlowContext } from './stale-flows.ts';
 import { UdpFrontends } from './udp-frontends.ts';
 
 export class FlowKeeper {
@@ -26,7 +26,7 @@ export class FlowKeeper {
    * next call does all of it again.
    */
   async reconcile(
-    context: { readonly node: PlanNode; readonly options: PlanOptions },
+    context: Pick<FlowContext, 'isRelayPort'> & { readonly node: PlanNode; readonly options: PlanOptions },
     always: boolean,
   ): Promise<number> {
     if (!always && !this.#isDue) return 0;

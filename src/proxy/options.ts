@@ -8,7 +8,7 @@ import type { Clock } from '../lib/clock.ts';
 import { parseCidr } from '../lib/cidr.ts';
 import { familyOf, type Family } from '../lib/ip.ts';
 import type { Log } from '../lib/log.ts';
-import type { Backend, BackendContext, IpvsSettings, ProxyMode } from './backend.ts';
+import type { Backend, BackendContext, IpvsSettings, ProxyMode, UserspaceSettings } from './backend.ts';
 import type { Cleaned, CleanupOptions } from './cleanup.ts';
 import type { ConntrackSettings } from './conntrack-settings.ts';
 import { MODES } from './modes.ts';
@@ -58,6 +58,7 @@ export interface ProxyOptions {
   /** What `/configz` tells (3-147). */
   readonly config?: unknown;
   readonly ipvs?: Partial<IpvsSettings>;
+  readonly userspace?: Partial<UserspaceSettings>;
   readonly conntrack?: Partial<ConntrackSettings>;
   readonly log: Log;
   readonly clock?: Clock;

@@ -69,6 +69,20 @@ it('a flow of a node port no Service has is stale when we begin: an older Servic
   assert.equal(staleFlows([flow(`${NODE}:8053`, '10.244.1.6:53')], frontends, context).length, 0);
 });
 
+it('a flow that a relay answers is left alone as long as somebody serves behind it', () => {
+  const context = { node, options: known, isFirst: false, isRelayPort: (port: number) => port === 45123 };
+  const cases: [asked: string, answers: string, stale: number][] = [
+    ['10.96.0.10:53', `${NODE}:45123`, 0],
+    [`${NODE}:30053`, '10.244.1.1:45123', 0],
+    ['10.96.0.10:53', `${NODE}:45124`, 1],
+    ['10.96.0.11:53', `${NODE}:45123`, 1],
+    ['10.96.0.12:53', `${NODE}:45123`, 1],
+  ];
+  for (const [asked, answers, stale] of cases) {
+    assert.equal(staleFlows([flow(asked, answers)], frontends, context).length, stale, `${asked} ${answers}`);
+  }
+});
+
 it('reads what conntrack prints, each kind of flow once', () => {
   const text = [
     'udp      17 29 src=10.244.1.9 dst=10.96.0.10 sport=40000 dport=53 src=10.244.1.5 dst=10.244.1.9 sport=53 dport=40000 mark=0 use=1',

@@ -17,6 +17,8 @@ interface Flow {
 export interface FlowContext {
   readonly node: PlanNode;
   readonly options: Pick<PlanOptions, 'serviceCIDRs' | 'nodePortRange'>;
+  /** Of the node: a relay answers there for its endpoints, and sees to it that they serve. */
+  readonly isRelayPort?: (port: number) => boolean;
   /** Nobody kept books before: flows to the node port range that no Service explains are then an older Service's. */
   readonly isFirst: boolean;
 }
@@ -42,7 +44,7 @@ export function staleFlows<T extends Flow>(
     if (!serving) {
       return isTranslated && (frontends.isRetired(asked) || frontends.isRetired(anyNode) || isOrphan(flow));
     }
-    if (serving.has(answers)) return false;
+    if (serving.has(answers) || (serving.size > 0 && context.isRelayPort?.(flow.replyPort) === true)) return false;
     if (isTranslated) return true;
     // the same number on a machine elsewhere is nobody's node port
     return serving.size > 0 && (byAddress !== undefined || context.node.ips.includes(flow.destination));

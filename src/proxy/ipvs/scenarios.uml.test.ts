@@ -9,8 +9,8 @@ import { ipvsMode } from './mode.ts';
 /** Both families: only the one whose Plan comes does anything. */
 function relays() {
   const byFamily = {
-    IPv4: new LoopbackRelays({ family: 'IPv4', log: silentLog }),
-    IPv6: new LoopbackRelays({ family: 'IPv6', log: silentLog }),
+    IPv4: new LoopbackRelays({ log: silentLog }),
+    IPv6: new LoopbackRelays({ log: silentLog }),
   };
   return {
     follow: (update: PlanUpdate) => {

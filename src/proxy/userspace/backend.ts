@@ -9,7 +9,7 @@ import {
   type BackendModule,
   type SyncResult,
 } from '../backend.ts';
-import type { Plan, PlanUpdate, ServicePort } from '../plan/types.ts';
+import type { Plan, PlanUpdate, Protocol, ServicePort } from '../plan/types.ts';
 import { compile, contextOf } from './compile.ts';
 import { compileService } from './compile-service.ts';
 import { isUserspaceChain } from './names.ts';
@@ -92,6 +92,10 @@ export class UserspaceBackend implements Backend {
 
   isIntact(): Promise<boolean> {
     return this.#rules.isIntact();
+  }
+
+  isRelayPort(protocol: Protocol, port: number): boolean {
+    return this.relays.isProxyPort(protocol, port);
   }
 
   /** Rules stay, and lead nowhere until the next proxy listens: connections end with the process that relays them. */
