@@ -17,6 +17,8 @@ const COMPLETIONS: [words: string[], includes: string[], excludes: string[]][] =
   [['up', '--hairpin-mode', ''], ['promiscuous-bridge', 'none'], ['--nodes']],
   [['down', '--name', ''], ['lab'], ['--purge']],
   [['up', '--nodes', ''], [], ['--nodes']],
+  [['proxy', '--'], ['--kubeconfig', '--dry-run', '--cluster-cidr', '--ipvs-scheduler'], ['--nodes']],
+  [['proxy', '--proxy-mode', ''], ['nftables', 'iptables', 'ipvs', 'userspace'], ['--kubeconfig']],
 ];
 for (const [words, includes, excludes] of COMPLETIONS) {
   test(`fairway ${words.join(' ')}<TAB>`, () => {
@@ -58,6 +60,16 @@ const WRONG: [args: string[], code: number, message: RegExp][] = [
     1,
     /no cluster default in \/nonexistent/,
   ],
+  [['proxy', '--proxy-mode', 'magic'], 2, /Allowed choices are nftables, iptables, ipvs, userspace/],
+  [
+    ['proxy', '--conntrack-min', 'many', '--iptables-sync-period', '5'],
+    2,
+    /--iptables-sync-period: must be a duration such as 30s.*\n.*--conntrack-min: must be a whole number/,
+  ],
+  [['proxy', '--config', '/nonexistent'], 1, /--config \/nonexistent cannot be read/],
+  [['proxy', '--dry-run'], 1, /which API server\? Say it with --kubeconfig FILE/],
+  [['proxy', '--dry-run', '--kubeconfig', '/nonexistent'], 1, /kubeconfig \/nonexistent: ENOENT/],
+  [['proxy', 'now'], 2, /too many arguments/],
   [['lan', 'exec', '--nmae', 'x', '--', 'true'], 2, /unknown option '--nmae'/],
 ];
 for (const [args, code, message] of WRONG) {

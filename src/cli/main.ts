@@ -10,6 +10,7 @@ import { addImage } from './image.ts';
 import { addKubeconfig } from './kubeconfig.ts';
 import { addLogs } from './logs.ts';
 import { addExec } from './exec.ts';
+import { addProxy } from './proxy.ts';
 import { addServer } from './server.ts';
 import { addStatus } from './status.ts';
 import { addUp } from './up.ts';
@@ -35,6 +36,7 @@ export function program(args: readonly string[] = []): Command {
     addImage,
     addServer,
     addAgent,
+    addProxy,
     addCompletion,
   ])
     add(command, args);

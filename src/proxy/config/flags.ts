@@ -209,6 +209,11 @@ function portAddress(text: string | true, field: string, told: Told): ReturnType
 
 const HOSTS: Readonly<Record<string, string>> = { healthzBindAddress: '0.0.0.0', metricsBindAddress: '127.0.0.1' };
 
+/** Given several times, these add up. */
+export function isListFlag({ fields, port }: ConfigFlag): boolean {
+  return port === undefined && fields.every((field) => shapeOf(field) === 'strings' || shapeOf(field) === 'switches');
+}
+
 function shapeOf(field: string): Shape {
   let shape: Shape = SHAPE;
   for (const name of field.split('.')) shape = typeof shape === 'object' ? (shape[name] ?? 'anything') : 'anything';
