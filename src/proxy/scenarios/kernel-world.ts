@@ -42,7 +42,7 @@ export class KernelWorld {
     const machines: Machine[] = ['node', 'outside', ...(Object.keys(WORLD.pods) as PodName[])];
     await Promise.all(
       machines.map(async (machine) => {
-        const station = new Station(namespaceOf(machine), machine, machine in WORLD.pods ? WORLD.ports : []);
+        const station = new Station(namespaceOf(machine), machine, machine === 'outside' ? [] : WORLD.ports);
         world.#stations.set(machine, station);
         await station.ready;
       }),

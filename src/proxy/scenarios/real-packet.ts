@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { expectedOf, type Reading, type Scenario, type ScenarioPacket } from './index.ts';
 import { inIPv6 } from './ipv6.ts';
 import { ask, type KernelWorld } from './kernel-world.ts';
-import { WORLD, type PodName } from './scenario.ts';
+import { WORLD, type Answerer } from './scenario.ts';
 
 export async function expectAnswers(
   world: KernelWorld,
@@ -46,12 +46,12 @@ function expected({ from, to, port, expect, masqueraded = false }: ScenarioPacke
     const direct = Object.entries(WORLD.pods).find(([, pod]) => pod.ip === to);
     if (direct) return [`${direct[0]}:${String(port)}`];
     // nobody's address: refused by whoever has it, unreachable, or lost; but no Pod of ours may answer
-    return got.filter((one) => !/^(?:own|far|client)\b/.test(one)).sort();
+    return got.filter((one) => !/^(?:own|far|client|node)\b/.test(one)).sort();
   }
   if (typeof expect === 'string') return [expect];
   return expect
     .map((answer) => {
-      const name = answer.includes(':') ? answer : `${answer as PodName}:9376`;
+      const name = answer.includes(':') ? answer : `${answer as Answerer}:9376`;
       const hidden = typeof masqueraded === 'boolean' ? masqueraded : masqueraded.includes(answer);
       return hidden && from !== 'node' ? `${name} masqueraded` : name;
     })

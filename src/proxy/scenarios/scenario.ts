@@ -11,7 +11,7 @@ export const WORLD = {
   outside: '172.30.0.200',
   clusterCIDR: '10.244.0.0/16',
   serviceCIDR: '10.96.0.0/16',
-  /** On node01 `client` is no endpoint of anything. Every Pod answers its own name on PORTS, TCP and UDP. */
+  /** On node01 `client` is no endpoint of anything. Every Pod, and the node, answers its own name on PORTS, TCP and UDP. */
   pods: {
     client: { ip: '10.244.1.9', node: 'node01' },
     'own-a': { ip: '10.244.1.5', node: 'node01' },
@@ -24,8 +24,11 @@ export const WORLD = {
 
 export type PodName = keyof typeof WORLD.pods;
 
+/** Who may answer: a Pod, or a process of the node under test. */
+export type Answerer = PodName | 'node';
+
 /** 9376 where no port is named. */
-export type Answer = PodName | `${PodName}:${number}`;
+export type Answer = Answerer | `${Answerer}:${number}`;
 
 export interface ScenarioPacket {
   /** `client` is a Pod of the node under test; other Pod names are endpoints talking themselves. */

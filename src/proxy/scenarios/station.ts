@@ -2,9 +2,12 @@
  * One machine of the kernel world, as a process: answers on the ports it is told with its name and whom it saw, and sends probes.
  * Orders come as JSON lines on standard input, results go out the same way. `station.ts NAME PORT…`.
  */
+import { execFile, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
+import { existsSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 
 export interface Probe {
   readonly host: string;
@@ -38,6 +41,29 @@ function listen(port: number): Promise<unknown> {
     new Promise<void>((resolve) => server.listen(port, '::', resolve)),
     new Promise<void>((resolve) => udp.bind(port, '::', resolve)),
   ]);
+}
+
+/** Node has no sockets for SCTP, so a program of a few lines has them, where the kernel knows the protocol. */
+const SCTP = fileURLToPath(new URL('../../../test/support/uml-sctp.py', import.meta.url));
+
+function listenSctp(port: number): Promise<void> {
+  const child = spawn('python3', [SCTP, 'serve', `${name}:${String(port)}`, String(port)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  process.on('exit', () => child.kill());
+  return new Promise((resolve) =>
+    child.stdout.once('data', () => {
+      resolve();
+    }),
+  );
+}
+
+function askSctp({ host, port }: Probe): Promise<string> {
+  return new Promise((resolve) => {
+    execFile('python3', [SCTP, 'ask', host, String(port)], (error, stdout) => {
+      resolve(error ? error.message : stdout.trim());
+    });
+  });
 }
 
 function askTcp({ host, port, timeout }: Probe): Promise<string> {
@@ -86,10 +112,12 @@ function askUdp({ host, port, timeout, from }: Probe): Promise<string> {
   });
 }
 
+const ASK = { TCP: askTcp, UDP: askUdp, SCTP: askSctp } as const;
+
 async function run(probe: Probe): Promise<ProbeResult> {
   const seen = new Set<string>();
   for (let tries = 0; tries < probe.tries; tries++) {
-    const answer = await (probe.protocol === 'UDP' ? askUdp(probe) : askTcp(probe));
+    const answer = await ASK[probe.protocol](probe);
     seen.add(answer);
     const names = [...seen].map((one) => one.split(' ')[0] ?? '');
     if (probe.until.every((one) => names.includes(one))) break;
@@ -99,6 +127,7 @@ async function run(probe: Probe): Promise<ProbeResult> {
 
 if (import.meta.main) {
   await Promise.all(ports.map((port) => listen(Number(port))));
+  if (existsSync('/proc/net/sctp')) await Promise.all(ports.map((port) => listenSctp(Number(port))));
   process.stdout.write('"ready"\n');
   for await (const line of createInterface({ input: process.stdin })) {
     process.stdout.write(`${JSON.stringify(await run(JSON.parse(line) as Probe))}\n`);
