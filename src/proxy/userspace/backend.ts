@@ -38,6 +38,9 @@ export const userspaceBackend: BackendModule = {
   },
 };
 
+/** ms for connections to end by themselves when a proxy stops: what is short is over by then. */
+const STOP_PATIENCE = 500;
+
 /** Throws RangeError on a port range that is none. */
 export function userspaceBackendOf(
   iptables: Iptables,
@@ -100,8 +103,7 @@ export class UserspaceBackend implements Backend {
 
   /** Rules stay, and lead nowhere until the next proxy listens: connections end with the process that relays them. */
   stop(): Promise<void> {
-    this.relays.destroy();
-    return Promise.resolve();
+    return this.relays.stop(STOP_PATIENCE);
   }
 
   /** The Service ports to be looked at, as they were and as they are. */

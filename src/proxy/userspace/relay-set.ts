@@ -1,4 +1,5 @@
 /** The relays of a proxy: one for each Service port and pool, listening on a port of its own as long as the Service port exists. */
+import { setTimeout } from 'node:timers/promises';
 import type { Family } from '../../lib/ip.ts';
 import type { Log } from '../../lib/log.ts';
 import type { PlanProblem, Protocol, ServicePort, TrafficPolicy } from '../plan/types.ts';
@@ -29,6 +30,8 @@ export class RelaySet {
   readonly #relays = new Map<string, Relay>();
   /** Those whose Service is gone and whose rules may still be there. */
   #gone: Relay[] = [];
+  /** Closed, with connections that may still go on. */
+  #draining: Relay[] = [];
   /** Service port -> who was given which endpoint. */
   readonly #affinities = new Map<string, Affinity>();
   readonly #refused = new Map<string, PlanProblem>();
@@ -77,13 +80,20 @@ export class RelaySet {
   async closeGone(): Promise<void> {
     const gone = this.#gone;
     this.#gone = [];
+    this.#draining = [...this.#draining.filter((relay) => relay.size > 0), ...gone];
     await Promise.all(gone.map((relay) => relay.close()));
   }
 
-  destroy(): void {
-    for (const relay of [...this.#relays.values(), ...this.#gone]) relay.destroy();
+  /** Takes nothing new, and ends what has not ended by itself in `patience` ms: a next proxy may listen already. */
+  async stop(patience: number): Promise<void> {
+    const end = performance.now() + patience;
+    const all = [...this.#relays.values(), ...this.#gone, ...this.#draining];
     this.#relays.clear();
     this.#gone = [];
+    this.#draining = [];
+    await Promise.all(all.map((relay) => relay.close()));
+    while (all.some((relay) => relay.size > 0) && performance.now() < end) await setTimeout(5);
+    for (const relay of all) relay.destroy();
   }
 
   #update(relay: Relay, { service, pool, endpoints }: RelaySpec): void {

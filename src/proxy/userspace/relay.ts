@@ -6,6 +6,8 @@ import type { Balancer } from './balancer.ts';
 
 export interface Relay {
   readonly balancer: Balancer;
+  /** Connections, or clients, under way. */
+  readonly size: number;
   /** Rejects with the system's error (`code` EADDRINUSE, …). To be called once. */
   listen(host: string, port: number): Promise<void>;
   /** Addresses that still serve: what goes to others may not begin anew there. */

@@ -29,6 +29,7 @@ export class UdpRelay implements Relay {
   /** `ip:port` of a client -> its way, whoever was silent longest first. */
   readonly #ways = new Map<string, Way>();
   #sweep: NodeJS.Timeout | undefined;
+  #closing: Promise<void> | undefined;
 
   constructor(parts: RelayParts) {
     this.parts = parts;
@@ -70,6 +71,15 @@ export class UdpRelay implements Relay {
   }
 
   close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  destroy(): void {
+    void this.close();
+  }
+
+  #close(): Promise<void> {
     clearTimeout(this.#sweep);
     for (const way of this.#ways.values()) this.#end(way);
     return new Promise((resolve) => {
@@ -77,10 +87,6 @@ export class UdpRelay implements Relay {
         resolve();
       });
     });
-  }
-
-  destroy(): void {
-    void this.close();
   }
 
   #fromClient(message: Buffer, from: RemoteInfo): void {
