@@ -1,0 +1,220 @@
+/** `fairway proxy` as people run it: a process of its own beside an API server, with real rules and real packets. Run by scripts/in-outer-namespace. */
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
+import { after, before, describe, it } from 'node:test';
+import { startTlsApi, type TlsApi } from '../../test/support/api.ts';
+import { requireOuterNamespace } from '../../test/support/outer-namespace.ts';
+import { ENDPOINT_SLICES, EVENTS, NODES, SERVICES } from '../api/kinds.ts';
+import type { EndpointSlice, Node, Service } from '../api/types.ts';
+
+const FAIRWAY = join(import.meta.dirname, '..', '..', 'bin', 'fairway');
+const NODE = '172.30.0.11';
+/** Not in one breath with us: the API server it asks is in this process. */
+async function run(file: string, ...args: string[]): Promise<{ status: number; stdout: string; stderr: string }> {
+  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const [stdout, stderr, [status]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'close') as Promise<[number]>,
+  ]);
+  return { status, stdout, stderr };
+}
+
+let api: TlsApi;
+let backend: Server;
+let clusterIP = '';
+let healthCheckNodePort = 0;
+
+const fairway = (...args: string[]) => run(FAIRWAY, 'proxy', '--kubeconfig', api.kubeconfig, ...args);
+/** Rules of ours in any table of either variant; KUBE-FIREWALL is the kubelet's as well, and stays. */
+async function ourRules(): Promise<string[]> {
+  const saved = await Promise.all(['iptables-legacy-save', 'iptables-nft-save'].map((tool) => run(tool)));
+  const lines = saved.flatMap(({ stdout }) => stdout.split('\n'));
+  return lines.filter((line) => line.includes('KUBE-') && !line.includes('KUBE-FIREWALL'));
+}
+
+/** A proxy process and what it logs. */
+class ProxyProcess {
+  readonly child: ChildProcess;
+  readonly lines: string[] = [];
+  #waiting: { pattern: RegExp; resolve: () => void }[] = [];
+
+  constructor(...args: string[]) {
+    const all = ['proxy', '--kubeconfig', api.kubeconfig, '-v', '4', ...args];
+    this.child = spawn(FAIRWAY, all, { stdio: ['ignore', 'inherit', 'pipe'] });
+    createInterface({ input: this.child.stderr! }).on('line', (line) => {
+      this.lines.push(line);
+      for (const { pattern, resolve } of this.#waiting) if (pattern.test(line)) resolve();
+    });
+  }
+
+  async says(pattern: RegExp): Promise<void> {
+    if (this.lines.some((line) => pattern.test(line))) return;
+    const ended = once(this.child, 'exit').then(() => {
+      throw new Error(`ended before it said ${String(pattern)}:\n${this.lines.join('\n')}`);
+    });
+    const said = new Promise<void>((resolve) => this.#waiting.push({ pattern, resolve }));
+    await Promise.race([said, ended]);
+    ended.catch(() => undefined);
+  }
+
+  async end(signal: NodeJS.Signals): Promise<number | null> {
+    const exit = once(this.child, 'exit') as Promise<[number | null]>;
+    this.child.kill(signal);
+    return (await exit)[0];
+  }
+}
+
+const ofNode = ['--proxy-mode', 'iptables', '--hostname-override', 'NODE01', '--cluster-cidr', '10.244.0.0/16'];
+
+before(async () => {
+  requireOuterNamespace();
+  await run('ip', 'address', 'add', `${NODE}/32`, 'dev', 'lo');
+  // cluster IPs need a way out, or the kernel refuses them before any rule is asked
+  await run('ip', 'route', 'add', '10.96.0.0/16', 'dev', 'lo');
+  api = await startTlsApi();
+  backend = createServer((request, response) => response.end(`you are ${String(request.socket.remoteAddress)}\n`));
+  await new Promise<void>((resolve) => backend.listen(8080, NODE, resolve));
+  const { client } = api;
+  const node: Node = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'node01' } };
+  await client.create(NODES, node);
+  const status = { addresses: [{ type: 'InternalIP', address: NODE }] };
+  await client.patch(NODES, 'node01', undefined, 'merge', { status }, { subresource: 'status' });
+  const created = await client.create(SERVICES, {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 'web', namespace: 'default' },
+    spec: {
+      type: 'LoadBalancer',
+      externalTrafficPolicy: 'Local',
+      ports: [{ port: 80, protocol: 'TCP', targetPort: 8080 }],
+    },
+  } as unknown as Service);
+  clusterIP = created.spec.clusterIP ?? '';
+  healthCheckNodePort = created.spec.healthCheckNodePort ?? 0;
+  await client.create(ENDPOINT_SLICES, {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { name: 'web-1', namespace: 'default', labels: { 'kubernetes.io/service-name': 'web' } },
+    addressType: 'IPv4',
+    ports: [{ name: '', port: 8080, protocol: 'TCP' }],
+    endpoints: [{ addresses: [NODE], nodeName: 'node01', conditions: { ready: true } }],
+  } as EndpointSlice);
+});
+
+after(async () => {
+  backend.close();
+  backend.closeAllConnections();
+  await api.stop();
+});
+
+describe('fairway proxy', () => {
+  it('shows in a dry run what it would write, and writes nothing', async () => {
+    const { status, stdout, stderr } = await fairway(...ofNode, '--dry-run');
+    assert.equal(status, 0, stderr);
+    assert.match(stdout, new RegExp(`^-A KUBE-SERVICES .*-d ${clusterIP} .*-j KUBE-SVC-`, 'm'));
+    assert.match(stdout, new RegExp(`--to-destination ${NODE}:8080`));
+    assert.deepEqual(await ourRules(), []);
+    const plans = JSON.parse((await fairway(...ofNode, '--dry-run', '-o', 'json')).stdout) as {
+      family: string;
+      plan: { servicePorts: { name: string }[] };
+    }[];
+    assert.equal(plans[0]?.family, 'IPv4');
+    assert.ok(plans[0].plan.servicePorts.some((port) => port.name === 'default/web:'));
+  });
+
+  it('says which Nodes there are where its own is none of them', async () => {
+    const { status, stderr } = await fairway('--proxy-mode', 'iptables', '--hostname-override', 'laptop', '--dry-run');
+    assert.equal(status, 1);
+    assert.match(
+      stderr,
+      /there is no Node laptop with an address \(there is: node01\); say which one .*--hostname-override/,
+    );
+  });
+
+  it('makes Services answer, tells how it is, and leaves the rules when it ends', async () => {
+    const proxy = new ProxyProcess(...ofNode);
+    await proxy.says(/rules written/);
+    assert.match(await (await fetch(`http://${clusterIP}/`)).text(), /^you are /);
+    const get = async (port: number, path: string) => {
+      const answer = await fetch(`http://127.0.0.1:${String(port)}${path}`);
+      return { status: answer.status, text: await answer.text(), headers: answer.headers };
+    };
+    const health = JSON.parse((await get(10256, '/healthz')).text) as Record<string, unknown>;
+    assert.deepEqual([health['healthy'], health['nodeEligible']], [true, true]);
+    assert.deepEqual(Object.keys(health['status'] as object), ['IPv4']);
+    assert.equal((await get(10249, '/proxyMode')).text, 'iptables');
+    const metrics = (await get(10249, '/metrics')).text;
+    assert.match(metrics, /^kubeproxy_sync_proxy_rules_duration_seconds_count\{ip_family="IPv4"\} [1-9]/m);
+    assert.match(metrics, /^kubeproxy_proxy_healthz_total\{code="200"\} 1$/m);
+    const configz = JSON.parse((await get(10249, '/configz')).text) as Record<string, Record<string, unknown>>;
+    assert.equal(configz['kubeproxy.config.k8s.io']?.['clusterCIDR'], '10.244.0.0/16');
+
+    const check = await get(healthCheckNodePort, '/healthz');
+    assert.equal(check.status, 200);
+    assert.equal(check.headers.get('x-load-balancing-endpoint-weight'), '1');
+    const events = (await api.client.list(EVENTS)).items;
+    assert.ok(events.some((event) => event.reason === 'Starting' && event.involvedObject.name === 'node01'));
+
+    assert.equal(await proxy.end('SIGTERM'), 0);
+    assert.match(await (await fetch(`http://${clusterIP}/`)).text(), /^you are /);
+  });
+
+  it('ends when its configuration file changes, and says why', async () => {
+    const file = join(api.folder, 'config.conf');
+    const config = `apiVersion: kubeproxy.config.k8s.io/v1alpha1
+kind: KubeProxyConfiguration
+mode: iptables
+clientConnection: { kubeconfig: ${api.kubeconfig} }
+hostnameOverride: node01
+`;
+    writeFileSync(file, config);
+    const proxy = new ProxyProcess('--config', file);
+    await proxy.says(/rules written|using iptables/);
+    const exit = once(proxy.child, 'exit') as Promise<[number]>;
+    const said = proxy.says(/config\.conf is another now; ending/);
+    writeFileSync(file, `${config}clusterCIDR: 10.0.0.0/8\n`);
+    await said;
+    assert.deepEqual((await exit)[0], 1);
+  });
+
+  it('with --bind-address-hard-fail ends when a port is taken', async () => {
+    const taken = createServer(() => undefined);
+    await new Promise<void>((resolve) => taken.listen(10256, '0.0.0.0', resolve));
+    const proxy = new ProxyProcess(...ofNode, '--bind-address-hard-fail');
+    const exit = once(proxy.child, 'exit') as Promise<[number]>;
+    await proxy.says(/cannot listen on 0\.0\.0\.0:10256, and --bind-address-hard-fail says to end/);
+    assert.equal((await exit)[0], 1);
+    taken.close();
+  });
+
+  it('takes away with --cleanup what is ours and nothing else, and says when nothing was there', async () => {
+    const foreign = ['-t', 'nat', '-A', 'PREROUTING', '-p', 'tcp', '--dport', '9', '-j', 'ACCEPT'];
+    await run('iptables-legacy', ...foreign);
+    assert.notDeepEqual(await ourRules(), []);
+    const first = await fairway('--cleanup');
+    assert.equal(first.status, 0, first.stderr);
+    assert.match(first.stdout, /^removed \d+ chains and rules of iptables-/m);
+    assert.deepEqual(await ourRules(), []);
+    assert.match((await run('iptables-legacy-save', '-t', 'nat')).stdout, /--dport 9 -j ACCEPT/);
+    const second = await fairway('--cleanup');
+    assert.deepEqual([second.status, second.stdout], [0, 'Nothing of a proxy was there.\n']);
+  });
+
+  it('makes with --init-only the settings that need full root, and no rules', async () => {
+    const { status } = await fairway('--proxy-mode', 'iptables', '--init-only');
+    assert.equal(status, 0);
+    assert.equal((await run('sysctl', '-n', 'net.ipv4.conf.all.route_localnet')).stdout.trim(), '1');
+    assert.equal(
+      (await run('sysctl', '-n', 'net.netfilter.nf_conntrack_tcp_timeout_close_wait')).stdout.trim(),
+      '3600',
+    );
+    assert.deepEqual(await ourRules(), []);
+  });
+});
