@@ -1,6 +1,7 @@
 /** EndpointSlices of one Service port -> its endpoints, and those among them each traffic policy may use. */
 import type { EndpointSlice, Discovery } from '../../api/types.ts';
 import { familyOf, formatIp, joinHostPort, parseIp } from '../../lib/ip.ts';
+import { isPort, quoted } from './checks.ts';
 import { compareText } from './order.ts';
 import type { Endpoint, PlanNode, PlanOptions, Protocol } from './types.ts';
 
@@ -13,6 +14,7 @@ export interface Candidate extends Endpoint {
 /**
  * Endpoints of the port with this name and protocol (3-005..3-008): slices of the other family, being deleted, or without such a
  * port give none. Only the first address counts. Of two with the same ip:port the one that is not terminating stays. Sorted.
+ * `reject` is told of what makes no sense and was left out.
  */
 export function endpointsOf(
   slices: readonly EndpointSlice[],
@@ -20,14 +22,19 @@ export function endpointsOf(
   protocol: Protocol,
   node: PlanNode,
   options: PlanOptions,
+  reject: (message: string) => void = () => undefined,
 ): readonly Candidate[] {
   const found = new Map<string, Candidate>();
   for (const slice of slices) {
     if (slice.addressType !== options.family || slice.metadata.deletionTimestamp !== undefined) continue;
-    for (const port of portNumbers(slice, portName, protocol)) {
+    for (const port of portNumbers(slice, portName, protocol, reject)) {
       for (const raw of slice.endpoints ?? []) {
         const candidate = toCandidate(raw, port, node, options);
-        if (!candidate) continue;
+        if (!candidate) {
+          const address = (raw.addresses as readonly string[] | undefined)?.[0];
+          reject(`EndpointSlice ${slice.metadata.name}: ${quoted(address)} is no ${options.family} address; left out`);
+          continue;
+        }
         const known = found.get(candidate.address);
         if (!known || (known.terminating && !candidate.terminating)) found.set(candidate.address, candidate);
       }
@@ -36,10 +43,20 @@ export function endpointsOf(
   return [...found.values()].sort((a, b) => compareText(a.address, b.address));
 }
 
-function portNumbers(slice: EndpointSlice, name: string, protocol: Protocol): number[] {
-  return (slice.ports ?? []).flatMap((port) =>
-    (port.name ?? '') === name && (port.protocol ?? 'TCP') === protocol && port.port ? [port.port] : [],
-  );
+/** A port that is not there means all ports, which a Service port cannot use (3-005). */
+function portNumbers(
+  slice: EndpointSlice,
+  name: string,
+  protocol: Protocol,
+  reject: (message: string) => void,
+): number[] {
+  return (slice.ports ?? []).flatMap(({ name: own, protocol: via, port }) => {
+    if ((own ?? '') !== name || (via ?? 'TCP') !== protocol || port === undefined || (port as unknown) === null)
+      return [];
+    if (isPort(port)) return [port];
+    reject(`EndpointSlice ${slice.metadata.name}: port ${String(port)} is not between 1 and 65535; left out`);
+    return [];
+  });
 }
 
 function toCandidate(
@@ -48,7 +65,7 @@ function toCandidate(
   node: PlanNode,
   options: PlanOptions,
 ): Candidate | undefined {
-  const first = raw.addresses[0];
+  const first = (raw.addresses as readonly string[] | undefined)?.[0];
   const parsed = first === undefined ? undefined : parseIp(first);
   if (parsed?.family !== options.family) return undefined;
   const ip = formatIp(parsed);
@@ -120,7 +137,7 @@ export function countLocalReady(slices: readonly EndpointSlice[], node: PlanNode
   for (const slice of slices) {
     if (slice.addressType !== options.family || slice.metadata.deletionTimestamp !== undefined) continue;
     for (const raw of slice.endpoints ?? []) {
-      const ip = raw.addresses[0];
+      const ip = (raw.addresses as readonly string[] | undefined)?.[0];
       if (ip !== undefined && raw.nodeName === node.name && (raw.conditions?.ready ?? true) && familyOf(ip))
         ips.add(ip);
     }

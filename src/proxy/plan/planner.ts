@@ -71,7 +71,15 @@ export class Planner {
 
   #planOne(key: string): PlannedService {
     const service = this.#objects.service(key);
-    return service ? planService(service, this.#objects.slicesOf(key), this.#node, this.#options) : NOTHING;
+    if (!service) return NOTHING;
+    try {
+      return planService(service, this.#objects.slicesOf(key), this.#node, this.#options);
+    } catch (error) {
+      // an object of a shape nobody foresaw must not stop the proxy for all others
+      const { name, namespace = '' } = service.metadata;
+      const message = `cannot be planned: ${error instanceof Error ? error.message : String(error)}`;
+      return { ports: [], problems: [{ namespace, service: name, message }] };
+    }
   }
 
   #updateOf(changed: PlanUpdate['changed']): PlanUpdate {

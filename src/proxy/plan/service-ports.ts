@@ -2,6 +2,7 @@
 import type { EndpointSlice, Service } from '../../api/types.ts';
 import { cidrContains, formatCidr, parseNetwork, type Cidr } from '../../lib/cidr.ts';
 import { formatIp, parseIp } from '../../lib/ip.ts';
+import { hasBadRanges, isName, isPort, isTimeout, quoted, serviceProblems } from './checks.ts';
 import { countLocalReady, endpointsOf, hasAnyUsable, usableInCluster, usableLocally } from './endpoints.ts';
 import type { PlanNode, PlanOptions, PlanProblem, Protocol, Route, ServicePort, TrafficPolicy } from './types.ts';
 
@@ -47,29 +48,44 @@ export function planService(
 ): PlannedService {
   if (isSkipped(service)) return nothing;
   const { spec } = service;
+  const { name, namespace = '' } = service.metadata;
+  if (!isName(name) || !isName(namespace))
+    return { ports: [], problems: [{ namespace, service: name, message: BAD_NAME }] };
+  const found = new Set(serviceProblems(service));
+  const reject = (message: string) => found.add(message);
   const clusterIP = inFamily(spec.clusterIPs?.length ? spec.clusterIPs : [spec.clusterIP ?? ''], options)[0];
-  if (clusterIP === undefined) return nothing;
-  const common = commonOf(service, clusterIP, slices, node, options);
-  const problems: PlanProblem[] = [];
   const ports: ServicePort[] = [];
-  for (const port of spec.ports ?? []) {
-    const problem = problemOf(port, options);
-    if (problem === undefined) ports.push(planPort(service, common, port, slices, node, options));
-    else problems.push({ namespace: common.namespace, service: common.service, message: problem });
+  if (clusterIP !== undefined) {
+    const common = commonOf(service, clusterIP, slices, node, options);
+    for (const port of spec.ports ?? []) {
+      const problem = problemOf(port, options);
+      if (problem !== undefined) reject(problem);
+      else ports.push(planPort(service, common, port, slices, node, options, reject));
+    }
   }
-  return { ports, problems };
+  return found.size === 0 ? { ports, problems: [] } : { ports, problems: problemsOf(namespace, name, [...found]) };
+}
+
+const BAD_NAME = 'its name is none that Kubernetes allows; all of it is left out';
+/** More of one Service help nobody. */
+const MOST_PROBLEMS = 10;
+
+function problemsOf(namespace: string, service: string, messages: readonly string[]): readonly PlanProblem[] {
+  const told = messages.slice(0, MOST_PROBLEMS);
+  if (messages.length > MOST_PROBLEMS) told.push(`and ${String(messages.length - MOST_PROBLEMS)} problems more`);
+  return told.map((message) => ({ namespace, service, message }));
 }
 
 /** The API server refuses these; an old or foreign one may not have. Such a port is left out and the others go on. */
 function problemOf(port: Port, { hidesClients }: PlanOptions): string | undefined {
-  const inRange = (value: number) => Number.isInteger(value) && value >= 1 && value <= 65535;
   if (!PROTOCOLS.includes(port.protocol ?? 'TCP'))
-    return `port ${String(port.port)}: unknown protocol ${String(port.protocol)}`;
+    return `port ${String(port.port)}: unknown protocol ${quoted(port.protocol)}`;
+  if (port.name && !isName(port.name)) return `port ${String(port.port)}: its name is none that Kubernetes allows`;
   // where connections end in a relay there must be sockets for them
   if (hidesClients && port.protocol === 'SCTP')
     return `port ${String(port.port)}: SCTP cannot be relayed; use another proxy mode for it`;
-  if (!inRange(port.port)) return `port ${String(port.port)} is not between 1 and 65535`;
-  if (port.nodePort && !inRange(port.nodePort)) return `node port ${String(port.nodePort)} is not between 1 and 65535`;
+  if (!isPort(port.port)) return `port ${String(port.port)} is not between 1 and 65535`;
+  if (port.nodePort && !isPort(port.nodePort)) return `node port ${String(port.nodePort)} is not between 1 and 65535`;
   return undefined;
 }
 
@@ -82,6 +98,9 @@ function commonOf(
 ): Common {
   const { spec } = service;
   const sourceRanges = rangesOf(spec.loadBalancerSourceRanges ?? [], options);
+  // who was to be let in is not known any more: nobody is, rather than everybody
+  const isClosed = sourceRanges.length === 0 && hasBadRanges(spec);
+  const timeout = spec.sessionAffinityConfig?.clientIP?.timeoutSeconds;
   const nodeIps = node.ips.flatMap((text) => parseIp(text) ?? []);
   const isLocalOnly = spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local';
   return {
@@ -89,14 +108,11 @@ function commonOf(
     service: service.metadata.name,
     clusterIP,
     externalIPs: options.allowExternalIPs ? inFamily(spec.externalIPs ?? [], options) : [],
-    loadBalancerIPs: loadBalancerIPsOf(service, options),
+    loadBalancerIPs: isClosed ? [] : loadBalancerIPsOf(service, options),
     sourceRanges: sourceRanges.map(formatCidr),
     nodeInSourceRanges: sourceRanges.some((range) => nodeIps.some((ip) => cidrContains(range, ip))),
-    affinitySeconds:
-      spec.sessionAffinity === 'ClientIP'
-        ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? 10_800)
-        : undefined,
-    healthCheckNodePort: isLocalOnly && spec.healthCheckNodePort ? spec.healthCheckNodePort : undefined,
+    affinitySeconds: spec.sessionAffinity === 'ClientIP' ? (isTimeout(timeout) ? timeout : 10_800) : undefined,
+    healthCheckNodePort: isLocalOnly && isPort(spec.healthCheckNodePort) ? spec.healthCheckNodePort : undefined,
     localReadyCount: countLocalReady(slices, node, options),
   };
 }
@@ -108,6 +124,7 @@ function planPort(
   slices: readonly EndpointSlice[],
   node: PlanNode,
   options: PlanOptions,
+  reject: (message: string) => void,
 ): ServicePort {
   const { spec } = service;
   const portName = port.name ?? '';
@@ -116,7 +133,7 @@ function planPort(
   const external = nodePort !== undefined || common.externalIPs.length > 0 || common.loadBalancerIPs.length > 0;
   const internalPolicy: TrafficPolicy = spec.internalTrafficPolicy === 'Local' ? 'Local' : 'Cluster';
   const externalPolicy: TrafficPolicy = spec.externalTrafficPolicy === 'Local' && external ? 'Local' : 'Cluster';
-  const all = endpointsOf(slices, portName, protocol, node, options);
+  const all = endpointsOf(slices, portName, protocol, node, options, reject);
   // 3-015, 3-016: a pool nobody draws from is left empty, so that backends write nothing for it
   const usesCluster = internalPolicy === 'Cluster' || external;
   const usesLocal = internalPolicy === 'Local' || externalPolicy === 'Local';
