@@ -2,6 +2,7 @@
 import type { BackendModule, ProxyMode } from './backend.ts';
 
 export const BACKENDS: Readonly<Partial<Record<ProxyMode, () => Promise<BackendModule>>>> = {
+  nftables: async () => (await import('./nftables/backend.ts')).nftablesBackend,
   iptables: async () => (await import('./iptables/backend.ts')).iptablesBackend,
   ipvs: async () => (await import('./ipvs/backend.ts')).ipvsBackend,
   userspace: async () => (await import('./userspace/backend.ts')).userspaceBackend,

@@ -23,12 +23,17 @@ export function compile(plan: Plan): Table {
 /** The counted chains that elements lead to, by kind and count. */
 export function countedNames(elements: Elements): readonly string[] {
   const names = new Set<string>();
-  for (const values of elements.values()) {
-    for (const value of values.values()) {
-      const chain = chainOf(value);
-      if (chain !== undefined && countOf(chain)) names.add(chain);
-    }
-  }
+  for (const values of elements.values()) for (const value of values.values()) addCounted(names, value);
+  return sortCounted(names);
+}
+
+/** Adds the counted chain an element's value leads to, if it does. */
+export function addCounted(names: Set<string>, value: string): void {
+  const chain = chainOf(value);
+  if (chain !== undefined && !names.has(chain) && countOf(chain)) names.add(chain);
+}
+
+export function sortCounted(names: Iterable<string>): readonly string[] {
   return [...names].sort((a, b) => {
     const [left, right] = [countOf(a), countOf(b)];
     return compareText(left?.kind ?? '', right?.kind ?? '') || (left?.count ?? 0) - (right?.count ?? 0);

@@ -6,6 +6,10 @@ export interface ParsedElement {
   /** '' in a set. */
   readonly value: string;
   readonly comment: string;
+  /** Milliseconds; 0 where it does not expire. */
+  readonly timeout: number;
+  /** Milliseconds left. */
+  readonly expires: number;
 }
 
 export interface ParsedSet {
@@ -112,15 +116,24 @@ function readSet(reader: Reader, name: string, kind: 'set' | 'map'): ParsedSet {
 }
 
 const ELEMENT =
-  /^(?<key>\S+(?: \. \S+)*)(?: timeout \S+)?(?: expires \S+)?(?: comment "(?<comment>[^"]*)")?(?: : (?<value>.+))?$/;
+  /^(?<key>\S+(?: \. \S+)*)(?: timeout (?<timeout>\S+))?(?: expires (?<expires>\S+))?(?: comment "(?<comment>[^"]*)")?(?: : (?<value>.+))?$/;
 
 /** One line of elements, each behind a comma or alone. */
 function* readElements(text: string, reader: Reader): IterableIterator<ParsedElement> {
   for (const part of text.match(/(?:[^,"]|"[^"]*")+/g) ?? []) {
     const word = part.trim();
     if (word === '') continue;
-    const { key, comment = '', value = '' } = ELEMENT.exec(word)?.groups ?? {};
+    const { key, comment = '', value = '', timeout = '', expires = timeout } = ELEMENT.exec(word)?.groups ?? {};
     if (key === undefined) throw reader.error('no element');
-    yield { key, comment, value };
+    yield { key, comment, value, timeout: milliseconds(timeout), expires: milliseconds(expires) };
   }
+}
+
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** Of nft's `1h2m3s4ms`. */
+function milliseconds(text: string): number {
+  let sum = 0;
+  for (const [, count, unit = ''] of text.matchAll(/(\d+)(ms|[smhd])/g)) sum += Number(count) * (UNITS[unit] ?? 0);
+  return sum;
 }

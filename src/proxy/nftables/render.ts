@@ -1,17 +1,21 @@
 /** Our table as text for `nft -f`: the whole of it, as a dry run prints it, and single changes. */
 import type { Family } from '../../lib/ip.ts';
+import type { AffinityEntry } from './affinity.ts';
 import { fieldText, fieldsText, addressText, addressWidth, numberOf } from './bytes.ts';
 import type { Table } from './compile.ts';
 import { declarations } from './declarations.ts';
 import { splitVerdict, type Elements, type Transaction } from './elements.ts';
-import { nftFamily, schemaOf, setNames, TABLE, type SetName } from './schema.ts';
+import { nftFamily, schemaOf, setNames, TABLE, type Field, type SetName } from './schema.ts';
 import type { Chain } from './skeleton.ts';
 
-/** Takes the place of whatever table of ours is there, at one moment. */
-export function render({ family, chains, elements }: Table): string {
+/** Takes the place of whatever table of ours is there, at one moment. `more`: elements ready-made, of maps that packets fill. */
+export function render(
+  { family, chains, elements }: Table,
+  more: ReadonlyMap<string, readonly string[]> = new Map(),
+): string {
   const name = `${nftFamily(family)} ${TABLE}`;
   const sets = declarations(family).map(({ name: set, kind, lines }) => {
-    const contents = elementsText(set, elements, family);
+    const contents = elementsText([...elementTexts(set, elements, family), ...(more.get(set) ?? [])]);
     return block(`${kind} ${set}`, contents === '' ? lines : [...lines, contents]);
   });
   const body = [...sets, ...chains.map(chainText)].join('\n');
@@ -25,10 +29,28 @@ const block = (head: string, lines: readonly string[]): string =>
 const chainText = ({ name, base, rules }: Chain): string =>
   block(`chain ${name}`, base === undefined ? rules : [base, ...rules]);
 
-function elementsText(set: SetName, elements: Elements, family: Family): string {
+const elementsText = (texts: readonly string[]): string =>
+  texts.length === 0 ? '' : `elements = { ${texts.join(',\n\t\t\t     ')} }`;
+
+function elementTexts(set: SetName, elements: Elements, family: Family): readonly string[] {
   const texts: string[] = [];
   for (const [key, value] of elements.get(set) ?? []) texts.push(elementText(set, key, value, family));
-  return texts.length === 0 ? '' : `elements = { ${texts.join(',\n\t\t\t     ')} }`;
+  return texts;
+}
+
+/** Entries of a table before, by map. */
+export function affinityTexts(
+  entries: readonly AffinityEntry[],
+  family: Family,
+): ReadonlyMap<string, readonly string[]> {
+  const line = (map: SetName, { key, timeout, expires }: AffinityEntry, value: string, fields: readonly Field[]) =>
+    `${keyText(map, key, family)} timeout ${String(timeout)}ms expires ${String(Math.max(1, expires))}ms : ${fieldsText(value, fields, family)}`;
+  if (family === 'IPv4')
+    return new Map([['affinity', entries.map((one) => line('affinity', one, one.endpoint, ['address', 'port']))]]);
+  return new Map([
+    ['affinity', entries.map((one) => line('affinity', one, one.endpoint.slice(0, 16), ['address']))],
+    ['affinity-ports', entries.map((one) => line('affinity-ports', one, one.endpoint.slice(16), ['port']))],
+  ]);
 }
 
 /** `10.96.0.20 . tcp . 80 comment "default/web:" : goto cluster-ip-3`. */

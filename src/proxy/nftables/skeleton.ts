@@ -226,7 +226,14 @@ function foreignMark(options: PlanOptions): readonly string[] {
   }
 }
 
-const COUNTED_KINDS = ['cluster-ip', 'pick', 'local-pick', 'nodeport-pick', 'nodeport-local-pick', 'remember'] as const;
+export const COUNTED_KINDS = [
+  'cluster-ip',
+  'pick',
+  'local-pick',
+  'nodeport-pick',
+  'nodeport-local-pick',
+  'remember',
+] as const;
 const COUNTED = new RegExp(`^(${COUNTED_KINDS.join('|')})-(\\d+)$`);
 
 export type CountedKind = (typeof COUNTED_KINDS)[number];

@@ -8,7 +8,7 @@ import { addressBytes } from './bytes.ts';
 import { Claims, type Owner } from './claims.ts';
 import { compileFrontend, emitShared } from './compile-frontend.ts';
 import { ElementStore, TransactionBuilder, type Elements, type Emit, type Transaction } from './elements.ts';
-import { frontendsOf } from './frontends.ts';
+import { frontendsOf, type Frontend } from './frontends.ts';
 import type { SetName } from './schema.ts';
 
 export class Wanted {
@@ -41,6 +41,10 @@ export class Wanted {
     const store = new ElementStore();
     this.emit(store.emit);
     return store.sets;
+  }
+
+  owners(): Iterable<Frontend & Owner> {
+    return this.#claims.owners();
   }
 
   /** Who owns a frontend. */

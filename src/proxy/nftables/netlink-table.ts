@@ -1,0 +1,160 @@
+/**
+ * Our table through one long-lived netlink socket: elements in well under a millisecond. Chains are still written by nft, which happens
+ * when a number of endpoints or an affinity time is seen for the first time.
+ */
+import type { Family } from '../../lib/ip.ts';
+import { HostError } from '../../host/exec.ts';
+import type { NfChange, NfFamily, NfTables, SetElement } from '../../host/netlink/nf-tables.ts';
+import type { Nft } from '../../host/nft.ts';
+import type { AffinityEntry } from './affinity.ts';
+import type { Transaction } from './elements.ts';
+import type { KernelTable, Tampering } from './kernel-table.ts';
+import { additionsOf, changesOf, elementOf, keyAndValueOf, textOf } from './netlink-elements.ts';
+import { NftTable } from './nft-table.ts';
+import { render, renderTransaction } from './render.ts';
+import { nftFamily, schemaOf, setNames, TABLE, type SetName } from './schema.ts';
+import type { Chain } from './skeleton.ts';
+import type { Wanted } from './wanted.ts';
+
+/** After nft wrote for us, word of it comes a little later. */
+const ECHO_MS = 50;
+
+export class NetlinkTable implements KernelTable {
+  readonly #tables: NfTables;
+  readonly #byCommand: NftTable;
+  readonly #nft: Nft;
+  readonly #family: Family;
+  readonly #nfFamily: NfFamily;
+  /** Who changed our table while nft wrote for us, by process; undefined: it does not. */
+  #echoes: Set<number> | undefined;
+  #listener: ((what: Tampering) => void) | undefined;
+
+  constructor(tables: NfTables, nft: Nft, family: Family) {
+    this.#tables = tables;
+    this.#nft = nft;
+    this.#byCommand = new NftTable(nft, family);
+    this.#family = family;
+    this.#nfFamily = nftFamily(family);
+  }
+
+  isThere(): Promise<boolean> {
+    return this.#tables.hasTable(this.#nfFamily, TABLE);
+  }
+
+  async chains(): Promise<ReadonlySet<string>> {
+    return new Set(await this.#tables.chains(this.#nfFamily, TABLE));
+  }
+
+  rules(): Promise<ReadonlyMap<string, number>> {
+    return this.#byCommand.rules();
+  }
+
+  async elements(set: SetName): Promise<ReadonlyMap<string, string>> {
+    return new Map((await this.#tables.dump(this.#nfFamily, TABLE, set)).map(keyAndValueOf));
+  }
+
+  async affinity(): Promise<readonly AffinityEntry[]> {
+    const dump = (set: SetName) => this.#tables.dump(this.#nfFamily, TABLE, set);
+    const entries = await dump('affinity');
+    if (this.#family === 'IPv4') return entries.map((one) => entryOf(one, ''));
+    const ports = new Map((await dump('affinity-ports')).map((one) => [textOf(one.key), textOf(one.data ?? one.key)]));
+    // the twin of one that is just coming or going is not there
+    return entries.flatMap((one) => {
+      const port = ports.get(textOf(one.key));
+      return port === undefined ? [] : [entryOf(one, port)];
+    });
+  }
+
+  async commit(transaction: Transaction, chains: readonly Chain[]): Promise<void> {
+    if (chains.length > 0) await this.#load(renderTransaction(new Map(), chains, this.#family));
+    const changes = changesOf(transaction, this.#family);
+    if (changes.length > 0) await this.#tables.commit(this.#nfFamily, TABLE, changes);
+  }
+
+  /** One that expired meanwhile fails the rest, so then they are tried by halves. */
+  async forget(entries: readonly AffinityEntry[]): Promise<void> {
+    if (entries.length === 0) return;
+    const maps = setNames(this.#family).filter((set) => schemaOf(set, this.#family).dynamic);
+    const changes = maps.map((set) => ({
+      op: 'delete' as const,
+      set,
+      elements: entries.map(({ key }) => elementOf(set, key, '', this.#family)),
+    }));
+    try {
+      await this.#tables.commit(this.#nfFamily, TABLE, changes);
+    } catch (error) {
+      if (!(error instanceof HostError)) throw error;
+      if (entries.length === 1) return;
+      const half = Math.ceil(entries.length / 2);
+      await this.forget(entries.slice(0, half));
+      await this.forget(entries.slice(half));
+    }
+  }
+
+  /** Where a table is, nft does it, so that there is no moment without one; where none is, the elements come the fast way. */
+  async replace(chains: readonly Chain[], wanted: Wanted, affinity: readonly AffinityEntry[]): Promise<void> {
+    if (await this.isThere()) {
+      await this.#expectEcho(() => this.#byCommand.replace(chains, wanted, affinity));
+      return;
+    }
+    await this.#load(render({ family: this.#family, chains, elements: new Map() }));
+    await this.#tables.commit(
+      this.#nfFamily,
+      TABLE,
+      additionsOf((emit) => {
+        wanted.emit(emit);
+      }, this.#family),
+    );
+  }
+
+  watch(onTampering: (what: Tampering) => void): () => void {
+    this.#listener = onTampering;
+    const stop = this.#tables.monitor((change) => {
+      this.#heard(change);
+    });
+    return () => {
+      this.#listener = undefined;
+      stop();
+    };
+  }
+
+  close(): void {
+    this.#tables.close();
+  }
+
+  #heard({ kind, family, table, pid, set }: NfChange): void {
+    if (kind === 'lost') {
+      this.#listener?.('lost');
+      return;
+    }
+    if (family !== this.#nfFamily || table !== TABLE) return;
+    // packets fill these, and who else does harms only himself
+    if (set !== undefined && set.startsWith('affinity') && schemaOf(set as SetName, this.#family).dynamic) return;
+    if (this.#echoes) {
+      this.#echoes.add(pid ?? 0);
+      if (this.#echoes.size < 2) return;
+    }
+    this.#listener?.(kind.startsWith('set-element') ? 'elements' : 'rules');
+  }
+
+  #load(text: string): Promise<void> {
+    return this.#expectEcho(() => this.#nft.load(text));
+  }
+
+  /** What our own nft does is told like anybody else's; what two processes did meanwhile is not ours alone. */
+  async #expectEcho(task: () => Promise<void>): Promise<void> {
+    const echoes = new Set<number>();
+    this.#echoes = echoes;
+    try {
+      await task();
+    } finally {
+      setTimeout(() => {
+        if (this.#echoes === echoes) this.#echoes = undefined;
+      }, ECHO_MS).unref();
+    }
+  }
+}
+
+function entryOf({ key, data, timeout = 0, expires = timeout }: SetElement, port: string): AffinityEntry {
+  return { key: textOf(key), endpoint: (data ? textOf(data) : '') + port, timeout, expires };
+}
