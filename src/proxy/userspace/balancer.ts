@@ -16,8 +16,9 @@ export class Balancer {
     this.#random = random;
   }
 
-  get size(): number {
-    return this.#endpoints.length;
+  /** In the order of their turns. */
+  get endpoints(): readonly Target[] {
+    return this.#endpoints;
   }
 
   /** True when they are not those it has. */

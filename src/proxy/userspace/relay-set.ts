@@ -56,6 +56,12 @@ export class RelaySet {
     return this.#relays.has(key) ? this.#ports[service.protocol].portOf(key) : undefined;
   };
 
+  /** `ip:port` of those that take turns behind a relay, sorted; undefined: there is no such relay. */
+  endpointsOf(service: ServicePort, pool: TrafficPolicy): readonly string[] | undefined {
+    const relay = this.#relays.get(relayKey(service, pool));
+    return relay?.balancer.endpoints.map((one) => one.address).sort();
+  }
+
   /** Every port some relay listens on, by protocol. */
   isProxyPort(protocol: Protocol, port: number): boolean {
     return this.#ports[protocol].isTaken(port);

@@ -6,6 +6,9 @@ import type { Relay, RelayParts } from './relay.ts';
 /** ms an endpoint is waited for; each time it is the next one's turn (3-134). */
 const DIAL_TIMEOUTS: readonly number[] = [250, 500, 1000, 2000];
 
+/** A peer that vanished without a word is found out, or its connection would be kept for ever. */
+const SOCKETS = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 } as const;
+
 /** A connection whose endpoint is being dialled. Handlers are shared, as those of joined sockets. */
 interface DialSocket extends JoinedSocket {
   dial?: Dial | undefined;
@@ -14,7 +17,6 @@ interface DialSocket extends JoinedSocket {
 interface Dial {
   readonly relay: TcpRelay;
   readonly client: DialSocket;
-  readonly ip: string;
   attempt: number;
   upstream: DialSocket | undefined;
   timer: NodeJS.Timeout | undefined;
@@ -27,7 +29,7 @@ export class TcpRelay implements Relay {
 
   constructor(parts: RelayParts) {
     this.parts = parts;
-    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
+    this.#server = createServer(SOCKETS, (client) => {
       this.#accept(client);
     });
   }
@@ -76,8 +78,7 @@ export class TcpRelay implements Relay {
   #accept(client: DialSocket): void {
     this.parts.counters.connections++;
     this.#clients.add(client);
-    const ip = client.remoteAddress ?? '';
-    client.dial = { relay: this, client, ip, attempt: 0, upstream: undefined, timer: undefined };
+    client.dial = { relay: this, client, attempt: 0, upstream: undefined, timer: undefined };
     client.on('error', onError);
     client.on('close', onClientClose);
     this.call(client.dial);
@@ -85,7 +86,9 @@ export class TcpRelay implements Relay {
 
   /** For the handlers below. */
   call(dial: Dial): void {
-    const { attempt, ip, client } = dial;
+    const { attempt, client } = dial;
+    // asking the kernel costs, and only affinity wants to know
+    const ip = this.parts.affinity.isOn ? (client.remoteAddress ?? '') : '';
     const timeout = DIAL_TIMEOUTS[attempt];
     const endpoint = timeout === undefined ? undefined : this.balancer.next(ip, attempt > 0);
     if (!endpoint) {
@@ -98,8 +101,7 @@ export class TcpRelay implements Relay {
     const upstream: DialSocket = connect({
       host: endpoint.ip,
       port: endpoint.port,
-      allowHalfOpen: true,
-      noDelay: true,
+      ...SOCKETS,
     });
     upstream.dial = dial;
     dial.upstream = upstream;
