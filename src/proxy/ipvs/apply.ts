@@ -7,14 +7,22 @@ import type { SyncResult } from '../backend.ts';
 import { diff, shadowOfRules } from '../iptables/delta.ts';
 import { parse as parseTables } from '../iptables/parse.ts';
 import type { Plan, PlanProblem, PlanUpdate, ServicePort } from '../plan/types.ts';
-import { carryOutServers, changesOf, keepsConnections, type Changes, type SetChange } from './changes.ts';
+import {
+  carryOutServers,
+  changesOf,
+  keepsConnections,
+  keyOfLine,
+  serverLines,
+  type Changes,
+  type SetChange,
+} from './changes.ts';
 import { contextOf } from './share.ts';
 import { holdingOf, isExcluded, type Holding } from './holding.ts';
 import { parseSets } from './parse.ts';
 import { rulesOf } from './rules.ts';
 import { markField, schedulerOptions } from './settings.ts';
 import { SET_IDS } from './sets.ts';
-import { parseServers } from './virtual-server.ts';
+import { parseServers, serverOptions } from './virtual-server.ts';
 import { Wanted, type Touched } from './wanted.ts';
 
 export interface IpvsApplierOptions {
@@ -35,6 +43,9 @@ const SENTINELS: readonly IptablesCheck[] = [
   table,
   rule: [chain, '-m', 'comment', '--comment', text, '-j', to],
 }));
+
+/** More than this, and it is not the Services. */
+const MOST_REFUSED = 100;
 
 export class IpvsApplier {
   readonly #options: IpvsApplierOptions;
@@ -137,89 +148,113 @@ export class IpvsApplier {
     return holdingOf(text, own, (key) => wanted.server(key) !== undefined);
   }
 
+  readonly #isExcluded = (key: string): boolean => isExcluded(key, this.#options.excludeCIDRs);
+
   get #plan(): Plan {
     if (!this.#base) throw new Error('asked for before the first sync');
     return this.#base;
   }
 
   async #write(wanted: Wanted, held: Holding, touched: Touched | undefined) {
-    const { family, tools, excludeCIDRs } = this.#options;
-    const changes = changesOf(held, wanted, touched, {
-      family,
-      isExcluded: (key) => isExcluded(key, excludeCIDRs),
-    });
+    const { family, tools } = this.#options;
+    const changes = changesOf(held, wanted, touched, { family, isExcluded: this.#isExcluded });
     const refused = new Set<ServicePort>();
     await tools.changeSets(changes.create);
-    for (const port of await this.#addElements(wanted, changes.add)) refused.add(port);
+    for (const id of SET_IDS) if (!held.sets.has(id)) held.sets.set(id, new Set());
+    for (const port of await this.#addElements(wanted, held, changes.add)) refused.add(port);
     if (!held.bound) await tools.addDevice();
     for (const port of await this.#bind(wanted, held, changes.bind)) refused.add(port);
     const rules = touched && !touched.rules ? 0 : await this.#writeRules(wanted, held);
     for (const port of await this.#changeServers(wanted, held, changes.servers)) refused.add(port);
     await tools.changeAddresses([], changes.unbind);
     await tools.changeSets(changes.remove.map(({ line }) => line));
-    noteSets(held, changes);
+    noteGone(held, changes);
     const { create, add, bind, servers, unbind, remove } = changes;
     const written = [create, add, bind, servers, unbind, remove].reduce((sum, { length }) => sum + length, rules);
     return { written, refused: [...refused] };
   }
 
-  /** ipset stops at the first line it refuses and names it: that Service is left out, and the rest goes on. */
-  async #addElements(wanted: Wanted, changes: readonly SetChange[]): Promise<ServicePort[]> {
+  /** ipset names the first line it refuses, and may not have sent those before it: that Service is left out, and all others go again. */
+  async #addElements(wanted: Wanted, held: Holding, changes: readonly SetChange[]): Promise<ServicePort[]> {
     const refused: ServicePort[] = [];
     let left = changes;
-    for (let rounds = 0; left.length > 0; rounds++) {
+    for (let done = false; !done;) {
       try {
         await this.#options.tools.changeSets(left.map(({ line }) => line));
-        break;
+        done = true;
       } catch (error) {
         const line = error instanceof HostError ? Number(/Error in line (\d+)/.exec(error.stderr)?.[1]) : NaN;
         const culprit = left[line - 1];
         const owners = culprit ? wanted.ownersOf(culprit.set, culprit.element) : [];
         // what fails without anybody being at fault fails for all
-        if (!culprit || owners.length === 0 || rounds > 100) throw error;
+        if (owners.length === 0 || refused.length > MOST_REFUSED) throw error;
         refused.push(...owners);
-        left = left.slice(line);
+        left = left.filter((one) => one !== culprit);
       }
     }
+    for (const { set, element } of left) held.sets.get(set)?.add(element);
     return refused;
   }
 
+  /** One that is refused may stop the others behind it, so what is missing is tried again one by one. */
   async #bind(wanted: Wanted, held: Holding, add: readonly string[]): Promise<ServicePort[]> {
     const { tools } = this.#options;
-    let bound = held.bound ?? new Set();
-    let refused: ServicePort[] = [];
+    const bound = (held.bound ??= new Set());
     try {
       await tools.changeAddresses(add, []);
       for (const ip of add) bound.add(ip);
+      return [];
     } catch (error) {
-      bound = new Set(await tools.boundAddresses());
-      const missing = add.filter((ip) => !bound.has(ip));
-      refused = missing.flatMap((ip) => wanted.ownersOf('IPVS-IPS', ip));
-      if (refused.length === 0) throw error;
+      const refused: ServicePort[] = [];
+      const present = await tools.boundAddresses();
+      for (const ip of add) {
+        if (!present?.has(ip) && !(await this.#bindOne(ip))) {
+          refused.push(...wanted.ownersOf('IPVS-IPS', ip));
+          // what fails without anybody being at fault fails for all
+          if (refused.length === 0 || refused.length > MOST_REFUSED) throw error;
+        } else bound.add(ip);
+      }
+      return refused;
     }
-    held.bound = bound;
-    return refused;
   }
 
+  #bindOne(ip: string): Promise<boolean> {
+    return this.#options.tools.changeAddresses([ip], []).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /**
+   * ipvsadm goes on after a line the kernel refused, stops at one it does not understand itself, and never says which. So where it
+   * complained, what is there tells, and what is missing is tried again server by server.
+   */
   async #changeServers(wanted: Wanted, held: Holding, lines: readonly string[]): Promise<ServicePort[]> {
     const { tools } = this.#options;
     const complaint = await tools.changeServers(lines);
     carryOutServers(held, lines);
     if (complaint === '') return [];
-    // it does not say which line it refused: what is missing now tells
-    const present = parseServers(await tools.saveServers());
+    const keys = [...new Set(lines.map(keyOfLine))];
+    await this.#rereadServers(held, keys);
     const refused = new Set<ServicePort>();
-    for (const [key, server] of held.servers) {
-      const real = present.get(key);
-      const isWhole = real && [...server.servers.keys()].every((address) => real.servers.has(address));
+    for (const key of keys) {
+      const missing = serverLines(key, held, wanted.server(key), this.#isExcluded);
+      if (missing.length === 0 || (await tools.changeServers(missing)) === '') continue;
       const owner = wanted.ownerOf(key);
-      if (isWhole || !owner) continue;
+      if (!owner) throw new HostError(['ipvsadm', '--restore'], missing.join('; '), undefined, complaint);
       refused.add(owner);
-      if (real) server.servers.clear();
-      else held.servers.delete(key);
-      for (const [address, weight] of real?.servers ?? []) server.servers.set(address, weight);
     }
+    await this.#rereadServers(held, keys);
     return [...refused];
+  }
+
+  async #rereadServers(held: Holding, keys: readonly string[]): Promise<void> {
+    const present = parseServers(await this.#options.tools.saveServers());
+    for (const key of keys) {
+      const server = present.get(key);
+      if (server) held.servers.set(key, { options: serverOptions(server), servers: new Map(server.servers) });
+      else held.servers.delete(key);
+    }
   }
 
   async #writeRules(wanted: Wanted, held: Holding): Promise<number> {
@@ -269,12 +304,8 @@ export class IpvsApplier {
   }
 }
 
-/** Makes `held` what it is once these were carried out. */
-function noteSets(held: Holding, { add, remove, unbind }: Changes): void {
-  for (const id of SET_IDS) if (!held.sets.has(id)) held.sets.set(id, new Set());
-  for (const { set, element } of add) {
-    held.sets.get(set)?.add(element);
-  }
+/** Makes `held` what it is once these went. */
+function noteGone(held: Holding, { remove, unbind }: Changes): void {
   for (const { set, element } of remove) held.sets.get(set)?.delete(element);
   for (const ip of unbind) held.bound?.delete(ip);
 }

@@ -70,7 +70,8 @@ export function changesOf(
   return { create, add, bind, servers, unbind, remove };
 }
 
-function serverLines(
+/** For one virtual server. `server` undefined: nobody wants it. */
+export function serverLines(
   key: string,
   held: Holding,
   server: VirtualServer | undefined,
@@ -101,12 +102,17 @@ export function keepsConnections(key: string): boolean {
   return key.startsWith('-t ') || key.startsWith('-f ');
 }
 
+/** Whose virtual server a line of ipvsadm is about. */
+export function keyOfLine(line: string): string {
+  return /^-\S (-f \d+ -6|\S+ \S+)/.exec(line)?.[1] ?? '';
+}
+
 /** Makes `held` what it is once these lines were carried out. */
 export function carryOutServers(held: Holding, lines: readonly string[]): void {
   for (const line of lines) {
     const [verb = '', ...words] = line.split(' ');
     const rest = words.join(' ');
-    const key = /^(?:-f \d+ -6|\S+ \S+)/.exec(rest)?.[0] ?? '';
+    const key = keyOfLine(line);
     const address = / -r (\S+)/.exec(rest)?.[1] ?? '';
     const server = held.servers.get(key);
     if (verb === '-A') held.servers.set(key, { options: rest, servers: new Map() });
