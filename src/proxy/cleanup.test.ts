@@ -43,8 +43,9 @@ it('beside a mode in force it cleans the others, but none that share chains with
     return new Set(removed.map((line) => line.split(' ')[0]));
   };
   assert.deepEqual(await left('nftables'), new Set(['iptables', 'ipvs', 'userspace']));
-  assert.deepEqual(await left('iptables'), new Set(['nftables']));
-  assert.deepEqual(await left('ipvs'), new Set(['nftables']));
+  assert.deepEqual(await left('iptables'), new Set(['nftables', 'userspace']));
+  assert.deepEqual(await left('ipvs'), new Set(['nftables', 'userspace']));
+  assert.deepEqual(await left('userspace'), new Set(['nftables', 'iptables', 'ipvs']));
 });
 
 it('a mode that can spare what another uses is asked to', async () => {

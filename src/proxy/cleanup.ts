@@ -30,8 +30,8 @@ export interface CleanupOptions {
 }
 
 const FAMILIES: readonly Family[] = ['IPv4', 'IPv6'];
-/** These call chains by the same names: what one left may be what the other uses. */
-const SHARE_CHAINS: readonly ProxyMode[] = ['iptables', 'ipvs', 'userspace'];
+/** These call chains by the same names: what one left may be what the other uses, and each takes over or deletes the other's as it starts. */
+const SHARE_CHAINS: readonly ProxyMode[] = ['iptables', 'ipvs'];
 
 /** Never throws: what fails in one mode is told, and the others are cleaned all the same. */
 export async function cleanup(options: CleanupOptions): Promise<Cleaned> {

@@ -174,6 +174,12 @@ featureGates: { AllowServiceExternalIPs: false }
         'fatal detectLocal.interfaceNamePrefix: must be a name of at most 15 characters when detectLocalMode is InterfaceNamePrefix',
       ],
     ],
+    ['portRange: x', []],
+    [
+      'mode: userspace\nportRange: 9000-8000',
+      ['fatal portRange: 9000-8000 must be LOW-HIGH or LOW+SIZE within 1 to 65535, or empty'],
+    ],
+    ['mode: userspace\nportRange: 8000-9000', []],
     ['oomScoreAdj: 2000', ['fatal oomScoreAdj: must be within -1000 to 1000']],
     ['conntrack: { maxPerCore: -1 }', ['fatal conntrack.maxPerCore: must not be less than 0']],
     ['conntrack: 5', ['fatal conntrack: must be a map']],

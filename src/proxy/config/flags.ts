@@ -164,7 +164,13 @@ export const CONFIG_FLAGS: readonly ConfigFlag[] = [
   flag('kube-api-content-type', 'type', 'clientConnection.contentType', 'accepted: requests are in JSON'),
   flag('show-hidden-metrics-for-version', 'version', 'showHiddenMetricsForVersion', 'accepted: no metric is hidden'),
   flag('profiling', undefined, 'enableProfiling', "accepted: Node's own profiler is used"),
-  flag('proxy-port-range', 'range', 'portRange', 'ports of userspace mode'),
+  flag('proxy-port-range', 'range', 'portRange', 'where relays listen in userspace mode, LOW-HIGH (default: any port)'),
+  flag(
+    'udp-timeout',
+    'duration',
+    'udpIdleTimeout',
+    'how long UDP clients may be silent in userspace mode (default: 250ms)',
+  ),
   {
     ...flag('healthz-port', 'port', 'healthzBindAddress', 'deprecated: see --healthz-bind-address; 0: nowhere'),
     port: 'healthzBindAddress',

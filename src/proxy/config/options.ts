@@ -56,6 +56,7 @@ export function proxyOptionsOf(
       udpStreamTimeout: seconds(conntrack.udpStreamTimeout),
       ...(conntrack.tcpBeLiberal !== undefined && { tcpBeLiberal: conntrack.tcpBeLiberal }),
     },
+    userspace: { proxyPortRange: config.portRange, udpIdleTimeout: config.udpIdleTimeout },
     config: toFile(config),
   };
 }

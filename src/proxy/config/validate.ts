@@ -2,6 +2,7 @@
 import { parseNetwork } from '../../lib/cidr.ts';
 import { parseIp } from '../../lib/ip.ts';
 import { PROXY_MODES } from '../backend.ts';
+import { parsePortRange } from '../userspace/proxy-ports.ts';
 import type { ConfigProblem, KubeProxyConfiguration, Periods } from './configuration.ts';
 
 export const LOCAL_MODES = ['ClusterCIDR', 'NodeCIDR', 'BridgeInterface', 'InterfaceNamePrefix'] as const;
@@ -22,6 +23,7 @@ export function validateConfiguration(config: KubeProxyConfiguration): readonly 
   checkDetectLocal(config, fatal);
   checkNumbers(config, fatal);
   if (config.mode === 'ipvs') checkIpvs(config, fatal);
+  if (config.mode === 'userspace') checkPortRange(config, fatal);
   checkRanges(config, leftOut);
   checkUnused(config, leftOut);
   return problems;
@@ -93,6 +95,14 @@ function checkIpvs({ ipvs }: KubeProxyConfiguration, wrong: Wrong): void {
     wrong('ipvs.scheduler', `${ipvs.scheduler} must be the name of a scheduler such as rr, wrr, lc, sh or mh`);
   for (const [at, text] of ipvs.excludeCIDRs.entries()) {
     if (!parseNetwork(text)) wrong(`ipvs.excludeCIDRs[${String(at)}]`, `${text} is no range such as 10.0.0.0/8`);
+  }
+}
+
+function checkPortRange({ portRange }: KubeProxyConfiguration, wrong: Wrong): void {
+  try {
+    parsePortRange(portRange);
+  } catch {
+    wrong('portRange', `${portRange} must be LOW-HIGH or LOW+SIZE within 1 to 65535, or empty`);
   }
 }
 
