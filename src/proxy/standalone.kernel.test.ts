@@ -1,31 +1,18 @@
 /** `fairway proxy` as people run it: a process of its own beside an API server, with real rules and real packets. Run by scripts/in-outer-namespace. */
 import assert from 'node:assert/strict';
-import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
 import { startTlsApi, type TlsApi } from '../../test/support/api.ts';
+import { FAIRWAY } from '../../test/support/cluster.ts';
 import { requireOuterNamespace } from '../../test/support/outer-namespace.ts';
+import { ProxyProcess, run } from '../../test/support/proxy-process.ts';
 import { ENDPOINT_SLICES, EVENTS, NODES, SERVICES } from '../api/kinds.ts';
 import type { EndpointSlice, Node, Service } from '../api/types.ts';
 
-const FAIRWAY = join(import.meta.dirname, '..', '..', 'bin', 'fairway');
 const NODE = '172.30.0.11';
-/** Not in one breath with us: the API server it asks is in this process. */
-async function run(file: string, ...args: string[]): Promise<{ status: number; stdout: string; stderr: string }> {
-  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  const [stdout, stderr, [status]] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    once(child, 'close') as Promise<[number]>,
-  ]);
-  return { status, stdout, stderr };
-}
-
 let api: TlsApi;
 let backend: Server;
 let clusterIP = '';
@@ -37,38 +24,6 @@ async function ourRules(): Promise<string[]> {
   const saved = await Promise.all(['iptables-legacy-save', 'iptables-nft-save'].map((tool) => run(tool)));
   const lines = saved.flatMap(({ stdout }) => stdout.split('\n'));
   return lines.filter((line) => line.includes('KUBE-') && !line.includes('KUBE-FIREWALL'));
-}
-
-/** A proxy process and what it logs. */
-class ProxyProcess {
-  readonly child: ChildProcess;
-  readonly lines: string[] = [];
-  #waiting: { pattern: RegExp; resolve: () => void }[] = [];
-
-  constructor(...args: string[]) {
-    const all = ['proxy', '--kubeconfig', api.kubeconfig, '-v', '4', ...args];
-    this.child = spawn(FAIRWAY, all, { stdio: ['ignore', 'inherit', 'pipe'] });
-    createInterface({ input: this.child.stderr! }).on('line', (line) => {
-      this.lines.push(line);
-      for (const { pattern, resolve } of this.#waiting) if (pattern.test(line)) resolve();
-    });
-  }
-
-  async says(pattern: RegExp): Promise<void> {
-    if (this.lines.some((line) => pattern.test(line))) return;
-    const ended = once(this.child, 'exit').then(() => {
-      throw new Error(`ended before it said ${String(pattern)}:\n${this.lines.join('\n')}`);
-    });
-    const said = new Promise<void>((resolve) => this.#waiting.push({ pattern, resolve }));
-    await Promise.race([said, ended]);
-    ended.catch(() => undefined);
-  }
-
-  async end(signal: NodeJS.Signals): Promise<number | null> {
-    const exit = once(this.child, 'exit') as Promise<[number | null]>;
-    this.child.kill(signal);
-    return (await exit)[0];
-  }
 }
 
 const ofNode = ['--proxy-mode', 'iptables', '--hostname-override', 'NODE01', '--cluster-cidr', '10.244.0.0/16'];
@@ -139,7 +94,7 @@ describe('fairway proxy', () => {
   });
 
   it('makes Services answer, tells how it is, and leaves the rules when it ends', async () => {
-    const proxy = new ProxyProcess(...ofNode);
+    const proxy = new ProxyProcess(api.kubeconfig, ...ofNode);
     await proxy.says(/rules written/);
     assert.match(await (await fetch(`http://${clusterIP}/`)).text(), /^you are /);
     const get = async (port: number, path: string) => {
@@ -175,7 +130,7 @@ clientConnection: { kubeconfig: ${api.kubeconfig} }
 hostnameOverride: node01
 `;
     writeFileSync(file, config);
-    const proxy = new ProxyProcess('--config', file);
+    const proxy = new ProxyProcess(api.kubeconfig, '--config', file);
     await proxy.says(/rules written|using iptables/);
     const exit = once(proxy.child, 'exit') as Promise<[number]>;
     const said = proxy.says(/config\.conf is another now; ending/);
@@ -187,7 +142,7 @@ hostnameOverride: node01
   it('with --bind-address-hard-fail ends when a port is taken', async () => {
     const taken = createServer(() => undefined);
     await new Promise<void>((resolve) => taken.listen(10256, '0.0.0.0', resolve));
-    const proxy = new ProxyProcess(...ofNode, '--bind-address-hard-fail');
+    const proxy = new ProxyProcess(api.kubeconfig, ...ofNode, '--bind-address-hard-fail');
     const exit = once(proxy.child, 'exit') as Promise<[number]>;
     await proxy.says(/cannot listen on 0\.0\.0\.0:10256, and --bind-address-hard-fail says to end/);
     assert.equal((await exit)[0], 1);

@@ -1,0 +1,52 @@
+/** `fairway proxy` as a process of its own, for tests in an outer namespace. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
+import { FAIRWAY } from './cluster.ts';
+
+/** Not in one breath with us: the API server it asks is in this process. */
+export async function run(
+  file: string,
+  ...args: string[]
+): Promise<{ status: number; stdout: string; stderr: string }> {
+  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const [stdout, stderr, [status]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'close') as Promise<[number]>,
+  ]);
+  return { status, stdout, stderr };
+}
+
+/** A proxy process and what it logs. */
+export class ProxyProcess {
+  readonly child: ChildProcess;
+  readonly lines: string[] = [];
+  #waiting: { pattern: RegExp; resolve: () => void }[] = [];
+
+  constructor(kubeconfig: string, ...args: string[]) {
+    const all = ['proxy', '--kubeconfig', kubeconfig, '-v', '4', ...args];
+    this.child = spawn(FAIRWAY, all, { stdio: ['ignore', 'inherit', 'pipe'] });
+    createInterface({ input: this.child.stderr! }).on('line', (line) => {
+      this.lines.push(line);
+      for (const { pattern, resolve } of this.#waiting) if (pattern.test(line)) resolve();
+    });
+  }
+
+  async says(pattern: RegExp): Promise<void> {
+    if (this.lines.some((line) => pattern.test(line))) return;
+    const ended = once(this.child, 'exit').then(() => {
+      throw new Error(`ended before it said ${String(pattern)}:\n${this.lines.join('\n')}`);
+    });
+    const said = new Promise<void>((resolve) => this.#waiting.push({ pattern, resolve }));
+    await Promise.race([said, ended]);
+    ended.catch(() => undefined);
+  }
+
+  async end(signal: NodeJS.Signals): Promise<number | null> {
+    const exit = once(this.child, 'exit') as Promise<[number | null]>;
+    this.child.kill(signal);
+    return (await exit)[0];
+  }
+}
