@@ -82,9 +82,8 @@ export function parseServers(text: string): ReadonlyMap<string, VirtualServer> {
         servers: new Map(),
       });
     } else if (verb === '-a') {
-      // the option of the line's own service: `-f 1 -r …` of a family is told by the real server
       const real = value('-r') ?? '';
-      const owner = found.get(key) ?? found.get(`${key} -6`);
+      const owner = found.get(key);
       if (!owner) throw new SyntaxError(`line ${String(at + 1)}: a real server of no virtual server: ${line}`);
       owner.servers.set(real, Number(value('-w') ?? 1));
     } else throw new SyntaxError(`line ${String(at + 1)}: not what ipvsadm saves: ${line.slice(0, 200)}`);
