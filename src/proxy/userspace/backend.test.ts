@@ -131,6 +131,19 @@ it('after a failure everything is written, whatever changed since', async (t) =>
   assert.match(iptables.dump(), /-d 10\.96\.0\.88 /);
 });
 
+it('SCTP is left out with a reason, and TCP on the same number is relayed', async (t) => {
+  const sctp = planOf('sctp');
+  assert.deepEqual(
+    sctp.problems.map((one) => `${one.service}: ${one.message}`),
+    ['sctp-empty', 'sctp'].map((name) => `${name}: port 80: SCTP cannot be relayed; use another proxy mode for it`),
+  );
+  const iptables = new FakeIptables();
+  const backend = backendOn(t, iptables);
+  await backend.sync(whole(sctp));
+  assert.doesNotMatch(iptables.dump(), /-p sctp/);
+  assert.match(iptables.dump(), /-p tcp .*REDIRECT/);
+});
+
 it('a Service that is gone has neither rule nor listener', async (t) => {
   const iptables = new FakeIptables();
   const backend = backendOn(t, iptables);
