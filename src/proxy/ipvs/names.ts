@@ -1,6 +1,4 @@
 /** Names of chains in ipvs mode (3-117..3-120). All are fixed: what varies is in ipsets. */
-import { isOurChain as isIptablesChain } from '../iptables/names.ts';
-
 export const SERVICES = 'KUBE-SERVICES';
 export const NODE_PORT = 'KUBE-NODE-PORT';
 export const LOAD_BALANCER = 'KUBE-LOAD-BALANCER';
@@ -23,11 +21,7 @@ const CHAINS: Readonly<Record<string, readonly string[]>> = {
   nat: [SERVICES, NODE_PORT, LOAD_BALANCER, MARK_MASQ, POSTROUTING, CANARY],
 };
 
-/** Written by ipvs mode, or left by iptables mode, whose chains have no place beside these. */
-export function isOurChain(table: string, chain: string): boolean {
-  return isIpvsChain(table, chain) || isIptablesChain(table, chain);
-}
-
+/** Written by ipvs mode. Some are iptables mode's as well. */
 export function isIpvsChain(table: string, chain: string): boolean {
   return CHAINS[table]?.includes(chain) ?? false;
 }
