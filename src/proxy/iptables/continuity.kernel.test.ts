@@ -1,0 +1,10 @@
+import { testContinuity } from '../scenarios/continuity-suite.ts';
+
+const input = ['mangle', 'filter', 'nat'].map((table) => `*${table}\nCOMMIT\n`).join('');
+
+testContinuity({
+  mode: 'iptables',
+  switchTo: ['nftables', 'userspace'],
+  flush: { command: ['iptables-legacy-restore'], input },
+  outage: 200,
+});

@@ -1,0 +1,274 @@
+/**
+ * What no client may notice: a client opens connections all the time while endpoints roll, change a hundred times a second, and the
+ * proxy is killed, restarted, or goes over to another mode; and how long a foreign flush is felt. The proxy is `fairway proxy`, a
+ * process of its own beside the project's API server.
+ */
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { after, before, describe, it } from 'node:test';
+import { startTlsApi, type TlsApi } from '../../../test/support/api.ts';
+import { requireOuterNamespace } from '../../../test/support/outer-namespace.ts';
+import { ENDPOINT_SLICES, NODES, SERVICES } from '../../api/kinds.ts';
+import type { EndpointSlice, Node, Service } from '../../api/types.ts';
+import { exec } from '../../host/exec.ts';
+import type { ProxyMode } from '../backend.ts';
+import { ask, KernelWorld } from './kernel-world.ts';
+import { WORLD, type PodName } from './scenario.ts';
+import { SteadyClient, type SteadyReport } from './steady-client.ts';
+
+const FAIRWAY = join(import.meta.dirname, '..', '..', '..', 'bin', 'fairway');
+const CLUSTER_IP = '10.96.0.77';
+/** Bystanders, so that a sync has something to do. */
+const OTHERS = 200;
+const PODS: readonly PodName[] = ['own-a', 'own-b', 'far-a', 'far-b'];
+
+export interface ContinuitySuite {
+  readonly mode: ProxyMode;
+  /** Modes to go over to, and back. */
+  readonly switchTo: readonly ProxyMode[];
+  /** The command that takes all rules away, as another program would. */
+  readonly flush: { readonly command: readonly [file: string, ...args: string[]]; readonly input?: string };
+  /** What may be felt after a flush, ms. */
+  readonly outage: number;
+  /** Test -> why the mode cannot pass it. */
+  readonly excused?: Readonly<Record<string, string>>;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+class ProxyProcess {
+  readonly #child: ChildProcess;
+  readonly #lines: string[] = [];
+  #heard = () => {};
+  #isLate = false;
+
+  constructor(kubeconfig: string, mode: ProxyMode, env: Readonly<Record<string, string>>) {
+    const flags = ['--kubeconfig', kubeconfig, '--hostname-override', WORLD.node.name, '--proxy-mode', mode];
+    const args = ['proxy', ...flags, '--cluster-cidr', WORLD.clusterCIDR, '-v', '4'];
+    this.#child = spawn(FAIRWAY, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env } });
+    const { stderr } = this.#child;
+    assert.ok(stderr);
+    createInterface({ input: stderr }).on('line', (line) => {
+      this.#lines.push(line);
+      this.#heard();
+    });
+    this.#child.on('exit', () => {
+      this.#heard();
+    });
+  }
+
+  /** Resolves when a line of its log matches. */
+  async says(pattern: RegExp): Promise<void> {
+    const late = setTimeout(() => {
+      this.#isLate = true;
+      this.#heard();
+    }, 10_000);
+    while (!this.#lines.some((line) => pattern.test(line))) {
+      const said = () => `has not said ${String(pattern)}:\n${this.#lines.slice(-20).join('\n')}`;
+      assert.ok(this.#child.exitCode === null && !this.#isLate, said());
+      await new Promise<void>((resolve) => (this.#heard = resolve));
+    }
+    clearTimeout(late);
+  }
+
+  /** Resolves when it answers that its rules are in force. */
+  async healthy(): Promise<void> {
+    for (let tries = 0; tries < 400; tries++) {
+      const response = await fetch('http://127.0.0.1:10256/livez').catch(() => undefined);
+      if (response?.ok) return;
+      assert.equal(this.#child.exitCode, null, `ended early:\n${this.#lines.slice(-20).join('\n')}`);
+      await sleep(25);
+    }
+    assert.fail(`not healthy within 10 s:\n${this.#lines.slice(-20).join('\n')}`);
+  }
+
+  async end(signal: NodeJS.Signals): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const gone = once(this.#child, 'exit');
+    this.#child.kill(signal);
+    await gone;
+  }
+}
+
+export function testContinuity(suite: ContinuitySuite): void {
+  requireOuterNamespace();
+  const { mode, excused = {}, env = {} } = suite;
+  let world: KernelWorld;
+  let api: TlsApi;
+  let proxy: ProxyProcess;
+  let client: SteadyClient;
+  const start = async (which: ProxyMode) => {
+    proxy = new ProxyProcess(api.kubeconfig, which, env);
+    await proxy.healthy();
+  };
+  const goOver = async (which: ProxyMode) => {
+    await proxy.end('SIGTERM');
+    await start(which);
+    await proxy.says(/what another mode had left/);
+  };
+  const setPods = (pods: readonly (PodName | `-${PodName}`)[]) => writeSlice(api, pods);
+  const test = (name: string, body: () => Promise<void>) => {
+    it(name, async (context) => {
+      const why = excused[name];
+      if (why === undefined) await body();
+      else context.diagnostic(`not run for ${mode}: ${why}`);
+    });
+  };
+
+  describe(`${mode}: a client that opens connections all the time`, () => {
+    before(async () => {
+      world = await KernelWorld.create();
+      api = await startTlsApi();
+      await fill(api);
+      await start(mode);
+      const [first = ''] = await world.ask('client', ask('IPv4', CLUSTER_IP, 80));
+      assert.match(first, /^(?:own|far)-/);
+      client = new SteadyClient('client', CLUSTER_IP, 80);
+    });
+    after(async () => {
+      client.stop();
+      await proxy.end('SIGTERM');
+      await exec(FAIRWAY, ['proxy', '--cleanup']);
+      await api.stop();
+      await world.close();
+    });
+
+    test('notices no rolling update', async () => {
+      await client.report();
+      // one comes, one begins to end, one is gone: as a Deployment does it
+      for (let at = 0; at < 12; at++) {
+        const [a, b, c] = [0, 1, 2].map((by) => PODS[(at + by) % PODS.length] ?? 'own-a') as [
+          PodName,
+          PodName,
+          PodName,
+        ];
+        await setPods([a, b]);
+        await sleep(40);
+        await setPods([a, b, c]);
+        await sleep(40);
+        await setPods([`-${a}`, b, c]);
+        await sleep(40);
+      }
+      assertUnharmed(await client.report(), PODS);
+    });
+
+    test('notices no 100 endpoint changes a second', async () => {
+      await client.report();
+      const begin = performance.now();
+      let changes = 0;
+      for (; performance.now() - begin < 3000; changes++) {
+        const kept = PODS.filter((_, at) => ((changes >> at) & 1) === 0);
+        await setPods(kept.length > 0 ? kept : ['far-b']);
+        await sleep(Math.max(0, changes * 10 - (performance.now() - begin)));
+      }
+      assert.ok(changes >= 250, `only ${String(changes)} changes in 3 s`);
+      await setPods(PODS);
+      assertUnharmed(await client.report(), PODS);
+    });
+
+    test('notices no proxy killed and started again', async () => {
+      await client.report();
+      for (let times = 0; times < 2; times++) {
+        await proxy.end('SIGKILL');
+        await sleep(100);
+        await start(mode);
+      }
+      assertUnharmed(await client.report(), PODS);
+    });
+
+    test('notices no proxy stopped and started again', async () => {
+      await client.report();
+      for (let times = 0; times < 2; times++) {
+        await proxy.end('SIGTERM');
+        await start(mode);
+      }
+      assertUnharmed(await client.report(), PODS);
+    });
+
+    for (const other of suite.switchTo) {
+      test(`notices no change to ${other} and back`, async () => {
+        await client.report();
+        await goOver(other);
+        await sleep(300);
+        const there = await client.report();
+        await goOver(mode);
+        await sleep(300);
+        const report = await client.report();
+        assertUnharmed(there, PODS);
+        // what ends in a relay ends with its process; and it takes a moment until the next mode's rules are there
+        if (other !== 'userspace') assertUnharmed(report, PODS);
+      });
+    }
+
+    test('feels a foreign flush only for a moment', async (): Promise<void> => {
+      const worst: number[] = [];
+      for (let times = 0; times < 3; times++) {
+        await client.report();
+        const { command, input } = suite.flush;
+        const [file, ...args] = command;
+        await exec(file, args, input === undefined ? {} : { input });
+        await sleep(1500);
+        const { failures, slow } = await client.report();
+        const hurt = [...failures, ...slow].map((one) => one.at);
+        worst.push(hurt.length === 0 ? 0 : Math.max(...hurt) - Math.min(...hurt) + 5);
+      }
+      assert.ok(Math.max(...worst) <= suite.outage, `felt for ${worst.join(', ')} ms`);
+    });
+  });
+}
+
+function assertUnharmed({ attempts, failures, slow, answers }: SteadyReport, pods: readonly PodName[]): void {
+  assert.ok(attempts > 60, `only ${String(attempts)} attempts: proves nothing`);
+  assert.deepEqual(
+    { failures: failures.slice(0, 5), slow: slow.slice(0, 5) },
+    { failures: [], slow: [] },
+    `of ${String(attempts)}`,
+  );
+  for (const pod of pods) assert.ok((answers[pod] ?? 0) > 0, `${pod} never answered: ${JSON.stringify(answers)}`);
+}
+
+async function fill({ client }: TlsApi): Promise<void> {
+  const node: Node = { apiVersion: 'v1', kind: 'Node', metadata: { name: WORLD.node.name } };
+  await client.create(NODES, node);
+  const status = { addresses: [{ type: 'InternalIP', address: WORLD.node.ip }] };
+  await client.patch(NODES, WORLD.node.name, undefined, 'merge', { status }, { subresource: 'status' });
+  await client.create(SERVICES, serviceOf('web', CLUSTER_IP));
+  await client.create(ENDPOINT_SLICES, sliceOf('web', PODS));
+  for (let at = 0; at < OTHERS; at++) {
+    const name = `other-${String(at)}`;
+    await client.create(SERVICES, serviceOf(name, `10.96.1.${String(at + 1)}`));
+    await client.create(ENDPOINT_SLICES, sliceOf(name, ['own-a', 'far-a']));
+  }
+}
+
+const serviceOf = (name: string, clusterIP: string): Service => ({
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { name, namespace: 'default' },
+  spec: { clusterIP, clusterIPs: [clusterIP], ports: [{ port: 80, protocol: 'TCP', targetPort: 9376 }] },
+});
+
+/** `-NAME` terminates but still serves. */
+function sliceOf(service: string, pods: readonly (PodName | `-${PodName}`)[]): EndpointSlice {
+  return {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { name: `${service}-x`, namespace: 'default', labels: { 'kubernetes.io/service-name': service } },
+    addressType: 'IPv4',
+    ports: [{ name: '', port: 9376, protocol: 'TCP' }],
+    endpoints: pods.map((text) => {
+      const isEnding = text.startsWith('-');
+      const { ip, node } = WORLD.pods[text.replace(/^-/, '') as PodName];
+      const conditions = { ready: !isEnding, serving: true, terminating: isEnding };
+      return { addresses: [ip], nodeName: node, conditions };
+    }),
+  };
+}
+
+async function writeSlice({ client }: TlsApi, pods: readonly (PodName | `-${PodName}`)[]): Promise<void> {
+  const { endpoints } = sliceOf('web', pods);
+  await client.patch(ENDPOINT_SLICES, 'web-x', 'default', 'merge', { endpoints });
+}
