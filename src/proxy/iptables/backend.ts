@@ -1,10 +1,12 @@
 /** iptables as a proxy mode: the effects. */
 import { readlinkSync } from 'node:fs';
 import { chooseIptables, createIptables, type Iptables } from '../../host/iptables.ts';
+import { ruleCounters } from '../../host/iptables-counters.ts';
 import { openTableStamps, type TableStamps } from '../../host/xtables-info.ts';
 import type { Backend, BackendContext, BackendModule } from '../backend.ts';
 import { IptablesApplier, type ApplierOptions } from './apply.ts';
 import { renderCleanup } from './cleanup.ts';
+import { FORWARD } from './names.ts';
 import { parse } from './parse.ts';
 import { probeFeatures } from './probe.ts';
 
@@ -19,7 +21,15 @@ export const iptablesBackend: BackendModule = {
       log.warn({ family, feature }, 'this kernel or iptables lacks a feature; going on without it');
     const stamps = await stampsFor(iptables, context);
     log.info({ family, variant: iptables.variant }, 'using iptables');
-    return iptablesBackendOf(iptables, { features, stamps });
+    const { variant } = iptables;
+    return {
+      ...iptablesBackendOf(iptables, { features, stamps }),
+      counters: async () => {
+        const rules = await ruleCounters(exec, { variant, family, table: 'filter', chain: FORWARD });
+        const drop = rules.find(({ text }) => /^DROP .*ctstate INVALID$/.test(text));
+        return drop ? { invalidDropped: drop.packets } : {};
+      },
+    };
   },
 
   /** In both variants: which one an older run used is not known. */
