@@ -46,8 +46,15 @@ export interface Backend {
   watch?(onTampered: () => void): () => void;
   /** Whether a relay of ours answers on this port of the node: UDP flows that lead there are well (3-136). */
   isRelayPort?(protocol: Protocol, port: number): boolean;
+  /** What only the kernel has counted. Asked when somebody reads the metrics, also while a sync is under way. Throws HostError. */
+  counters?(): Promise<KernelCounters>;
   /** Lets go of sockets and processes. Rules stay: traffic goes on, and the next proxy adopts them (trap T12). */
   stop(): Promise<void>;
+}
+
+export interface KernelCounters {
+  /** Packets dropped because conntrack called them INVALID (3-149, trap T4); undefined: there is no such rule. */
+  readonly invalidDropped?: number;
 }
 
 /** What a backend is made with. */

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { networkInterfaces } from 'node:os';
 import { describe, it } from 'node:test';
 import type { EndpointSlice, Service } from '../api/types.ts';
 import { FakeClock } from '../lib/clock.ts';
+import type { Family } from '../lib/ip.ts';
 import { silentLog } from '../lib/log.ts';
 import { HealthCheckPorts } from './health-check-ports.ts';
 import { serve } from './http-server.ts';
@@ -48,14 +50,14 @@ async function freePort(): Promise<number> {
   return server.port;
 }
 
-function start({ addresses = ['127.0.0.1'] } = {}) {
-  const planner = new Planner(node, defaultPlanOptions);
+function start({ addresses = ['127.0.0.1'] as 'all' | readonly string[], family = 'IPv4' as Family } = {}) {
+  const planner = new Planner(node, { ...defaultPlanOptions, family });
   const clock = new FakeClock();
   const failures: string[] = [];
   const waiting: (() => void)[] = [];
   const state = { healthy: true };
   const ports = new HealthCheckPorts({
-    family: 'IPv4',
+    family,
     addresses,
     isHealthy: () => state.healthy,
     onBindFailure: (namespace, name, message) => {
@@ -83,9 +85,9 @@ interface Asked {
 }
 
 /** Asks until somebody listens. */
-async function ask(port: number): Promise<Asked> {
+async function ask(port: number, host = '127.0.0.1'): Promise<Asked> {
   for (;;) {
-    const answer = await fetch(`http://127.0.0.1:${String(port)}/healthz`).catch(() => undefined);
+    const answer = await fetch(`http://${host}:${String(port)}/healthz`).catch(() => undefined);
     if (answer === undefined) continue;
     const body = (await answer.json()) as Asked['body'];
     return { status: answer.status, weight: answer.headers.get('x-load-balancing-endpoint-weight'), body };
@@ -202,6 +204,25 @@ describe('healthCheckNodePort', () => {
     assert.deepEqual((await ask(port)).body.service, { namespace: 'shop', name: 'b' });
     ports.stop();
   });
+
+  const hasIPv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1'));
+  it(
+    'both families have a count of their own on one port',
+    { skip: !hasIPv6 && 'no ::1 on this machine' },
+    async () => {
+      const port = await freePort();
+      const both = { clusterIPs: ['10.96.0.5', 'fd00:96::5'] };
+      const dual = { ...service(port), spec: { ...service(port).spec, ...both } };
+      const [v4, v6] = [start({ addresses: 'all' }), start({ addresses: 'all', family: 'IPv6' })];
+      for (const one of [v4, v6]) one.planner.setService(dual);
+      v6.planner.setSlice({ ...slice([{ ip: 'fd00:244::1', nodeName: 'node01' }]), addressType: 'IPv6' });
+      for (const one of [v4, v6]) one.sync();
+      assert.equal((await ask(port)).body.localEndpoints, 0);
+      assert.equal((await ask(port, '[::1]')).body.localEndpoints, 1);
+      assert.deepEqual([...v4.failures, ...v6.failures], []);
+      for (const one of [v4, v6]) one.ports.stop();
+    },
+  );
 
   it('what anything may have changed is compared as a whole', async () => {
     const { planner, ports, sync } = start();

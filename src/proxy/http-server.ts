@@ -21,21 +21,24 @@ export interface HttpServer {
  */
 export function serve(
   address: string,
-  answer: (path: string) => HttpAnswer,
+  answer: (path: string) => HttpAnswer | Promise<HttpAnswer>,
   { oneFamily = false } = {},
 ): Promise<HttpServer> {
   const at = address.lastIndexOf(':');
   const host = address.slice(0, at).replaceAll(/[[\]]/g, '');
   const port = Number(address.slice(at + 1));
-  const handle = (request: IncomingMessage, response: ServerResponse) => {
+  const handle = async (request: IncomingMessage, response: ServerResponse) => {
     const isRead = request.method === 'GET' || request.method === 'HEAD';
     const path = (request.url ?? '/').split('?')[0] ?? '/';
-    const { status, type, body, headers = {} } = isRead ? answer(path) : onlyGet;
+    const { status, type, body, headers = {} } = isRead ? await answer(path) : onlyGet;
     response
       .writeHead(status, { 'Content-Type': type, 'X-Content-Type-Options': 'nosniff', ...headers })
       .end(request.method === 'HEAD' ? '' : body);
   };
-  const server = createServer({ requestTimeout: 5000, headersTimeout: 5000, keepAliveTimeout: 1000 }, handle);
+  const listener = (request: IncomingMessage, response: ServerResponse) => {
+    handle(request, response).catch(() => response.destroy());
+  };
+  const server = createServer({ requestTimeout: 5000, headersTimeout: 5000, keepAliveTimeout: 1000 }, listener);
   server.maxConnections = 512;
   return new Promise((resolve, reject) => {
     server.once('error', reject);

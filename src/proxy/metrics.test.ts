@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { PROXY_MODES, type ProxyMode, type SyncResult } from './backend.ts';
 import { ProxyMetrics } from './metrics.ts';
+import { renderProcessMetrics } from './process-metrics.ts';
 
 interface Sample {
   readonly labels: Readonly<Record<string, string>>;
@@ -88,6 +89,17 @@ for (const mode of PROXY_MODES) {
   });
 }
 
+it('what the process costs can be read as well', () => {
+  const families = parseMetrics(renderProcessMetrics());
+  const [memory] = families.get('process_resident_memory_bytes')?.samples.get('process_resident_memory_bytes') ?? [];
+  assert.ok(memory && memory.value > 1e6);
+  assert.deepEqual([...families.keys()].sort(), [
+    'process_cpu_seconds_total',
+    'process_resident_memory_bytes',
+    'process_start_time_seconds',
+  ]);
+});
+
 it('counts what happens, for the family it happens to', () => {
   const metrics = new ProxyMetrics('iptables', ['IPv4', 'IPv6']);
   const value = (name: string, labels: Record<string, string>): number | undefined => {
@@ -126,6 +138,8 @@ it('counts what happens, for the family it happens to', () => {
   assert.equal(value('sync_proxy_rules_iptables_partial_restore_failures_total', v4), 1);
   assert.equal(value('sync_proxy_rules_iptables_total', { ...v4, table: 'nat' }), 40);
   assert.equal(value('sync_proxy_rules_iptables_last', { ...v4, table: 'nat' }), 3);
+  metrics.counted('IPv4', { invalidDropped: 9 });
+  assert.equal(value('iptables_ct_state_invalid_dropped_packets_total', v4), 9);
   metrics.failed('IPv6');
   assert.equal(value('sync_proxy_rules_iptables_restore_failures_total', v6), 1);
   metrics.noLocalEndpoints('IPv6', { internal: 2, external: 5 });

@@ -1,6 +1,7 @@
 /** The proxy's figures, under the names and labels dashboards know from kube-proxy (3-148..3-150). What is not measured is not there. */
 import type { Family } from '../lib/ip.ts';
-import type { ProxyMode, SyncResult } from './backend.ts';
+import type { KernelCounters, ProxyMode, SyncResult } from './backend.ts';
+import { ModeMetrics } from './mode-metrics.ts';
 import { exponentialBounds, Histogram, linearBounds, Value, type Labels, type Metric } from './prometheus.ts';
 
 const SYNC_BOUNDS = exponentialBounds(0.001, 2, 15);
@@ -29,15 +30,11 @@ export class ProxyMetrics {
   readonly #endpointChanges: Value;
   readonly #endpointsPending: Value;
   readonly #noLocalEndpoints: Value;
-  readonly #failures: Value;
-  readonly #partialFailures: Value | undefined;
-  readonly #cleanupFailures: Value | undefined;
+  readonly #ofMode: ModeMetrics;
   readonly #flowsDeleted: Value;
   readonly #flowsDuration: Histogram;
   readonly #foreignFlushes: Value;
   readonly #probes: Readonly<Record<'healthz' | 'livez', Value>>;
-  readonly #tableTotal: Value | undefined;
-  readonly #tableLast: Value | undefined;
 
   constructor(mode: ProxyMode, families: readonly Family[]) {
     this.#families = families;
@@ -69,24 +66,8 @@ export class ProxyMetrics {
         ['internal', 'external'].map((policy) => ({ traffic_policy: policy, ...labelsOf(family) })),
       ),
     );
-    // userspace has rules of iptables and no name of its own; ipvs has its iptables rules restored as well
-    const tool = mode === 'nftables' ? 'nftables_sync' : 'iptables_restore';
-    this.#failures = counter(`${tool}_failures_total`, 'Syncs that could not be written');
-    if (mode === 'nftables') {
-      this.#cleanupFailures = counter('nftables_cleanup_failures_total', 'Clean-ups after a sync that failed');
-    } else {
-      this.#partialFailures = counter(
-        'iptables_partial_restore_failures_total',
-        'Partial syncs that failed and became full ones',
-      );
-      this.#tableTotal = this.#value('gauge', 'sync_proxy_rules_iptables_total', 'Rules of ours, by table', []);
-      this.#tableLast = this.#value(
-        'gauge',
-        'sync_proxy_rules_iptables_last',
-        'Rules the last sync wrote, by table',
-        [],
-      );
-    }
+    this.#ofMode = new ModeMetrics(mode, families);
+    this.#all.push(this.#ofMode);
     this.#flowsDeleted = this.#value(
       'counter',
       'conntrack_reconciler_deleted_entries_total',
@@ -140,17 +121,11 @@ export class ProxyMetrics {
     (result.kind === 'full' ? this.#fullSync : this.#partialSync).observe(seconds, labels);
     this.#lastSynced.set(now / 1000, labels);
     for (const delay of delays) this.#programming.observe(delay, labels);
-    const { partialFailures = 0, cleanupFailures = 0, tables = {} } = result.figures ?? {};
-    this.#partialFailures?.add(partialFailures, labels);
-    this.#cleanupFailures?.add(cleanupFailures, labels);
-    for (const [table, { total, last }] of Object.entries(tables)) {
-      this.#tableTotal?.set(total, { table, ...labels });
-      this.#tableLast?.set(last, { table, ...labels });
-    }
+    this.#ofMode.synced(family, result.figures ?? {});
   }
 
   failed(family: Family): void {
-    this.#failures.add(1, labelsOf(family));
+    this.#ofMode.failed(family);
   }
 
   /** Service ports whose policy is Local and that have no endpoint here, by policy. */
@@ -170,6 +145,11 @@ export class ProxyMetrics {
 
   probed(probe: 'healthz' | 'livez', code: number): void {
     this.#probes[probe].add(1, { code: String(code) });
+  }
+
+  /** What the kernel counted, just before it is rendered. */
+  counted(family: Family, counters: KernelCounters): void {
+    this.#ofMode.counted(family, counters);
   }
 
   render(): string {

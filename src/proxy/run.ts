@@ -17,6 +17,7 @@ import { Pacer } from './pacer.ts';
 import { nodePortsOf } from './plan/node-ports.ts';
 import type { PlanNode, PlanOptions } from './plan/types.ts';
 import { answerHealth, answerMetrics, ProxyServers } from './serve.ts';
+import { renderProcessMetrics } from './process-metrics.ts';
 import { ServiceCIDRWatch } from './service-cidrs.ts';
 import { ServiceEvents } from './service-events.ts';
 import { slim } from './slim.ts';
@@ -341,11 +342,19 @@ class Proxy implements RunningProxy {
     this.#servers.listen(metricsBindAddress, (path) =>
       answerMetrics(path, {
         mode,
-        metrics: () => this.#metrics.render(),
+        metrics: () => this.#renderMetrics(),
         isHealthy: () => this.#health.isHealthy(this.#clock.now()),
         config: this.#options.config,
       }),
     );
+  }
+
+  async #renderMetrics(): Promise<string> {
+    for (const { family, backend } of this.#families) {
+      const counters = await backend.counters?.().catch(() => undefined);
+      if (counters) this.#metrics.counted(family, counters);
+    }
+    return this.#metrics.render() + renderProcessMetrics();
   }
 }
 

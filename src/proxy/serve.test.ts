@@ -54,8 +54,8 @@ const answers: [path: string, status: number, type: RegExp, body: RegExp][] = [
   ['/debug/pprof', 404, /text\/plain/, /not found/],
 ];
 for (const [path, status, type, body] of answers) {
-  it(`the metrics port answers ${path} with ${String(status)}`, () => {
-    const answer = answerMetrics(path, figures);
+  it(`the metrics port answers ${path} with ${String(status)}`, async () => {
+    const answer = await answerMetrics(path, figures);
     assert.equal(answer.status, status);
     assert.match(answer.type, type);
     assert.match(answer.body, body);

@@ -34,17 +34,18 @@ export function answerHealth(path: string, { now, families, nodeEligible }: Prox
 /** What the metrics port tells. Each is asked for when somebody reads it. */
 export interface ProxyFigures {
   readonly mode: string;
-  readonly metrics: () => string;
+  readonly metrics: () => string | Promise<string>;
   readonly isHealthy: () => boolean;
   /** The configuration in force, as in its file; undefined: the proxy was not started from one. */
   readonly config?: unknown;
 }
 
-export function answerMetrics(path: string, { mode, metrics, isHealthy, config = {} }: ProxyFigures): HttpAnswer {
+export async function answerMetrics(path: string, figures: ProxyFigures): Promise<HttpAnswer> {
+  const { mode, metrics, isHealthy, config = {} } = figures;
   const answer = (body: string, type = 'text/plain; charset=utf-8') => ({ status: 200, type, body });
   switch (path) {
     case '/metrics':
-      return answer(metrics(), METRICS_TYPE);
+      return answer(await metrics(), METRICS_TYPE);
     case '/metrics/slis':
       return answer(slis(isHealthy()), METRICS_TYPE);
     case '/healthz':
@@ -68,6 +69,8 @@ kubernetes_healthcheck{name="proxy",type="livez"} ${isHealthy ? '1' : '0'}
 
 const notFound: HttpAnswer = { status: 404, type: 'text/plain; charset=utf-8', body: 'not found\n' };
 
+type Answer = (path: string) => HttpAnswer | Promise<HttpAnswer>;
+
 /** ms. As kube-proxy (3-156). */
 const RETRY = 5000;
 
@@ -88,7 +91,7 @@ export class ProxyServers {
   }
 
   /** Begins at once; '' is no address. */
-  listen(address: string, answer: (path: string) => HttpAnswer): void {
+  listen(address: string, answer: Answer): void {
     if (address === '' || this.#stopped) return;
     serve(address, answer).then(
       (server) => {
@@ -107,7 +110,7 @@ export class ProxyServers {
     for (const server of this.#servers) server.close();
   }
 
-  #failed(address: string, answer: (path: string) => HttpAnswer, error: unknown): void {
+  #failed(address: string, answer: Answer, error: unknown): void {
     if (this.#onFatal) {
       this.#onFatal(
         new Error(`cannot listen on ${address}, and --bind-address-hard-fail says to end`, { cause: error }),

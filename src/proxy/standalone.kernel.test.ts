@@ -107,6 +107,8 @@ describe('fairway proxy', () => {
     assert.equal((await get(10249, '/proxyMode')).text, 'iptables');
     const metrics = (await get(10249, '/metrics')).text;
     assert.match(metrics, /^kubeproxy_sync_proxy_rules_duration_seconds_count\{ip_family="IPv4"\} [1-9]/m);
+    assert.match(metrics, /^process_resident_memory_bytes [1-9]/m);
+    assert.match(metrics, /^kubeproxy_sync_proxy_rules_iptables_total\{table="nat",ip_family="IPv4"\} [1-9]/m);
     assert.match(metrics, /^kubeproxy_proxy_healthz_total\{code="200"\} 1$/m);
     const configz = JSON.parse((await get(10249, '/configz')).text) as Record<string, Record<string, unknown>>;
     assert.equal(configz['kubeproxy.config.k8s.io']?.['clusterCIDR'], '10.244.0.0/16');
@@ -119,6 +121,17 @@ describe('fairway proxy', () => {
 
     assert.equal(await proxy.end('SIGTERM'), 0);
     assert.match(await (await fetch(`http://${clusterIP}/`)).text(), /^you are /);
+  });
+
+  it('counts the INVALID packets it dropped, where conntrack may not be made liberal', async () => {
+    const liberal = 'net.netfilter.nf_conntrack_tcp_be_liberal';
+    await run('sysctl', '-q', '-w', `${liberal}=0`);
+    const proxy = new ProxyProcess(api.kubeconfig, ...ofNode, '--conntrack-tcp-be-liberal=false');
+    await proxy.says(/rules written/);
+    assert.equal((await run('sysctl', '-n', liberal)).stdout.trim(), '0');
+    const metrics = await (await fetch('http://127.0.0.1:10249/metrics')).text();
+    assert.match(metrics, /^kubeproxy_iptables_ct_state_invalid_dropped_packets_total\{ip_family="IPv4"\} 0$/m);
+    assert.equal(await proxy.end('SIGTERM'), 0);
   });
 
   it('ends when its configuration file changes, and says why', async () => {
