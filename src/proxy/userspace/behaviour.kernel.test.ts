@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { after, before, it } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { requireOuterNamespace } from '../../../test/support/outer-namespace.ts';
 import { FakeClient } from '../../client/fake-client.ts';
 import { FakeSysctl } from '../../host/sysctl.ts';
@@ -126,6 +127,27 @@ it('no connection fails while one proxy takes over from another, and no rule is 
   // a connection that the first had taken and not yet finished ends with it
   assert.ok(answers.filter((one) => !isPod.test(one)).length <= 2, answers.join('\n'));
   assert.deepEqual(await rules(), before);
+});
+
+it('no connection fails while endpoints change a hundred times a second', async (t) => {
+  const client = clientOf('cluster-ip');
+  const proxy = start(client);
+  t.after(() => proxy.stop());
+  await proxy.synced;
+  const [slice] = objectsOf('cluster-ip').slices;
+  assert.ok(slice);
+  const all = slice.endpoints ?? [];
+  const asking = keepAsking('10.96.0.20', 80);
+  for (let at = 0; at < 150; at++) {
+    client.seed({ ...slice, endpoints: all.filter((_, index) => index !== at % all.length) });
+    await setTimeout(10);
+  }
+  const answers = await asking.stop();
+  assert.ok(answers.length > 30, `${String(answers.length)} connections say little`);
+  assert.deepEqual(
+    answers.filter((one) => !isPod.test(one)),
+    [],
+  );
 });
 
 it('after a proxy ended, the next listens on the same port and is found by the old rules', async (t) => {

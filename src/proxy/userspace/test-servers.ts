@@ -20,11 +20,15 @@ export async function tcpEndpoint(
   return { target: targetAt((server.address() as AddressInfo).port), server };
 }
 
-/** Answers `NAME:` and what it was sent. */
-export async function udpEndpoint(name: string): Promise<{ target: Target; socket: UdpSocket }> {
+/** Answers `NAME:` and what it was sent, after `delay` ms. */
+export async function udpEndpoint(name: string, delay = 0): Promise<{ target: Target; socket: UdpSocket }> {
   const socket = createSocket('udp4');
   socket.on('message', (message, from) => {
-    socket.send(Buffer.concat([Buffer.from(`${name}:`), message]), from.port, from.address);
+    const answer = () => {
+      socket.send(Buffer.concat([Buffer.from(`${name}:`), message]), from.port, from.address);
+    };
+    if (delay === 0) answer();
+    else setTimeout(answer, delay);
   });
   socket.bind(0, '127.0.0.1');
   await once(socket, 'listening');

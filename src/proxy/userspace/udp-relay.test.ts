@@ -69,6 +69,13 @@ it('a client that was silent is forgotten, and may be given another endpoint', a
   assert.equal(await askUdp(port, '2', socket), 'b:2');
 });
 
+it('an answer that takes longer than the idle time still arrives', async (t) => {
+  const { target, socket } = await udpEndpoint('late', 100);
+  t.after(() => socket.close());
+  const { port } = await relayTo(t, [target], { udpIdleTimeout: 10 });
+  assert.equal(await askUdp(port, '1'), 'late:1');
+});
+
 it('a client that keeps speaking is moved when its endpoint no longer serves', async (t) => {
   const [a, b] = [await endpoint(t, 'a'), await endpoint(t, 'b')];
   const { port, relay } = await relayTo(t, [a, b]);

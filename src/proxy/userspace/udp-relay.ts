@@ -10,6 +10,8 @@ import type { Relay, RelayParts } from './relay.ts';
 
 /** Clients at a time; whoever was silent longest makes room. */
 const MOST_CLIENTS = 4096;
+/** ms an answer may take, whatever the idle time: names looked up far away take longer than the quarter of a second that is its default. */
+const ANSWER_PATIENCE = 5000;
 /** Datagrams kept while a socket is being made, which takes one turn of the event loop. */
 const MOST_WAITING = 64;
 
@@ -20,6 +22,8 @@ interface Way {
   /** undefined: connected. */
   waiting: Buffer[] | undefined;
   usedAt: number;
+  /** Nothing came back since the client last spoke. */
+  isAsking: boolean;
 }
 
 export class UdpRelay implements Relay {
@@ -97,7 +101,7 @@ export class UdpRelay implements Relay {
       this.parts.counters.refused++;
       return;
     }
-    this.#touch(way);
+    this.#touch(way, true);
     if (!way.waiting) way.socket.send(message);
     else if (way.waiting.length < MOST_WAITING) way.waiting.push(message);
   }
@@ -106,9 +110,9 @@ export class UdpRelay implements Relay {
     const endpoint = this.balancer.next(address);
     if (!endpoint) return undefined;
     const socket = createSocket(this.#type);
-    const way: Way = { client, endpoint, socket, waiting: [], usedAt: 0 };
+    const way: Way = { client, endpoint, socket, waiting: [], usedAt: 0, isAsking: true };
     socket.on('message', (message) => {
-      this.#touch(way);
+      this.#touch(way, false);
       this.#server.send(message, port, address);
     });
     socket.on('error', () => {
@@ -130,30 +134,29 @@ export class UdpRelay implements Relay {
     return way;
   }
 
-  #touch(way: Way): void {
+  #touch(way: Way, isAsking: boolean): void {
     way.usedAt = performance.now();
+    way.isAsking = isAsking;
     this.#ways.delete(way.client);
     this.#ways.set(way.client, way);
-    this.#sweep ??= setTimeout(() => {
-      this.#endSilent();
-    }, this.parts.udpIdleTimeout).unref();
+    this.#sweep ??= setTimeout(this.#endSilent, this.parts.udpIdleTimeout).unref();
   }
 
-  /** One timer for all: due when the first of them may have been silent for long enough. */
-  #endSilent(): void {
-    this.#sweep = undefined;
+  /** One timer for all, due when the next of them may have been silent for long enough. */
+  readonly #endSilent = (): void => {
+    const { udpIdleTimeout } = this.parts;
     const now = performance.now();
+    let next = Infinity;
     for (const way of this.#ways.values()) {
-      const left = way.usedAt + this.parts.udpIdleTimeout - now;
-      if (left > 0) {
-        this.#sweep = setTimeout(() => {
-          this.#endSilent();
-        }, Math.ceil(left)).unref();
-        return;
-      }
-      this.#end(way);
+      const patience = way.isAsking ? Math.max(udpIdleTimeout, ANSWER_PATIENCE) : udpIdleTimeout;
+      const left = way.usedAt + patience - now;
+      if (left > 0) next = Math.min(next, left);
+      else this.#end(way);
     }
-  }
+    // a way that is answered meanwhile falls due sooner than now seems
+    const wait = Math.max(1, Math.min(next, udpIdleTimeout));
+    this.#sweep = next === Infinity ? undefined : setTimeout(this.#endSilent, wait).unref();
+  };
 
   #end(way: Way): void {
     if (this.#ways.get(way.client) === way) this.#ways.delete(way.client);
