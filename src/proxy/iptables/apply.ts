@@ -1,6 +1,7 @@
 /** The one effect: makes the kernel hold what the Plan says, writing only what differs from what it is known to hold. */
+import { hash } from 'node:crypto';
 import { isLockFailure, type Iptables, type IptablesCheck } from '../../host/iptables.ts';
-import type { TableStamps } from '../../host/xtables-info.ts';
+import type { TableStamp, TableStamps } from '../../host/xtables-info.ts';
 import type { SyncResult } from '../backend.ts';
 import type { Plan, PlanProblem, PlanUpdate, ServiceChange, ServicePort } from '../plan/types.ts';
 import { assemble, compilePort, frameOf, type Frame } from './compile.ts';
@@ -31,12 +32,29 @@ export interface ApplierOptions {
   readonly stamps?: TableStamps | undefined;
 }
 
+/** A write under way. */
+interface Attempt {
+  /** When it began. */
+  readonly doubts: number;
+  readonly before: TableStamp | undefined;
+}
+
+/** What iptables-save printed. */
+interface Saved {
+  readonly text: string;
+  readonly fingerprint: string;
+}
+
 export class IptablesApplier {
   readonly guard: Guard;
   readonly #iptables: Iptables;
   readonly #features: Features;
   /** undefined: what the kernel holds is not known, so it is read before the next write. */
   #book: RuleBook | undefined;
+  /** What was believed before somebody doubted: true if the kernel says the very words it said when it was last compared. */
+  #doubted: RuleBook | undefined;
+  /** Of what the kernel said when all was as it should be, and since then nothing was written. */
+  #fingerprint: string | undefined;
   /** Rules that tell whether nobody flushed. */
   #sentinels: readonly IptablesCheck[] = [];
   #holdings: Holdings = NO_HOLDINGS;
@@ -55,6 +73,7 @@ export class IptablesApplier {
   /** The next sync reads the kernel first and mends whatever differs, also when one is under way now. */
   distrust(): void {
     this.#doubts++;
+    this.#doubted ??= this.#book;
     this.#book = undefined;
   }
 
@@ -68,12 +87,20 @@ export class IptablesApplier {
    * single Services (a match the kernel lacks) does not throw: they are found, left out and reported.
    */
   async apply(update: PlanUpdate): Promise<IptablesSyncResult> {
+    try {
+      return await this.#apply(update);
+    } catch (error) {
+      this.guard.fail();
+      throw error;
+    }
+  }
+
+  async #apply(update: PlanUpdate): Promise<IptablesSyncResult> {
     const isFull = this.#book === undefined;
     this.#partialFailures = 0;
-    if (isFull) this.#refused = new Map();
     let result: IptablesSyncResult;
     try {
-      result = (await this.#writeChanged(update)) ?? (await this.#write(update.plan));
+      result = isFull ? await this.#readAndWrite(update) : await this.#writeUpdate(update);
     } catch (error) {
       if (!isFull) this.#partialFailures++;
       if (isLockFailure(error)) throw error;
@@ -89,8 +116,28 @@ export class IptablesApplier {
     return this.guard.isIntact();
   }
 
+  /** The kernel holds what is in the book. */
+  async #writeUpdate(update: PlanUpdate, attempt = this.#begin()): Promise<IptablesSyncResult> {
+    return (await this.#writeChanged(update, attempt)) ?? (await this.#write(update.plan, attempt));
+  }
+
+  /** What the kernel holds is not known. */
+  async #readAndWrite(update: PlanUpdate): Promise<IptablesSyncResult> {
+    const [doubted, fingerprint, hadRefused] = [this.#doubted, this.#fingerprint, this.#refused.size > 0];
+    this.#doubted = undefined;
+    // they are tried again
+    this.#refused = new Map();
+    const attempt = this.#begin();
+    const kernel = await this.#read();
+    if (!doubted || hadRefused || kernel.fingerprint !== fingerprint) {
+      return this.#write(update.plan, attempt, kernel);
+    }
+    this.#book = doubted;
+    return this.#writeUpdate(update, attempt);
+  }
+
   /** undefined: there is more to do than can be told Service by Service. */
-  async #writeChanged({ changed }: PlanUpdate): Promise<IptablesSyncResult | undefined> {
+  async #writeChanged({ changed }: PlanUpdate, attempt: Attempt): Promise<IptablesSyncResult | undefined> {
     const book = this.#book;
     if (!book || !changed) return undefined;
     const accepted = new Map<string, ServiceChange>();
@@ -99,54 +146,49 @@ export class IptablesApplier {
       accepted.set(key, { before, after: this.#acceptedOf(after) });
     }
     const delta = book.change(accepted);
-    if (!delta) return undefined;
-    // the book is ahead of the kernel until this is written
-    this.#book = undefined;
-    return this.#commit(delta, book, 'partial');
+    return delta && this.#commit(delta, book, 'partial', attempt);
   }
 
   /** Compares all. */
-  async #write(plan: Plan): Promise<IptablesSyncResult> {
+  async #write(plan: Plan, attempt = this.#begin(), saved?: Saved): Promise<IptablesSyncResult> {
     const there = new Set(plan.servicePorts);
     for (const one of this.#refused.keys()) if (!there.has(one)) this.#refused.delete(one);
     const ports = this.#acceptedOf(plan.servicePorts);
     const frame = frameOf({ ...plan, servicePorts: ports }, this.#features);
-    const wanted = rulesOf(frame, ports);
+    const book = new RuleBook(frame, ports);
+    const wanted = book.ruleSet();
     assertComplete(wanted.tables);
     const known = this.#book;
-    // if anything below throws, what the kernel holds is not known
-    this.#book = undefined;
-    const before = this.guard.begin();
-    try {
-      const kernel = known ? shadowOfRules(known.ruleSet()) : shadowOfKernel(parse(await this.#iptables.save()));
-      if (!known) this.#holdings = holdingsOf(kernel);
-      this.#sentinels = sentinelsOf(wanted);
-      const delta = diff(kernel, wanted);
-      return await this.#commit(delta, new RuleBook(frame, ports), known ? 'partial' : 'full', before);
-    } catch (error) {
-      this.guard.fail();
-      throw error;
-    }
+    const read = known ? undefined : (saved ?? (await this.#read()));
+    const kernel = known ? shadowOfRules(known.ruleSet()) : shadowOfKernel(parse(read?.text ?? ''));
+    if (!known) this.#holdings = holdingsOf(kernel);
+    this.#sentinels = sentinelsOf(wanted);
+    const result = await this.#commit(diff(kernel, wanted), book, known ? 'partial' : 'full', attempt);
+    if (read && result.bytes === 0) this.#fingerprint = read.fingerprint;
+    return result;
+  }
+
+  #begin(): Attempt {
+    return { doubts: this.#doubts, before: this.guard.begin() };
+  }
+
+  async #read(): Promise<Saved> {
+    const text = await this.#iptables.save();
+    return { text, fingerprint: fingerprintOf(text) };
   }
 
   /** Writes, and believes in `book` from then on. */
-  async #commit(
-    delta: Delta,
-    book: RuleBook,
-    kind: SyncResult['kind'],
-    before = this.guard.begin(),
-  ): Promise<IptablesSyncResult> {
-    const doubts = this.#doubts;
-    try {
-      if (delta.text !== '') await this.#iptables.restore(delta.text);
-    } catch (error) {
-      this.guard.fail();
-      throw error;
+  async #commit(delta: Delta, book: RuleBook, kind: SyncResult['kind'], attempt: Attempt): Promise<IptablesSyncResult> {
+    // the book is ahead of the kernel until this is written
+    this.#book = undefined;
+    if (delta.text !== '') {
+      this.#fingerprint = undefined;
+      await this.#iptables.restore(delta.text);
     }
     this.#holdings = sum(this.#holdings, delta.tables);
-    this.guard.end(before, delta.tables, this.#holdings);
+    this.guard.end(attempt.before, delta.tables, this.#holdings);
     // what went wrong meanwhile may have gone wrong after our write
-    if (doubts === this.#doubts) this.#book = book;
+    if (attempt.doubts === this.#doubts) this.#book = book;
     return this.#resultOf(delta, kind);
   }
 
@@ -220,6 +262,10 @@ const rulesOf = (frame: Frame, ports: readonly ServicePort[]): RuleSet =>
     frame,
     ports.map((port) => compilePort(port, frame)),
   );
+
+/** Equal for the same rules: times and the counters of built-in chains, which always move, left out. */
+const fingerprintOf = (saved: string): string =>
+  hash('sha1', saved.replaceAll(/^#.*$/gm, '').replaceAll(/^(:\S+ \S+) \[\d+:\d+\]$/gm, '$1'));
 
 const sum = (holdings: Holdings, change: Holdings): Holdings => {
   const of = (table: keyof Holdings) => ({

@@ -1,5 +1,5 @@
 /** One ServicePort -> its own chains and its rules in the shared ones (3-050..3-071). Spells the Plan; decides nothing. */
-import { endpointChain, MARK_MASQ, serviceChain } from './names.ts';
+import { endpointChain, MARK_MASQ, serviceChains } from './names.ts';
 import { comment, jumpTo, rule, type Chain, type Match, type Rule } from './rule-set.ts';
 import type { Endpoint, LocalDetector, PlanOptions, Route, ServicePort } from '../plan/types.ts';
 
@@ -22,16 +22,14 @@ export interface Context {
   readonly nodePortDestinations: readonly (readonly Match[])[];
 }
 
+const toMasquerade = jumpTo(MARK_MASQ);
+
 const hasEndpoints = (service: ServicePort): boolean =>
   service.clusterEndpoints.length > 0 || service.localEndpoints.length > 0;
 
 export function compileService(service: ServicePort, options: PlanOptions, context: Context): CompiledService {
-  const chains = {
-    cluster: serviceChain('SVC', service),
-    local: serviceChain('SVL', service),
-    external: serviceChain('EXT', service),
-    firewall: serviceChain('FW', service),
-  };
+  const { SVC: cluster, SVL: local, EXT: external, FW: firewall } = serviceChains(service);
+  const chains = { cluster, local, external, firewall };
   const guarded = hasEndpoints(service) && service.loadBalancerIPs.length > 0 && service.sourceRanges.length > 0;
   const at = (ip: string): Match[] => [...protocol(service), { kind: 'destination', cidr: ip }, dport(service.port)];
   const nowhere = refusal(service, service.externalRoute);
@@ -92,10 +90,19 @@ function ownChains(
 ): Chain[] {
   const { clusterEndpoints, localEndpoints } = service;
   const chains: Chain[] = [];
+  const ends = new Map<string, End>();
+  const endOf = (endpoint: Endpoint): End => {
+    let end = ends.get(endpoint.address);
+    if (!end) {
+      end = { endpoint, target: { kind: 'jump', chain: endpointChain(service, endpoint) } };
+      ends.set(endpoint.address, end);
+    }
+    return end;
+  };
   const pool = (name: string, endpoints: readonly Endpoint[], isInternal: boolean) => {
     if (endpoints.length === 0) return;
     const first = isInternal ? foreignMasquerade(service, options) : [];
-    chains.push({ name, rules: [...first, ...balance(service, endpoints, context)] });
+    chains.push({ name, rules: [...first, ...balance(service, endpoints.map(endOf), context)] });
   };
   pool(names.cluster, clusterEndpoints, service.internalRoute === 'Cluster');
   pool(names.local, localEndpoints, service.internalRoute === 'Local');
@@ -103,11 +110,9 @@ function ownChains(
     chains.push({ name: names.external, rules: externalRules(service, options.detectLocal, names) });
   }
   if (guarded) chains.push({ name: names.firewall, rules: firewallRules(service, names) });
-  const seen = new Set<string>();
-  for (const endpoint of [...clusterEndpoints, ...localEndpoints]) {
-    if (seen.has(endpoint.address)) continue;
-    seen.add(endpoint.address);
-    chains.push({ name: endpointChain(service, endpoint), rules: endpointRules(service, endpoint, context) });
+  const says = context.endpointComments ? [comment(service.name)] : [];
+  for (const end of ends.values()) {
+    chains.push({ name: end.target.chain, rules: endpointRules(service, end, says) });
   }
   return chains;
 }
@@ -117,36 +122,40 @@ function foreignMasquerade(service: ServicePort, options: PlanOptions): Rule[] {
   const isForeign = options.masqueradeAll ? [] : notFromPod(options.detectLocal);
   if (!isForeign) return [];
   const same = [...protocol(service), { kind: 'destination', cidr: service.clusterIP } as const, dport(service.port)];
-  return [rule([comment(`${service.name} cluster IP`), ...same, ...isForeign], jumpTo(MARK_MASQ))];
+  return [rule([comment(`${service.name} cluster IP`), ...same, ...isForeign], toMasquerade)];
+}
+
+/** An endpoint and the way to its chain. */
+interface End {
+  readonly endpoint: Endpoint;
+  readonly target: { readonly kind: 'jump'; readonly chain: string };
 }
 
 /** 3-051, 3-052: first whoever remembers the client, then one at random: 1/n, 1/(n-1), …, all that is left. */
-function balance(service: ServicePort, endpoints: readonly Endpoint[], context: Context): Rule[] {
-  const says = (endpoint: Endpoint): Match[] =>
-    context.endpointComments ? [comment(`${service.name} -> ${endpoint.address}`)] : [];
+function balance(service: ServicePort, ends: readonly End[], context: Context): Rule[] {
+  const says = ends.map(({ endpoint }): Match[] =>
+    context.endpointComments ? [comment(`${service.name} -> ${endpoint.address}`)] : [],
+  );
   const rules: Rule[] = [];
   if (service.affinitySeconds !== undefined) {
-    for (const endpoint of endpoints) {
-      const name = endpointChain(service, endpoint);
-      const recent: Match = { kind: 'recent-check', name, seconds: service.affinitySeconds };
-      rules.push(rule([...says(endpoint), recent], jumpTo(name)));
+    for (const [at, { target }] of ends.entries()) {
+      const recent: Match = { kind: 'recent-check', name: target.chain, seconds: service.affinitySeconds };
+      rules.push(rule([...(says[at] ?? []), recent], target));
     }
   }
-  for (const [at, endpoint] of endpoints.entries()) {
-    const left = endpoints.length - at;
+  for (const [at, { target }] of ends.entries()) {
+    const left = ends.length - at;
     const random: Match[] = left > 1 ? [{ kind: 'random', probability: 1 / left }] : [];
-    rules.push(rule([...says(endpoint), ...random], jumpTo(endpointChain(service, endpoint))));
+    rules.push(rule([...(says[at] ?? []), ...random], target));
   }
   return rules;
 }
 
 /** 3-050: mark the endpoint that talks to itself, then translate. */
-function endpointRules(service: ServicePort, endpoint: Endpoint, context: Context): Rule[] {
-  const says = context.endpointComments ? [comment(service.name)] : [];
-  const name = endpointChain(service, endpoint);
-  const remember: Match[] = service.affinitySeconds === undefined ? [] : [{ kind: 'recent-set', name }];
+function endpointRules(service: ServicePort, { endpoint, target }: End, says: readonly Match[]): Rule[] {
+  const remember: Match[] = service.affinitySeconds === undefined ? [] : [{ kind: 'recent-set', name: target.chain }];
   return [
-    rule([...says, { kind: 'source', cidr: endpoint.ip }], jumpTo(MARK_MASQ)),
+    rule([...says, { kind: 'source', cidr: endpoint.ip }], toMasquerade),
     rule([...says, ...remember, ...protocol(service)], { kind: 'DNAT', to: endpoint.address }),
   ];
 }
@@ -155,13 +164,13 @@ function endpointRules(service: ServicePort, endpoint: Endpoint, context: Contex
 function externalRules(service: ServicePort, detector: LocalDetector, names: ChainNames): Rule[] {
   const about = `${service.name} external destinations`;
   if (service.externalPolicy === 'Cluster') {
-    return [rule([comment(`masquerade traffic for ${about}`)], jumpTo(MARK_MASQ)), rule([], jumpTo(names.cluster))];
+    return [rule([comment(`masquerade traffic for ${about}`)], toMasquerade), rule([], jumpTo(names.cluster))];
   }
   const local: Match = { kind: 'address-type', of: 'src', type: 'LOCAL' };
   const pods = fromPod(detector);
   return [
     ...(pods ? [rule([comment(`pod traffic for ${about}`), ...pods], jumpTo(names.cluster))] : []),
-    rule([comment(`masquerade LOCAL traffic for ${about}`), local], jumpTo(MARK_MASQ)),
+    rule([comment(`masquerade LOCAL traffic for ${about}`), local], toMasquerade),
     rule([comment(`route LOCAL traffic for ${about}`), local], jumpTo(names.cluster)),
     ...(service.localEndpoints.length > 0 ? [rule([], jumpTo(names.local))] : []),
   ];
@@ -195,7 +204,12 @@ function refusal(service: ServicePort, route: Route) {
   return undefined;
 }
 
-const protocol = (service: ServicePort): Match[] => [{ kind: 'protocol', protocol: service.protocol.toLowerCase() }];
+const PROTOCOLS: Readonly<Record<ServicePort['protocol'], readonly [Match]>> = {
+  TCP: [{ kind: 'protocol', protocol: 'tcp' }],
+  UDP: [{ kind: 'protocol', protocol: 'udp' }],
+  SCTP: [{ kind: 'protocol', protocol: 'sctp' }],
+};
+const protocol = (service: ServicePort): readonly [Match] => PROTOCOLS[service.protocol];
 const dport = (port: number): Match => ({ kind: 'dport', port });
 
 /** undefined: nobody can tell. */

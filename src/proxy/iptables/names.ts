@@ -16,7 +16,13 @@ export type Role = 'SVC' | 'SVL' | 'EXT' | 'FW';
 
 /** `KUBE-SVC-…` Cluster pool, `SVL` Local pool, `EXT` from beyond the cluster IP, `FW` load balancer source ranges. */
 export function serviceChain(role: Role, service: Pick<ServicePort, 'name' | 'protocol'>): string {
-  return `KUBE-${role}-${sha256Base32(service.name + service.protocol.toLowerCase(), 16)}`;
+  return serviceChains(service)[role];
+}
+
+/** All of them, of one ServicePort. */
+export function serviceChains(service: Pick<ServicePort, 'name' | 'protocol'>): Readonly<Record<Role, string>> {
+  const hash = sha256Base32(service.name + service.protocol.toLowerCase(), 16);
+  return { SVC: `KUBE-SVC-${hash}`, SVL: `KUBE-SVL-${hash}`, EXT: `KUBE-EXT-${hash}`, FW: `KUBE-FW-${hash}` };
 }
 
 /** `KUBE-SEP-…`: one endpoint of one service port. */
