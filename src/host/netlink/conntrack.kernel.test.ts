@@ -71,7 +71,8 @@ before(() => {
 beforeEach(async () => {
   await exec('conntrack', ['-F']);
 });
-after(() => {
+after(async () => {
+  await exec('conntrack', ['-F']);
   ipv4.close();
 });
 
@@ -160,13 +161,14 @@ test('a real packet that was translated is told apart from one that was not', as
     ],
   );
   await exec('nft', ['flush', 'ruleset']);
+  await exec('ip', ['route', 'delete', '10.96.0.0/16', 'dev', 'lo']);
 });
 
 const crowd = Array.from({ length: 100_000 }, (_, client) =>
   flow({ client, protocol: client % 2 === 0 ? 'UDP' : 'TCP' }),
 );
 
-test('of 100,000 flows the stale are found and deleted in under a second, and the event loop is never held up for 50 ms', async () => {
+test('of 100,000 flows the stale are found and deleted in under a second, and the event loop is never held up for 30 ms', async () => {
   let took = Infinity;
   const held = await eventLoopHeld(
     async () => {
@@ -182,5 +184,5 @@ test('of 100,000 flows the stale are found and deleted in under a second, and th
     },
   );
   assert.ok(took < 1000, `${String(took)} ms`);
-  assert.ok(held < 50, `${String(held)} ms`);
+  assert.ok(held < 30, `${String(held)} ms`);
 });

@@ -36,12 +36,13 @@ const GATHERED = 65_536;
 export function openConntrack(family: 'IPv4' | 'IPv6' = 'IPv4'): Conntrack {
   try {
     return createNetlinkConntrack(family);
-  } catch {
+  } catch (error) {
+    if (!(error instanceof NetlinkError)) throw error;
     return createConntrack(family);
   }
 }
 
-/** Opens a socket in the network namespace of the calling thread. Throws NetlinkError, or Error where koffi cannot be loaded. */
+/** Opens a socket in the network namespace of the calling thread. Throws NetlinkError, ENOSYS where koffi cannot be loaded. */
 export function createNetlinkConntrack(family: 'IPv4' | 'IPv6' = 'IPv4'): NetlinkConntrack {
   return new ConntrackSocket(family === 'IPv6' ? AF_INET6 : AF_INET);
 }

@@ -1,10 +1,11 @@
 /**
  * The few functions of libc that a netlink socket takes. Node has no netlink sockets of its own; koffi calls these. It is loaded when the first
- * socket opens (10 ms, 10 MB), so that a process that never does pays nothing.
+ * socket opens (6-10 ms, 3-10 MB), so that a process that never does pays nothing.
  */
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import type koffiModule from 'koffi';
+import { NetlinkError } from './netlink-error.ts';
 
 /** Numbers and errno as in the manual pages. Every call but the `…Async` ones runs on the calling thread. */
 export interface Libc {
@@ -39,9 +40,13 @@ export function errnoName(number: number): string {
 
 let loaded: Libc | undefined;
 
-/** Throws Error where koffi has no binary for this platform. */
+/** Throws NetlinkError ENOSYS where koffi is not there or has no binary for this platform. */
 export function libc(): Libc {
-  loaded ??= load(createRequire(import.meta.url)('koffi') as typeof koffiModule);
+  try {
+    loaded ??= load(createRequire(import.meta.url)('koffi') as typeof koffiModule);
+  } catch (error) {
+    throw new NetlinkError(['netlink', 'load koffi'], 'ENOSYS', error instanceof Error ? error.message : '', error);
+  }
   return loaded;
 }
 

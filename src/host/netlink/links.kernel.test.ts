@@ -16,7 +16,8 @@ beforeEach(async () => {
   await exec('ip', ['link', 'delete', device]).catch(() => undefined);
   await exec('ip', ['link', 'add', device, 'type', 'veth', 'peer', 'name', 'held1']);
 });
-after(() => {
+after(async () => {
+  await exec('ip', ['link', 'delete', device]).catch(() => undefined);
   links.close();
 });
 

@@ -41,7 +41,7 @@ const verdictCodes = new Map(
 /** Room that is left for one more element in a list, whose length the kernel reads as 16 bits. Longest: two keys of 64 bytes, a value, a comment of 255. */
 const LIST_LIMIT = 0xffff - 768;
 
-/** What a batch writes; `sets[seq - firstSeq]` says which change the message with that number is of. */
+/** What a batch writes; `changes[seq - firstSeq - 1]` is what the message with that number is of. */
 export interface Batch {
   readonly firstSeq: number;
   /** The last message that is acknowledged. */
@@ -50,7 +50,7 @@ export interface Batch {
 }
 
 /**
- * Writes one transaction. `nextSeq` gives a number at a time, each one more than that before. Only the last change asks to be acknowledged: errors come anyway,
+ * Writes one transaction. `nextSeq` gives a number at a time, each one more (in 32 bits) than that before. Only the last change asks to be acknowledged: errors come anyway,
  * and a single answer fits any receive buffer.
  */
 export function writeBatch(

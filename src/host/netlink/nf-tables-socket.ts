@@ -30,7 +30,7 @@ const POLITE_TRIES = 5;
 /** A commit of more bytes is made while nobody of ours listens. The kernel queues one multicast message of 4-8 KiB per element when anyone does: 100,000 took 2 s instead of 0.15. */
 const QUIET_BYTES = 64 * 1024;
 
-/** Opens the socket in the network namespace of the calling thread. Throws NetlinkError, or Error where koffi cannot be loaded. */
+/** Opens the socket in the network namespace of the calling thread. Throws NetlinkError, ENOSYS where koffi cannot be loaded. */
 export function createNfTables(): NfTables {
   return new NfTablesSocket(new NetlinkSocket(NETLINK_NETFILTER));
 }
@@ -65,11 +65,17 @@ class NfTablesSocket implements NfTables {
     const tried = ['nf_tables', 'dump', family, table, set];
     return this.#dumpWhole(tried, async (reader) => {
       const found: SetElement[] = [];
+      const seen = new Set<string>();
       const request = this.#request(reader, NFT_MSG_GETSETELEM, NLM_F_DUMP, family);
       const { interrupted } = await reader.dump(writeListNames(request, table, set).end(), tried, (message) => {
-        if (message.type === NFT_MSG_NEWSETELEM) readElements(message.payload, found);
+        if (message.type !== NFT_MSG_NEWSETELEM) return;
+        const from = found.length;
+        readElements(message.payload, found);
+        for (const element of found.slice(from)) seen.add(nameOf(element));
       });
-      return interrupted || hasTwins(found) ? undefined : found;
+      // A hash set is rehashed in the background for a while after many elements were added, and a dump that comes in pieces counts its way into a set
+      // whose order has changed: it tells some elements twice and as many others not at all, in the same generation. Twins mean that some are missing.
+      return interrupted || seen.size !== found.length ? undefined : found;
     });
   }
 
@@ -208,19 +214,9 @@ class NfTablesSocket implements NfTables {
   }
 }
 
-/**
- * A hash set is rehashed in the background for a while after many elements were added, and a dump that comes in pieces counts its way into a set
- * whose order has changed: it tells some elements twice and as many others not at all, in the same generation. So twins mean that some are missing.
- */
-function hasTwins(elements: readonly SetElement[]): boolean {
-  // less than one piece
-  if (elements.length < 100) return false;
-  const seen = new Set<string>();
-  for (const { key, keyEnd, intervalEnd } of elements) {
-    const name = (keyEnd ? latin1(key) + latin1(keyEnd) : latin1(key)) + (intervalEnd ? '$' : '');
-    seen.add(name);
-  }
-  return seen.size !== elements.length;
+/** Different for different elements of a set. Not for eyes. */
+function nameOf({ key, keyEnd, intervalEnd }: SetElement): string {
+  return (keyEnd ? latin1(key) + latin1(keyEnd) : latin1(key)) + (intervalEnd ? '$' : '');
 }
 
 function latin1(bytes: Uint8Array): string {
@@ -228,7 +224,7 @@ function latin1(bytes: Uint8Array): string {
 }
 
 function refusal(tried: readonly string[], failed: Answer, batch: Batch, request: MessageWriter): NetlinkError {
-  const change = batch.changes[failed.seq - batch.firstSeq - 1];
+  const change = batch.changes[(failed.seq - batch.firstSeq - 1) >>> 0];
   const code = errnoName(failed.code);
   if (!change) return new NetlinkError(tried, code, failed.detail);
   const key = refusedKey(request, failed);

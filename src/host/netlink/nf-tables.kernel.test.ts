@@ -102,7 +102,8 @@ beforeEach(async () => {
     ),
   );
 });
-after(() => {
+after(async () => {
+  await nft('flush ruleset');
   tables.close();
 });
 
@@ -227,13 +228,13 @@ test('50,000 elements come and go in one commit each', async () => {
   assert.deepEqual(await tables.dump('ip', 't', 'big'), []);
 });
 
-test('a commit of 50,000 elements does not hold the event loop up for more than 60 ms', async () => {
+test('a commit of 50,000 elements does not hold the event loop up for 30 ms', async () => {
   const change = { set: 'big', elements: many };
   const held = await eventLoopHeld(async () => {
     await tables.commit('ip', 't', [{ op: 'add', ...change }]);
     await tables.commit('ip', 't', [{ op: 'delete', ...change }]);
   });
-  assert.ok(held < 60, `${String(held)} ms`);
+  assert.ok(held < 30, `${String(held)} ms`);
 });
 
 test('commits called at the same time are made in order, the long one first', async () => {
@@ -287,10 +288,13 @@ async function heardUntil(
   });
   // the watch on the socket alone would let the process end
   const alive = setInterval(() => undefined, 1000);
-  await act();
-  await promise;
-  clearInterval(alive);
-  stop();
+  try {
+    await act();
+    await promise;
+  } finally {
+    clearInterval(alive);
+    stop();
+  }
   return heard;
 }
 

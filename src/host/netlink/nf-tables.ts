@@ -80,7 +80,7 @@ export interface NfTables {
   /** Names of the table's chains; empty where there is no table. */
   chains(family: NfFamily, table: string): Promise<readonly string[]>;
   hasTable(family: NfFamily, table: string): Promise<boolean>;
-  /** Calls back after a transaction of anyone but this object, in order, once for each thing it changed. Returns stop. */
+  /** Calls back after a transaction of anyone but this object, in order, once for each thing it changed. Does not keep the process alive. Returns stop. */
   monitor(onChange: (change: NfChange) => void): () => void;
   /** Ends the socket; a call after it throws NetlinkError EBADF. */
   close(): void;

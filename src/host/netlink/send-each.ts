@@ -31,7 +31,7 @@ export async function sendEach<T>(
     writer.reset();
     for (const [index, request] of some.entries()) write(writer, request, firstSeq + index);
     for (const { seq, code, detail } of socket.transactNow(writer)) {
-      const request = some[seq - firstSeq];
+      const request = some[(seq - firstSeq) >>> 0];
       if (request !== undefined && code !== 0) refused.push({ request, code: errnoName(code), detail });
     }
     if (performance.now() - breathed > 5) {

@@ -58,7 +58,7 @@ export class NetlinkSocket {
   readonly #libc: Libc;
   readonly #fd: number;
   readonly #into = Buffer.alloc(RECEIVE_BYTES);
-  #sendRoom = 0;
+  #sendRoom = LONG_BYTES;
   #seq = 1;
   #open = true;
   #stopReading: (() => void) | undefined;
@@ -82,11 +82,10 @@ export class NetlinkSocket {
     for (const option of [NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_NO_ENOBUFS]) this.#set(SOL_NETLINK, option, 1);
   }
 
-  /** A number for the next message. Leaves `count` numbers to the caller. */
+  /** A number for the next message, the `count` - 1 behind it left to the caller. 32 bits: after the last comes 0. */
   nextSeq(count = 1): number {
-    if (this.#seq + count > 0x7fffffff) this.#seq = 1;
     const seq = this.#seq;
-    this.#seq += count;
+    this.#seq = (seq + count) >>> 0;
     return seq;
   }
 
@@ -216,7 +215,7 @@ export class NetlinkSocket {
 
   #prepare(length: number): void {
     if (!this.#open) throw new NetlinkError(['netlink', 'send'], 'EBADF', 'the socket is closed');
-    if (length < LONG_BYTES || length <= this.#sendRoom) return;
+    if (length <= this.#sendRoom) return;
     this.#room(SO_SNDBUFFORCE, SO_SNDBUF, length);
     this.#sendRoom = length;
   }
