@@ -92,6 +92,7 @@ export class IpvsApplier {
       touched = wanted.takeTouched();
     }
     changes += await this.#review(held);
+    if (isFull) changes += await this.#takeOver(held);
     if (doubts === this.#doubts) this.#held = held;
     const refused = [...this.#refused].map(problemOf);
     return { kind: isFull ? 'full' : 'partial', changes, refused };
@@ -149,6 +150,14 @@ export class IpvsApplier {
   }
 
   readonly #isExcluded = (key: string): boolean => isExcluded(key, this.#options.excludeCIDRs);
+
+  /** After our rules are in force: those of iptables mode would still refuse what had no endpoints in its time. */
+  async #takeOver(held: Holding): Promise<number> {
+    if (held.leftovers !== '') await this.#options.iptables.restore(held.leftovers);
+    const lines = held.leftovers.split('\n').filter((line) => /^-[DX] /.test(line)).length;
+    held.leftovers = '';
+    return lines;
+  }
 
   get #plan(): Plan {
     if (!this.#base) throw new Error('asked for before the first sync');

@@ -367,3 +367,23 @@ it('a switch to iptables mode leaves nothing of ipvs mode behind, and what both 
   await iptablesBackend.cleanup(contextWith());
   await cleanUp();
 });
+
+it('a switch from iptables mode takes over what both use and leaves nothing else of it behind', async () => {
+  await cleanUp();
+  const { iptablesBackend } = await import('../iptables/backend.ts');
+  const other = await iptablesBackend.create(contextWith());
+  const plan = planOf('node-port');
+  const refusing = planOf('no-endpoints');
+  await other.sync(wholePlan({ ...plan, servicePorts: [...plan.servicePorts, ...refusing.servicePorts] }));
+  await other.stop();
+  const backend = await ipvsBackend.create(contextWith());
+  await backend.sync(wholePlan(plan));
+  assert.equal((await (await ipvsBackend.create(contextWith())).sync(wholePlan(plan))).changes, 0);
+  const { iptables } = await chooseIptables({ exec: world.onNode });
+  assert.doesNotMatch(await iptables.save(), /KUBE-(?:SVC|SEP|EXT)-[A-Z2-7]{16}|KUBE-NODEPORTS|KUBE-EXTERNAL-SERVICES|has no endpoints/);
+  const got = await world.ask('outside', ask('IPv4', WORLD.node.ip, 30380));
+  assert.match(got[0] ?? '', /^(?:own|far)-/);
+  await backend.stop();
+  await cleanUp();
+  assert.doesNotMatch((await iptables.save()).replaceAll('KUBE-FIREWALL', ''), /KUBE-/);
+});

@@ -2,55 +2,13 @@
 import type { Iptables } from '../../host/iptables.ts';
 import type { IpvsTools } from '../../host/ipvs-tools.ts';
 import type { Family } from '../../lib/ip.ts';
-import { isOurChain as isIptablesChain } from '../iptables/names.ts';
-import { parse as parseTables, type Tables } from '../iptables/parse.ts';
-import { ruleText } from '../iptables/render.ts';
-import { comment, type Rule } from '../iptables/rule-set.ts';
+import { parse as parseTables } from '../iptables/parse.ts';
+import { renderCleanup, renderCleanupBesideIptables } from './cleanup-rules.ts';
 import { holdingOf } from './holding.ts';
-import { isIpvsChain } from './names.ts';
 import { parseSets } from './parse.ts';
 import { markField } from './settings.ts';
 import { setName } from './sets.ts';
 import { parseServers } from './virtual-server.ts';
-
-/** Jumps that iptables mode words the same way. */
-const SHARED_JUMPS = ['kubernetes service portals', 'kubernetes postrouting rules', 'kubernetes forwarding rules'];
-
-/**
- * Input for `iptables-restore --noflush`, given what iptables-save printed; '' when nothing of ours is there. `besideIptables`: iptables
- * mode is in force, so what it uses as well stays.
- */
-export function renderCleanup(tables: Tables, besideIptables = false): string {
-  const spares = (table: string, chain: string) => besideIptables && isIptablesChain(table, chain);
-  const isSharedJump = ({ matches }: Rule) =>
-    matches.some((match) => match.kind === 'comment' && SHARED_JUMPS.includes(match.text));
-  return Object.entries(tables)
-    .map(([table, chains]) => {
-      const ours = chains.filter(({ name }) => isIpvsChain(table, name) && !spares(table, name));
-      const jumps = chains
-        .filter((chain) => !isIpvsChain(table, chain.name))
-        .flatMap((chain) =>
-          chain.rules
-            .filter(({ target }) => target.kind === 'jump' && isIpvsChain(table, target.chain))
-            .filter((rule) => {
-              const to = rule.target.kind === 'jump' ? rule.target.chain : '';
-              return !spares(table, to) || !(isSharedJump(rule) || !isOwnWording(rule));
-            })
-            .map((rule) => `-D ${chain.name}${ruleText(rule)}\n`),
-        );
-      if (ours.length + jumps.length === 0) return '';
-      const empty = ours.map(({ name }) => `:${name} - [0:0]\n`);
-      const gone = ours.map(({ name }) => `-X ${name}\n`);
-      return [`*${table}\n`, ...empty, ...jumps, ...gone, 'COMMIT\n'].join('');
-    })
-    .join('');
-}
-
-/** The jump to the firewall, which both modes have, in the words of this one. */
-function isOwnWording({ matches }: Rule): boolean {
-  const own = comment('kube-proxy firewall rules');
-  return matches.some((match) => match.kind === 'comment' && own.kind === 'comment' && match.text === own.text);
-}
 
 export interface CleanupTools {
   readonly family: Family;
@@ -71,7 +29,7 @@ export async function cleanup(
   };
   for (const one of iptables) {
     const text = await one.save().then(
-      (saved) => renderCleanup(parseTables(saved), besideIptables),
+      (saved) => (besideIptables ? renderCleanupBesideIptables : renderCleanup)(parseTables(saved)),
       () => '', // a variant this kernel or machine does not have holds nothing
     );
     if (text !== '') await one.restore(text);

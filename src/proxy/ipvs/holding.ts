@@ -4,6 +4,7 @@ import { parseIp, type Family } from '../../lib/ip.ts';
 import { shadowOfRules, type Shadow } from '../iptables/delta.ts';
 import type { Tables } from '../iptables/parse.ts';
 import type { RuleSet } from '../iptables/rule-set.ts';
+import { renderTakeover } from './cleanup-rules.ts';
 import { isIpvsChain } from './names.ts';
 import type { ParsedSets } from './parse.ts';
 import { ipPort, type SetId } from './sets.ts';
@@ -23,6 +24,8 @@ export interface Holding {
   /** Addresses of kube-ipvs0; undefined: there is no device. */
   bound: Set<string> | undefined;
   rules: Shadow;
+  /** What takes away the rules that iptables mode left, as input for iptables-restore. */
+  leftovers: string;
 }
 
 /** What the tools read. */
@@ -53,6 +56,7 @@ export function holdingOf(text: KernelText, own: Ownership, isWanted: (key: stri
     servers,
     bound: text.bound && new Set(text.bound),
     rules: shadowOfRules(ourRules(text.tables, own.family)),
+    leftovers: renderTakeover(text.tables),
   };
 }
 

@@ -222,7 +222,7 @@ function at(table: Jump['table'], chain: string, text: string, to: string, ...ma
 }
 
 /** In the order in which they stand once all are in. */
-const JUMPS: readonly Jump[] = [
+export const JUMPS: readonly Jump[] = [
   at('mangle', 'PREROUTING', 'kubernetes external addresses of policy local', names.EXTERNAL_LOCAL, isNew),
   at('mangle', 'OUTPUT', 'kube-proxy firewall rules', names.PROXY_FIREWALL, isNew),
   at('mangle', 'OUTPUT', 'kubernetes external addresses of policy local', names.EXTERNAL_LOCAL, isNew),
