@@ -79,7 +79,7 @@ async function run(flags: Flags, told: ReadonlyMap<string, string | true>): Prom
   const file = flags.config === undefined ? undefined : readConfig(flags.config);
   const { config } = accept(loadConfiguration({ flags: told, ...(file !== undefined && { file }) }));
   if (flags.writeConfigTo !== undefined) await writeConfig(flags.writeConfigTo, config);
-  else if (flags.cleanup) await cleanup(flags);
+  else if (flags.cleanup) await cleanup(flags, config);
   else if (flags.initOnly) await initOnly(config);
   else if (flags.dryRun) await dryRun(flags, config);
   else await serve(flags, config, file);
@@ -110,10 +110,14 @@ async function writeConfig(path: string, config: KubeProxyConfiguration): Promis
   writeFileSync(path, renderConfiguration(config), { mode: 0o644 });
 }
 
-async function cleanup({ output, v }: Flags): Promise<void> {
+async function cleanup({ output, v }: Flags, config: KubeProxyConfiguration): Promise<void> {
   requireNetAdmin('--cleanup');
-  const { cleanup: clean } = await import('../proxy/cleanup.ts');
-  const { removed, failures } = await clean({ log: await logOf(v) });
+  const [{ cleanup: clean }, { proxyOptionsOf }] = await Promise.all([
+    import('../proxy/cleanup.ts'),
+    import('../proxy/config/options.ts'),
+  ]);
+  const { masqueradeBit = 14, ipvs = {} } = proxyOptionsOf(config, []);
+  const { removed, failures } = await clean({ log: await logOf(v), masqueradeBit, ipvs });
   if (output === 'json') console.log(JSON.stringify({ removed, failures }, undefined, 2));
   else
     console.log(

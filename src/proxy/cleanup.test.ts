@@ -48,6 +48,22 @@ it('beside a mode in force it cleans the others, but none that share chains with
   assert.deepEqual(await left('userspace'), new Set(['nftables', 'iptables', 'ipvs']));
 });
 
+it('every mode is told the mark and the ranges that the proxies had', async () => {
+  const seen: [number, readonly string[]][] = [];
+  const backends = modules({
+    ipvs: {
+      cleanup: ({ masqueradeBit, ipvs }) => {
+        seen.push([masqueradeBit, ipvs.excludeCIDRs]);
+        return Promise.resolve([]);
+      },
+    },
+  });
+  await cleanup({ ...base, backends, masqueradeBit: 3, ipvs: { excludeCIDRs: ['10.0.0.0/8'] } });
+  await cleanup({ ...base, backends });
+  assert.deepEqual(seen[0], [3, ['10.0.0.0/8']]);
+  assert.deepEqual(seen[2], [14, []]);
+});
+
 it('a mode that can spare what another uses is asked to', async () => {
   const backends = modules({
     ipvs: { cleanupBeside: (_, inForce) => Promise.resolve([`ipvs beside ${inForce}`]) },

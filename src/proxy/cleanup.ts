@@ -8,6 +8,7 @@ import {
   PROXY_MODES,
   type BackendContext,
   type BackendModule,
+  type IpvsSettings,
   type ProxyMode,
 } from './backend.ts';
 import { BACKENDS } from './backends.ts';
@@ -25,6 +26,9 @@ export interface CleanupOptions {
   readonly sysctl?: Sysctl;
   /** A mode whose rules are in force and stay, with all that it shares with others. */
   readonly inForce?: ProxyMode;
+  /** As the proxies had them: what is theirs is told by the mark, and what is not by ranges (3-044, 3-124). */
+  readonly masqueradeBit?: number;
+  readonly ipvs?: Partial<IpvsSettings>;
   /** In place of those there are. */
   readonly backends?: Readonly<Partial<Record<ProxyMode, () => Promise<BackendModule>>>>;
 }
@@ -35,14 +39,15 @@ const SHARE_CHAINS: readonly ProxyMode[] = ['iptables', 'ipvs'];
 
 /** Never throws: what fails in one mode is told, and the others are cleaned all the same. */
 export async function cleanup(options: CleanupOptions): Promise<Cleaned> {
-  const { log, exec = realExec, sysctl = realSysctl, inForce, backends = BACKENDS } = options;
+  const { log, exec = realExec, sysctl = realSysctl, inForce, backends = BACKENDS, masqueradeBit = 14 } = options;
+  const ipvs = { ...defaultIpvsSettings, ...options.ipvs };
   const removed: string[] = [];
   const failures: string[] = [];
   for (const mode of PROXY_MODES) {
     const load = backends[mode];
     if (!load || mode === inForce) continue;
     for (const family of FAMILIES) {
-      const context = { family, log, exec, sysctl, masqueradeBit: 14, ipvs: defaultIpvsSettings };
+      const context = { family, log, exec, sysctl, masqueradeBit, ipvs };
       try {
         removed.push(...(await cleanupOf(await load(), mode, context, inForce)));
       } catch (error) {

@@ -202,10 +202,10 @@ class Proxy implements RunningProxy {
 
   /** Only now that our rules are in force: traffic goes on while those of another mode go (3-073). */
   async #cleanUp(): Promise<void> {
-    const { host = {}, mode } = this.#options;
+    const { host = {}, mode, masqueradeBit = 14, ipvs = {} } = this.#options;
     const clean = host.cleanup ?? (host.backend ? undefined : cleanup);
     if (!clean) return;
-    const { removed, failures } = await clean({ ...host, log: this.#log, inForce: mode });
+    const { removed, failures } = await clean({ ...host, log: this.#log, inForce: mode, masqueradeBit, ipvs });
     if (removed.length > 0) this.#log.info({ removed }, 'took away what another mode had left');
     if (failures.length > 0) this.#log.warn({ failures }, 'could not look for what another mode may have left');
   }
