@@ -1,6 +1,6 @@
 /**
  * The few functions of libc that a netlink socket takes. Node has no netlink sockets of its own; koffi calls these. It is loaded when the first
- * socket opens (6-10 ms, 3-10 MB), so that a process that never does pays nothing.
+ * socket opens (6-12 ms, 4 MB), so that a process that never does pays nothing.
  */
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
