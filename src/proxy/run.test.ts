@@ -9,8 +9,9 @@ import { FakeIptables } from '../host/iptables-fake.ts';
 import { FakeSysctl } from '../host/sysctl.ts';
 import { silentLog } from '../lib/log.ts';
 import { dryRun } from './dry-run.ts';
+import { serve } from './http-server.ts';
 import { iptablesBackendOf } from './iptables/backend.ts';
-import type { ProxyHost } from './options.ts';
+import type { ProxyHost, ProxyOptions } from './options.ts';
 import { runProxy } from './run.ts';
 
 const service = (name: string, clusterIP: string): KubeObject & { spec: object } => ({
@@ -48,7 +49,12 @@ class WatchedIptables extends FakeIptables {
   }
 }
 
-function start(client: FakeClient, iptables = new WatchedIptables(), more: Partial<ProxyHost> = {}) {
+function start(
+  client: FakeClient,
+  iptables = new WatchedIptables(),
+  more: Partial<ProxyHost> = {},
+  options: Partial<ProxyOptions> = {},
+) {
   const sysctl = new FakeSysctl({
     'net.ipv4.conf.all.route_localnet': '0',
     'net.bridge.bridge-nf-call-iptables': '0',
@@ -71,8 +77,18 @@ function start(client: FakeClient, iptables = new WatchedIptables(), more: Parti
     flushCheckPeriod: 5,
     log: silentLog,
     host,
+    ...options,
   });
   return { proxy, iptables, sysctl };
+}
+
+/** The first event for this reason, as soon as it is written. */
+async function eventOf(client: FakeClient, reason: string): Promise<Event> {
+  for (;;) {
+    const found = (await client.list(EVENTS)).items.find((event) => event.reason === reason);
+    if (found) return found;
+    await new Promise(setImmediate);
+  }
 }
 
 describe('the proxy', () => {
@@ -176,14 +192,26 @@ describe('the proxy', () => {
     const { proxy, iptables } = start(client);
     await proxy.synced;
     assert.match(iptables.dump(), /--to-destination 10\.244\.1\.1:9376/);
-    let warning: Event | undefined;
-    while (!warning) {
-      await new Promise(setImmediate);
-      warning = (await client.list(EVENTS)).items.find((event) => event.reason === 'FailedToProgramService');
-    }
+    const warning = await eventOf(client, 'FailedToProgramService');
     assert.equal(warning.involvedObject.name, 'web');
     assert.match(warning.message ?? '', /port 0 is not between 1 and 65535/);
     await proxy.stop();
+  });
+
+  it('tells people of a healthCheckNodePort it cannot have, and serves the Service all the same', async () => {
+    const taken = await serve('127.0.0.1:0', () => ({ status: 200, type: 'text/plain', body: '' }));
+    const spec = { type: 'LoadBalancer', externalTrafficPolicy: 'Local', healthCheckNodePort: taken.port };
+    const local = service('web', '10.96.0.5');
+    Object.assign(local.spec, spec);
+    const client = new FakeClient([local, slice('web', '10.244.1.1')]);
+    const { proxy, iptables } = start(client, undefined, {}, { nodePortAddresses: ['127.0.0.0/8'] });
+    await proxy.synced;
+    const warning = await eventOf(client, 'FailedToStartServiceHealthcheck');
+    assert.equal(warning.involvedObject.kind, 'Service');
+    assert.match(warning.message ?? '', /^node node01: healthCheckNodePort \d+ cannot be listened on: .*EADDRINUSE/);
+    assert.match(iptables.dump(), /--to-destination 10\.244\.1\.1:9376/);
+    await proxy.stop();
+    taken.close();
   });
 
   it('refuses a cluster CIDR that is none', () => {

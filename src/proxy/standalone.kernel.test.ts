@@ -134,6 +134,19 @@ describe('fairway proxy', () => {
     assert.equal(await proxy.end('SIGTERM'), 0);
   });
 
+  it('where no mode is told runs nftables, says so, and clears the iptables rules away', async () => {
+    const proxy = new ProxyProcess(api.kubeconfig, '--hostname-override', 'node01', '--cluster-cidr', '10.244.0.0/16');
+    await proxy.says(/took away what another mode had left/);
+    await proxy.says(/no proxy mode is told, and the default may change; set mode, or --proxy-mode/);
+    assert.match(await (await fetch(`http://${clusterIP}/`)).text(), /^you are /);
+    assert.equal(await (await fetch('http://127.0.0.1:10249/proxyMode')).text(), 'nftables');
+    const metrics = await (await fetch('http://127.0.0.1:10249/metrics')).text();
+    assert.match(metrics, /^kubeproxy_sync_proxy_rules_nftables_sync_failures_total\{ip_family="IPv4"\} 0$/m);
+    assert.deepEqual(await ourRules(), []);
+    assert.equal(await proxy.end('SIGTERM'), 0);
+    assert.match((await fairway('--cleanup')).stdout, /^removed table ip kube-proxy of nftables$/m);
+  });
+
   it('ends when its configuration file changes, and says why', async () => {
     const file = join(api.folder, 'config.conf');
     const config = `apiVersion: kubeproxy.config.k8s.io/v1alpha1
