@@ -5,6 +5,7 @@ import { attributes, eachAttribute, text, type Attributes } from './message-read
 import { MessageWriter, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST } from './message-writer.ts';
 import { NetlinkError } from './netlink-error.ts';
 import { ChangeGatherer } from './nf-changes.ts';
+import { readGeneration } from './nf-generation.ts';
 import { readElements, writeBatch, writeListNames, type Batch } from './nf-elements.ts';
 import type { NfChange, NfFamily, NfTables, SetChange, SetElement } from './nf-tables.ts';
 import { NETLINK_NETFILTER, NetlinkSocket, type Answer } from './socket.ts';
@@ -16,8 +17,6 @@ const NFT_MSG_GETSET = 0xa0a;
 const NFT_MSG_NEWCHAIN = 0xa03;
 const NFT_MSG_NEWSETELEM = 0xa0c;
 const NFT_MSG_GETSETELEM = 0xa0d;
-const NFT_MSG_NEWGEN = 0xa0f;
-const NFT_MSG_GETGEN = 0xa10;
 const NFNLGRP_NFTABLES = 7;
 const NFT_SET_ANONYMOUS = 1;
 
@@ -132,14 +131,14 @@ class NfTablesSocket implements NfTables {
   async #transact(request: MessageWriter): Promise<Answer[]> {
     if (request.length < QUIET_BYTES || this.#monitors.size === 0) return this.#socket.transact(request);
     const deaf = [...this.#monitors];
-    const before = this.#generation(this.#socket) ?? 0;
+    const before = readGeneration(this.#socket, this.#asking);
     for (const [monitor] of deaf) monitor.leave(NFNLGRP_NFTABLES);
     try {
       const answers = await this.#socket.transact(request);
       for (const [monitor] of deaf) monitor.join(NFNLGRP_NFTABLES);
       const ours = answers.every(({ code }) => code === 0) ? 1 : 0;
       // generations are counted in 32 bits, without 0
-      const passed = ((this.#generation(this.#socket) ?? 0) - before) >>> 0;
+      const passed = (readGeneration(this.#socket, this.#asking) - before) >>> 0;
       if (passed !== ours) for (const [, gatherer] of deaf) gatherer.lost();
       return answers;
     } catch (error) {
@@ -181,9 +180,9 @@ class NfTablesSocket implements NfTables {
     if (!this.#open) return Promise.reject(new NetlinkError(tried, 'EBADF', 'the socket is closed'));
     const reader = (this.#reader ??= new NetlinkSocket(NETLINK_NETFILTER));
     const attempt = async () => {
-      const before = this.#generation(reader);
+      const before = readGeneration(reader, this.#asking);
       const found = await dump(reader);
-      return this.#generation(reader) === before ? found : undefined;
+      return readGeneration(reader, this.#asking) === before ? found : undefined;
     };
     return reader.exclusive(async () => {
       for (let tries = 1; tries <= DUMP_TRIES; tries++) {
@@ -193,16 +192,6 @@ class NfTablesSocket implements NfTables {
       }
       throw new NetlinkError(tried, 'EINTR', `it changed during each of ${String(DUMP_TRIES)} dumps`);
     });
-  }
-
-  /** Within `exclusive` of the socket. */
-  #generation(socket: NetlinkSocket): number | undefined {
-    let generation: number | undefined;
-    const request = this.#asking.reset().begin(NFT_MSG_GETGEN, NLM_F_REQUEST, socket.nextSeq()).nfgen(0).end();
-    socket.transactNow(request, ({ type, payload }) => {
-      if (type === NFT_MSG_NEWGEN) generation = attributes(payload, 4).get(1)?.readUInt32BE();
-    });
-    return generation;
   }
 
   /** Sent at once: the writer is shared by all but commits, which may lie ready in theirs. */

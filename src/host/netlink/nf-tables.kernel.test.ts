@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 import { requireOuterNamespace } from '../../../test/support/outer-namespace.ts';
 import { exec } from '../exec.ts';
+import { NfGeneration } from './nf-generation.ts';
 import { createNfTables, type NfChange, type NfTables, type SetChange, type SetElement } from './nf-tables.ts';
 
 import { eventLoopHeld } from './testing.ts';
@@ -373,6 +374,18 @@ test('a monitor that is flooded says that it lost some', async () => {
   );
   other.close();
   assert.ok(heard.some(({ kind }) => kind === 'lost'));
+});
+
+test('the generation moves with every transaction of anybody, by one, and with no refused one', async () => {
+  const generation = new NfGeneration();
+  const start = generation.read();
+  await tables.commit('ip', 't', [{ op: 'add', set: 'a', elements: [{ key: bytes(10, 0, 0, 1) }] }]);
+  assert.equal(generation.read(), start + 1);
+  await assert.rejects(tables.commit('ip', 't', [{ op: 'delete', set: 'a', elements: [{ key: bytes(10, 0, 0, 2) }] }]));
+  assert.equal(generation.read(), start + 1);
+  await nft('add element ip t a { 10.0.0.3 }');
+  assert.equal(generation.read(), start + 2);
+  generation.close();
 });
 
 test('after close every call is refused', async () => {
