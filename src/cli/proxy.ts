@@ -5,7 +5,7 @@ import { hasNetAdmin } from '../host/capabilities.ts';
 import { PROXY_MODES } from '../proxy/backend.ts';
 import { renderProblem, type KubeProxyConfiguration } from '../proxy/config/configuration.ts';
 import { CONFIG_FLAGS, isListFlag } from '../proxy/config/flags.ts';
-import { loadConfiguration, type Loaded } from '../proxy/config/load.ts';
+import type { Loaded } from '../proxy/config/load.ts';
 import { Answer } from './answer.ts';
 import { withOutputFlag } from './common.ts';
 
@@ -77,6 +77,7 @@ function given(command: Command): ReadonlyMap<string, string | true> {
 
 async function run(flags: Flags, told: ReadonlyMap<string, string | true>): Promise<void> {
   const file = flags.config === undefined ? undefined : readConfig(flags.config);
+  const { loadConfiguration } = await import('../proxy/config/load.ts');
   const { config } = accept(loadConfiguration({ flags: told, ...(file !== undefined && { file }) }));
   if (flags.writeConfigTo !== undefined) await writeConfig(flags.writeConfigTo, config);
   else if (flags.cleanup) await cleanup(flags, config);

@@ -29,7 +29,9 @@ export async function dryRun(options: Omit<ProxyOptions, 'log'>): Promise<readon
   const [node] = nodes.items;
   const planNode = { name: nodeName, ips: nodeIps, labels: node?.metadata.labels ?? {} };
   return familiesOf(options).map((family) => {
-    const planOptions = planOptionsOf(options, { family, dropInvalid: false, node, serviceCIDRs });
+    // a proxy asks the kernel to be liberal, and drops INVALID packets only where it must not or may not
+    const dropInvalid = options.conntrack?.tcpBeLiberal === false;
+    const planOptions = planOptionsOf(options, { family, dropInvalid, node, serviceCIDRs });
     const planned = plan(services.items, slices.items, planNode, planOptions);
     return { family, plan: planned, text: spell.render(planned) };
   });

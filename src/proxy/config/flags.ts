@@ -1,6 +1,6 @@
 /** The flags of kube-proxy (3-177) and the fields they are. What they say when asked is in their rows. */
 import { SHAPE, type ConfigProblem, type Shape, type Told } from './configuration.ts';
-import { decodeFlag } from './decode.ts';
+import { decodeFlag } from './scalar.ts';
 
 export interface ConfigFlag {
   /** Without the dashes. */
