@@ -6,8 +6,10 @@ import type { Relay, RelayParts } from './relay.ts';
 /** ms an endpoint is waited for; each time it is the next one's turn (3-134). */
 const DIAL_TIMEOUTS: readonly number[] = [250, 500, 1000, 2000];
 
-/** A peer that vanished without a word is found out, or its connection would be kept for ever. */
-const SOCKETS = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 } as const;
+const SOCKETS = { allowHalfOpen: true, noDelay: true } as const;
+
+/** ms. Connections this old are probed every so often, or those whose peer vanished without a word would be kept for ever. */
+const KEEP_ALIVE = 60_000;
 
 /** A connection whose endpoint is being dialled. Handlers are shared, as those of joined sockets. */
 interface DialSocket extends JoinedSocket {
@@ -26,6 +28,7 @@ export class TcpRelay implements Relay {
   readonly parts: RelayParts;
   readonly #server: Server;
   readonly #clients = new Set<DialSocket>();
+  #keepAlive: NodeJS.Timeout | undefined;
 
   constructor(parts: RelayParts) {
     this.parts = parts;
@@ -78,11 +81,21 @@ export class TcpRelay implements Relay {
   #accept(client: DialSocket): void {
     this.parts.counters.connections++;
     this.#clients.add(client);
+    this.#keepAlive ??= setTimeout(this.#askOld, KEEP_ALIVE).unref();
     client.dial = { relay: this, client, attempt: 0, upstream: undefined, timer: undefined };
     client.on('error', onError);
     client.on('close', onClientClose);
     this.call(client.dial);
   }
+
+  /** Not when they begin: eight calls of the kernel are a good part of what a short connection costs. */
+  readonly #askOld = (): void => {
+    for (const client of this.#clients) {
+      client.setKeepAlive(true, KEEP_ALIVE);
+      client.peer?.setKeepAlive(true, KEEP_ALIVE);
+    }
+    this.#keepAlive = this.#clients.size === 0 ? undefined : setTimeout(this.#askOld, KEEP_ALIVE).unref();
+  };
 
   /** For the handlers below. */
   call(dial: Dial): void {
