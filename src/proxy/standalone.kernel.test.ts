@@ -147,6 +147,30 @@ describe('fairway proxy', () => {
     assert.match((await fairway('--cleanup')).stdout, /^removed table ip kube-proxy of nftables$/m);
   });
 
+  it('on a node with both families keeps both, each with its own health and figures', async () => {
+    const dual = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'dual' } } as Node;
+    await api.client.create(NODES, dual);
+    const addresses = [NODE, 'fd00:172::11'].map((address) => ({ type: 'InternalIP', address }));
+    await api.client.patch(NODES, 'dual', undefined, 'merge', { status: { addresses } }, { subresource: 'status' });
+    const proxy = new ProxyProcess(api.kubeconfig, '--proxy-mode', 'nftables', '--hostname-override', 'dual');
+    await proxy.says(/rules written/);
+    const health = (await (await fetch('http://127.0.0.1:10256/livez')).json()) as { status: object; healthy: boolean };
+    assert.deepEqual([health.healthy, Object.keys(health.status)], [true, ['IPv4', 'IPv6']]);
+    const metrics = await (await fetch('http://127.0.0.1:10249/metrics')).text();
+    for (const family of ['IPv4', 'IPv6']) {
+      const line = new RegExp(
+        `^kubeproxy_sync_proxy_rules_duration_seconds_count\\{ip_family="${family}"\\} [1-9]`,
+        'm',
+      );
+      assert.match(metrics, line);
+    }
+    assert.equal(await proxy.end('SIGTERM'), 0);
+    const { stdout } = await fairway('--cleanup');
+    assert.match(stdout, /^removed table ip kube-proxy of nftables\nremoved table ip6 kube-proxy of nftables$/m);
+    const texts = (await fairway('--hostname-override', 'dual', '--dry-run')).stdout;
+    assert.match(texts, /^# IPv4\n[^]*^# IPv6\n/m);
+  });
+
   it('ends when its configuration file changes, and says why', async () => {
     const file = join(api.folder, 'config.conf');
     const config = `apiVersion: kubeproxy.config.k8s.io/v1alpha1
