@@ -98,6 +98,12 @@ export class FakeIpvsTools implements IpvsTools {
     return Promise.resolve();
   }
 
+  closed = false;
+
+  close(): void {
+    this.closed = true;
+  }
+
   #mayFail(): void {
     const failure = this.failNext;
     this.failNext = undefined;

@@ -30,7 +30,10 @@ export interface IpvsTools {
   /** No address of either family is on it. */
   isDeviceEmpty(): Promise<boolean>;
   deleteDevice(): Promise<void>;
+  /** Throws HostError when one is refused; others may have been carried out. */
   changeAddresses(add: readonly string[], remove: readonly string[]): Promise<void>;
+  /** Lets go of sockets, where there are any. */
+  close(): void;
 }
 
 export interface IpvsToolsOptions {
@@ -96,6 +99,7 @@ export function createIpvsTools(options: IpvsToolsOptions = {}): IpvsTools {
       ];
       if (lines.length > 0) await exec('ip', ['-force', '-batch', '-'], { ...long, input: textOf(lines) });
     },
+    close: () => undefined,
   };
 }
 

@@ -67,6 +67,10 @@ export class IpvsApplier {
     this.#held = undefined;
   }
 
+  close(): void {
+    this.#options.tools.close();
+  }
+
   /** Real servers that take no new connections and wait for their last to end (3-123). */
   get draining(): number {
     return this.#drained().length;

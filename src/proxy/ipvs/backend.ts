@@ -14,16 +14,17 @@ const REVIEW_MS = 60_000;
 export const ipvsBackend: BackendModule = {
   async create(context) {
     const { family, exec, log, ipvs } = context;
-    const tools = createIpvsTools({ family, exec });
-    await requireKernel(tools);
-    await requireScheduler(tools, ipvs.scheduler);
+    const programs = createIpvsTools({ family, exec });
+    await requireKernel(programs);
+    await requireScheduler(programs, ipvs.scheduler);
     for (const warning of await prepareKernel(context)) log.warn({ family }, warning);
     const { tcpTimeout, tcpFinTimeout, udpTimeout } = ipvs;
-    if (tcpTimeout + tcpFinTimeout + udpTimeout > 0) await tools.setTimeouts(tcpTimeout, tcpFinTimeout, udpTimeout);
+    if (tcpTimeout + tcpFinTimeout + udpTimeout > 0) await programs.setTimeouts(tcpTimeout, tcpFinTimeout, udpTimeout);
     const { iptables, warnings } = await chooseIptables({ family, exec });
     for (const warning of warnings) log.warn({ family }, warning);
     log.info({ family, scheduler: ipvs.scheduler, variant: iptables.variant }, 'using ipvs');
     const { scheduler, excludeCIDRs } = ipvs;
+    const tools = await overNetlink(programs, context);
     return ipvsBackendOf(new IpvsApplier({ family, tools, iptables, scheduler, excludeCIDRs }));
   },
 
@@ -63,8 +64,20 @@ export function ipvsBackendOf(applier: IpvsApplier, reviewMs = REVIEW_MS): Backe
       clearTimeout(timer);
       timer = undefined;
       await last;
+      applier.close();
     },
   };
+}
+
+/** The fast way where it can be had. */
+async function overNetlink(programs: IpvsTools, { family, log }: BackendContext): Promise<IpvsTools> {
+  try {
+    const { createIpvsNetlink } = await import('../../host/ipvs-netlink.ts');
+    return createIpvsNetlink(programs, { family });
+  } catch (error) {
+    log.warn({ err: error, family }, 'no netlink socket to IPVS: every change starts ipvsadm and ip instead');
+    return programs;
+  }
 }
 
 async function requireKernel(tools: IpvsTools): Promise<void> {

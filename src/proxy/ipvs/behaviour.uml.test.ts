@@ -320,6 +320,31 @@ describe('what others made', () => {
   }
 });
 
+it('over netlink and through the tools the kernel comes to hold the same, and each adopts what the other wrote', async () => {
+  const { iptables } = await chooseIptables({ exec: world.onNode });
+  const programs = createIpvsTools({ exec: world.onNode });
+  const { createIpvsNetlink } = await import('../../host/ipvs-netlink.ts');
+  const netlink = createIpvsNetlink(programs, { family: 'IPv4' });
+  for (const [scheduler, name] of [
+    ['mh', 'load-balancer-local'],
+    ['wlc', 'session-affinity'],
+    ['rr', 'cluster-ip-two-ports'],
+  ] as const) {
+    const seen: string[][] = [];
+    for (const tools of [programs, netlink]) {
+      await cleanUp();
+      const create = (by: typeof tools) =>
+        new IpvsApplier({ family: 'IPv4', tools: by, iptables, scheduler, excludeCIDRs: [] });
+      await create(tools).sync(wholePlan(planOf(name)));
+      seen.push([await run('ipvsadm', '-S', '-n'), await run('ip', '-brief', 'address', 'show', 'dev', 'kube-ipvs0')]);
+      const other = tools === netlink ? programs : netlink;
+      assert.equal((await create(other).sync(wholePlan(planOf(name)))).changes, 0);
+    }
+    assert.deepEqual(seen[1], seen[0]);
+  }
+  netlink.close();
+});
+
 it('a Service the kernel refuses is left out and named, and the others are served', async () => {
   const backend = await ipvsBackend.create(contextWith());
   const plan = planOf('cluster-ip');
@@ -380,7 +405,10 @@ it('a switch from iptables mode takes over what both use and leaves nothing else
   await backend.sync(wholePlan(plan));
   assert.equal((await (await ipvsBackend.create(contextWith())).sync(wholePlan(plan))).changes, 0);
   const { iptables } = await chooseIptables({ exec: world.onNode });
-  assert.doesNotMatch(await iptables.save(), /KUBE-(?:SVC|SEP|EXT)-[A-Z2-7]{16}|KUBE-NODEPORTS|KUBE-EXTERNAL-SERVICES|has no endpoints/);
+  assert.doesNotMatch(
+    await iptables.save(),
+    /KUBE-(?:SVC|SEP|EXT)-[A-Z2-7]{16}|KUBE-NODEPORTS|KUBE-EXTERNAL-SERVICES|has no endpoints/,
+  );
   const got = await world.ask('outside', ask('IPv4', WORLD.node.ip, 30380));
   assert.match(got[0] ?? '', /^(?:own|far)-/);
   await backend.stop();
