@@ -24,7 +24,8 @@ export async function assemble(
   const host = hostOf(options);
   const families = familiesOf(options);
   const byRules = localhostNodePorts && MODES[mode]?.traits('IPv4').localhostNodePorts === 'rules';
-  const needs = { families, localhostByRules: byRules, conntrack: options.conntrack };
+  const { conntrack, serviceNodePortRange: nodePortRange } = options;
+  const needs = { families, localhostByRules: byRules, conntrack, nodePortRange };
   const { dropInvalid, warnings } = await prepareKernel(host.sysctl, needs);
   const proxies: FamilyProxy[] = [];
   for (const family of families) {

@@ -3,6 +3,7 @@ import { it } from 'node:test';
 import { FakeSysctl } from '../host/sysctl.ts';
 import { conntrackLimits, defaultConntrackSettings, type ConntrackSettings } from './conntrack-settings.ts';
 import { prepareKernel } from './kernel-settings.ts';
+import { reservedPorts } from './reserved-ports.ts';
 
 const short = (name: string) => name.replace('net.netfilter.nf_conntrack_', '');
 const LIMITS: [what: string, settings: Partial<ConntrackSettings>, cores: number, expected: Record<string, number>][] =
@@ -99,5 +100,33 @@ it('says what will not work without a setting that cannot be made', async () => 
   assert.deepEqual(
     warnings.map((line) => line.split(' ')[0]),
     ['net.ipv4.conf.all.route_localnet', 'net.bridge.bridge-nf-call-iptables', 'net.bridge.bridge-nf-call-ip6tables'],
+  );
+});
+
+const PORTS: [what: string, local: string, reserved: string, nodePorts: string, wanted: string | undefined][] = [
+  ['the defaults do not meet', '32768\t60999', '', '30000-32767', undefined],
+  ['they meet', '32768\t60999', '', '30000-40000', '30000-40000'],
+  ['others have reserved some', '1024 65535', '8080,9000-9100', '30000-32767', '8080,9000-9100,30000-32767'],
+  ['it is done already', '1024 65535', '8080,20000-40000', '30000-32767', undefined],
+  ['no port would be left', '30000 32767', '', '20000-40000', undefined],
+  ['the kernel says nothing', '', '', '30000-32767', undefined],
+  ['no range', '1024 65535', '', 'all', undefined],
+];
+for (const [what, local, reserved, nodePorts, wanted] of PORTS) {
+  it(`node ports are kept from outgoing connections where ${what}: ${wanted ?? 'nothing to do'}`, () => {
+    assert.equal(reservedPorts(local, reserved, nodePorts), wanted);
+  });
+}
+
+it('reserves node ports, and says what may happen where it may not', async () => {
+  const local = { 'net.ipv4.ip_local_port_range': '1024 65535', 'net.ipv4.ip_local_reserved_ports': '' };
+  const told = { ...needs, nodePortRange: '30000-32767' };
+  const sysctl = kernel(local);
+  assert.deepEqual((await prepareKernel(sysctl, told)).warnings, []);
+  assert.equal(sysctl.values.get('net.ipv4.ip_local_reserved_ports'), '30000-32767');
+  const stubborn = kernel(local, Object.keys(local));
+  assert.match(
+    (await prepareKernel(stubborn, told)).warnings.join(),
+    /connections of this node may take node ports as their own/,
   );
 });

@@ -3,7 +3,10 @@ import { availableParallelism } from 'node:os';
 import type { Sysctl } from '../host/sysctl.ts';
 import type { Family } from '../lib/ip.ts';
 import { conntrackLimits, defaultConntrackSettings, type ConntrackSettings } from './conntrack-settings.ts';
+import { reservedPorts } from './reserved-ports.ts';
 
+const LOCAL_RANGE = 'net.ipv4.ip_local_port_range';
+const RESERVED = 'net.ipv4.ip_local_reserved_ports';
 const LIBERAL = 'net.netfilter.nf_conntrack_tcp_be_liberal';
 
 export interface PreparedKernel {
@@ -19,6 +22,8 @@ export interface KernelNeeds {
   readonly localhostByRules: boolean;
   readonly conntrack?: Partial<ConntrackSettings> | undefined;
   readonly cores?: number;
+  /** LOW-HIGH; undefined: not known. */
+  readonly nodePortRange?: string | undefined;
 }
 
 export async function prepareKernel(sysctl: Sysctl, needs: KernelNeeds): Promise<PreparedKernel> {
@@ -35,9 +40,18 @@ export async function prepareKernel(sysctl: Sysctl, needs: KernelNeeds): Promise
     warnings.push(`${name} cannot be set: Pods of this node may not reach each other through Services`);
   }
   warnings.push(...(await limitConntrack(sysctl, conntrack, cores)));
+  if (needs.nodePortRange !== undefined) warnings.push(...(await reserve(sysctl, needs.nodePortRange)));
   const isLiberal =
     conntrack.tcpBeLiberal === false ? (await sysctl.read(LIBERAL)) === '1' : await sysctl.write(LIBERAL, '1');
   return { dropInvalid: !isLiberal, warnings };
+}
+
+/** Local sockets of both families take their ports from these. */
+async function reserve(sysctl: Sysctl, nodePortRange: string): Promise<readonly string[]> {
+  const [local = '', reserved = ''] = await Promise.all([sysctl.read(LOCAL_RANGE), sysctl.read(RESERVED)]);
+  const wanted = reservedPorts(local, reserved, nodePortRange);
+  if (wanted === undefined || (await sysctl.write(RESERVED, wanted))) return [];
+  return [`${RESERVED} cannot be set: connections of this node may take node ports as their own`];
 }
 
 /** One sentence at most: on a node that is a network namespace several of them cannot be written, and one line is enough to know. */
