@@ -1,5 +1,7 @@
 /** Userspace as a proxy mode: the effects (3-127). */
 import { chooseIptables, createIptables, type Iptables } from '../../host/iptables.ts';
+import type { TableStamps } from '../../host/xtables-info.ts';
+import { stampsFor } from '../iptables/backend.ts';
 import { parse } from '../iptables/parse.ts';
 import { renderCleanup } from '../iptables/cleanup.ts';
 import {
@@ -23,7 +25,7 @@ export const userspaceBackend: BackendModule = {
     const { iptables, warnings } = await chooseIptables({ family, exec });
     for (const warning of warnings) log.warn({ family }, warning);
     log.info({ family, variant: iptables.variant }, 'using iptables');
-    return userspaceBackendOf(iptables, context);
+    return userspaceBackendOf(iptables, context, await stampsFor(iptables, context));
   },
 
   /** In both variants: which one an older run used is not known. */
@@ -45,10 +47,11 @@ const STOP_PATIENCE = 500;
 export function userspaceBackendOf(
   iptables: Iptables,
   { family, log, userspace }: Pick<BackendContext, 'family' | 'log' | 'userspace'>,
+  stamps?: TableStamps,
 ): UserspaceBackend {
   const { proxyPortRange, udpIdleTimeout } = { ...defaultUserspaceSettings, ...userspace };
   const relays = new RelaySet({ family, log, range: parsePortRange(proxyPortRange), udpIdleTimeout });
-  return new UserspaceBackend(new PortalRules(iptables), relays);
+  return new UserspaceBackend(new PortalRules(iptables, stamps), relays);
 }
 
 /** Takes away every rule and chain of ours, and nothing else. Returns how many. Throws HostError. */
@@ -97,12 +100,17 @@ export class UserspaceBackend implements Backend {
     return this.#rules.isIntact();
   }
 
+  watch(onTampered: () => void): () => void {
+    return this.#rules.guard.watch(onTampered);
+  }
+
   isRelayPort(protocol: Protocol, port: number): boolean {
     return this.relays.isProxyPort(protocol, port);
   }
 
   /** Rules stay, and lead nowhere until the next proxy listens: connections end with the process that relays them. */
   stop(): Promise<void> {
+    this.#rules.guard.close();
     return this.relays.stop(STOP_PATIENCE);
   }
 

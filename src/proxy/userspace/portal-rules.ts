@@ -1,6 +1,8 @@
 /** Makes the kernel hold the rules before the relays, writing only what differs from what it is known to hold. */
 import type { Iptables, IptablesCheck } from '../../host/iptables.ts';
-import { diff, shadowOfKernel, shadowOfRules, type Shadow } from '../iptables/delta.ts';
+import type { TableStamps } from '../../host/xtables-info.ts';
+import { diff, holdingsOf, shadowOfKernel, shadowOfRules, type Shadow } from '../iptables/delta.ts';
+import { Guard } from '../iptables/guard.ts';
 import { parse, type Tables } from '../iptables/parse.ts';
 import type { RuleSet } from '../iptables/rule-set.ts';
 import * as names from './names.ts';
@@ -17,14 +19,17 @@ function jump(table: string, chain: string, about: string, to: string): Iptables
 }
 
 export class PortalRules {
+  readonly guard: Guard;
   readonly #iptables: Iptables;
   /** undefined: not known, so the kernel is read before the next write. */
   #shadow: Shadow | undefined;
   /** Grows with every `distrust`. */
   #doubts = 0;
 
-  constructor(iptables: Iptables) {
+  /** Without `stamps` a foreign flush is found by looking for rules. */
+  constructor(iptables: Iptables, stamps: TableStamps | undefined = undefined) {
     this.#iptables = iptables;
+    this.guard = new Guard({ stamps, lookForRules: () => iptables.check(SENTINELS) });
   }
 
   /** Whether what the kernel holds is known. */
@@ -38,7 +43,7 @@ export class PortalRules {
   }
 
   isIntact(): Promise<boolean> {
-    return this.#iptables.check(SENTINELS);
+    return this.guard.isIntact();
   }
 
   /** Relay key -> the port the rules that are there lead to. Throws HostError. */
@@ -48,14 +53,26 @@ export class PortalRules {
 
   /** Returns how many chains and jumps were written. Throws HostError; then what the kernel holds is not known. */
   async write(wanted: RuleSet): Promise<number> {
+    try {
+      return await this.#write(wanted);
+    } catch (error) {
+      this.guard.fail();
+      throw error;
+    }
+  }
+
+  async #write(wanted: RuleSet): Promise<number> {
     const known = this.#shadow;
     const doubts = this.#doubts;
+    const stamp = this.guard.begin();
     this.#shadow = undefined;
     const kernel = known ?? shadowOfKernel(parse(await this.#iptables.save()), names.isUserspaceChain);
-    const { text, written, removed, inserted } = diff(kernel, wanted);
+    const { text, written, removed, inserted, tables } = diff(kernel, wanted);
     if (text !== '') await this.#iptables.restore(text);
+    const shadow = shadowOfRules(wanted);
+    this.guard.end(stamp, tables, holdingsOf(shadow));
     // what went wrong meanwhile may have gone wrong after our write
-    if (doubts === this.#doubts) this.#shadow = shadowOfRules(wanted);
+    if (doubts === this.#doubts) this.#shadow = shadow;
     return written + removed + inserted;
   }
 }
