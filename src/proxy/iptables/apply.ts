@@ -173,6 +173,7 @@ export class IptablesApplier {
   }
 
   async #read(): Promise<Saved> {
+    this.guard.forget();
     const text = await this.#iptables.save();
     return { text, fingerprint: fingerprintOf(text) };
   }

@@ -45,10 +45,15 @@ export class Guard {
     this.#clock = clock;
   }
 
-  /** Before the kernel is read or written: what moves from now on may be us. */
+  /** Before the kernel is read or written: what moves from now on may be us, what moved before was somebody else. */
   begin(): TableStamp | undefined {
     this.#isWriting = true;
     return this.#read();
+  }
+
+  /** Between `begin` and `end`, when everything was read from the kernel: what happened before is accounted for. */
+  forget(): void {
+    this.#calm = undefined;
   }
 
   /** After a write that failed: what the tables hold is not known, and a sync follows anyhow. */
@@ -62,12 +67,11 @@ export class Guard {
     this.#isWriting = false;
     this.#hasTold = false;
     this.#holdings = holdings;
-    this.#calm = this.#read();
-    const [then, now] = [before?.entries, this.#calm?.entries];
-    if (!then || !now) return;
-    const isAlone = TABLES.every((table) => (now[table] ?? 0) - (then[table] ?? 0) === entriesOf(change[table]));
-    // somebody else wrote while we did, and what it did to our rules is to be looked for
-    if (!isAlone) this.#calm = { text: '' };
+    const calm = this.#calm;
+    const now = this.#read();
+    // somebody else wrote, before we did or at the same time, and what it did to our rules is to be looked for
+    const isAlone = (!calm || calm.text === before?.text) && isExplained(before, now, change);
+    this.#calm = isAlone ? now : UNKNOWN;
   }
 
   /** False when rules of ours are gone. */
@@ -147,6 +151,16 @@ export class Guard {
       return undefined;
     }
   }
+}
+
+/** Equal to no stamp of a kernel. */
+const UNKNOWN: TableStamp = { text: '' };
+
+/** Whether our change is all that happened in between, as far as the kernel counts. */
+function isExplained(before: TableStamp | undefined, now: TableStamp | undefined, change: Holdings): boolean {
+  const [then, there] = [before?.entries, now?.entries];
+  if (!then || !there) return true;
+  return TABLES.every((table) => (there[table] ?? 0) - (then[table] ?? 0) === entriesOf(change[table]));
 }
 
 const entriesOf = ({ chains, rules }: Holdings[TableName]): number => rules + 2 * chains;
