@@ -50,7 +50,7 @@ export function isLockFailure(error: unknown): boolean {
 
 export function createIptables(variant: IptablesVariant, options: IptablesOptions = {}): Iptables {
   const { exec = realExec, family = 'IPv4' } = options;
-  const tool = `${family === 'IPv6' ? 'ip6tables' : 'iptables'}-${variant}`;
+  const tool = toolOf(variant, family);
   return {
     variant,
     save: async () => (await exec(`${tool}-save`, [], { timeout: SAVE_TIMEOUT, maxOutput: SAVE_OUTPUT })).stdout,
@@ -95,6 +95,7 @@ export interface ChosenIptables {
 /**
  * The variant whose tables hold our chains, else the one the kubelet hints at (3-074), else the one with more rules, else legacy.
  * Looking must not create: tables of legacy come into being when they are listed, so the kernel's own list is read first.
+ * Where only one of the tools is installed, that one. Throws HostError where none is.
  */
 export async function chooseIptables(options: IptablesOptions = {}): Promise<ChosenIptables> {
   if (options.variant !== undefined) return { iptables: createIptables(options.variant, options), warnings: [] };
@@ -103,22 +104,56 @@ export async function chooseIptables(options: IptablesOptions = {}): Promise<Cho
     (result) => result.stdout.trim(),
     () => '', // no such file: the kernel has no legacy tables, or nobody used one yet
   );
-  const legacy = names === '' ? '' : await createIptables('legacy', options).save();
-  const nft = await createIptables('nft', options)
-    .save()
-    .catch(() => ''); // tables of others that this nft cannot read are no reason to stop
-  const variant = preferred(legacy, nft);
-  const warnings =
-    rank(legacy) > 0 && rank(nft) > 0
-      ? [
-          `both iptables-legacy and iptables-nft hold rules here; using ${variant}. Rules of both apply to every packet.`,
-        ]
-      : [];
+  const readable = (variant: IptablesVariant) =>
+    createIptables(variant, options)
+      .save()
+      .catch(() => ''); // a tool that is not there, or tables of others that it cannot read, are no reason to stop
+  const legacy = names === '' ? '' : await readable('legacy');
+  const nft = await readable('nft');
+  const wanted = preferred(legacy, nft);
+  const variant = (await isInstalled(wanted, family, exec)) ? wanted : otherThan(wanted);
+  const warnings: string[] = [];
+  if (variant !== wanted) {
+    if (!(await isInstalled(variant, family, exec))) {
+      throw new HostError(
+        [`iptables-${wanted}`],
+        'neither iptables-legacy nor iptables-nft is installed',
+        undefined,
+        '',
+      );
+    }
+    if (rank(wanted === 'nft' ? nft : legacy) > 0 || (wanted === 'legacy' && names !== '')) {
+      warnings.push(`iptables-${wanted} is in use here but its tool is missing; using iptables-${variant}`);
+    }
+  }
+  if (rank(legacy) > 0 && rank(nft) > 0) {
+    warnings.push(
+      `both iptables-legacy and iptables-nft hold rules here; using ${variant}. Rules of both apply to every packet.`,
+    );
+  }
   return { iptables: createIptables(variant, options), warnings };
 }
 
+const otherThan = (variant: IptablesVariant): IptablesVariant => (variant === 'legacy' ? 'nft' : 'legacy');
+
+async function isInstalled(variant: IptablesVariant, family: 'IPv4' | 'IPv6', exec: Exec): Promise<boolean> {
+  try {
+    await exec(`${toolOf(variant, family)}-restore`, ['--version']);
+    return true;
+  } catch (error) {
+    // one that runs and fails is there
+    return error instanceof HostError && error.exitCode !== undefined;
+  }
+}
+
+const toolOf = (variant: IptablesVariant, family: 'IPv4' | 'IPv6'): string =>
+  `${family === 'IPv6' ? 'ip6tables' : 'iptables'}-${variant}`;
+
 function preferred(legacy: string, nft: string): IptablesVariant {
-  for (const sign of [/^:KUBE-(?:SERVICES|POSTROUTING|PORTALS-CONTAINER) /m, /^:KUBE-(?:IPTABLES-HINT|KUBELET-CANARY) /m]) {
+  for (const sign of [
+    /^:KUBE-(?:SERVICES|POSTROUTING|PORTALS-CONTAINER) /m,
+    /^:KUBE-(?:IPTABLES-HINT|KUBELET-CANARY) /m,
+  ]) {
     if (sign.test(legacy) !== sign.test(nft)) return sign.test(nft) ? 'nft' : 'legacy';
   }
   return rank(nft) > rank(legacy) ? 'nft' : 'legacy';
