@@ -31,11 +31,17 @@ export const userspaceBackend: BackendModule = {
   /** In both variants: which one an older run used is not known. */
   async cleanup({ family, exec }) {
     const removed: string[] = [];
+    const failures: unknown[] = [];
     for (const variant of ['legacy', 'nft'] as const) {
-      const lines = await cleanup(createIptables(variant, { family, exec })).catch(() => 0);
-      if (lines > 0)
-        removed.push(`${String(lines)} chains and rules before relays, of iptables-${variant} (${family})`);
+      try {
+        const lines = await cleanup(createIptables(variant, { family, exec }));
+        if (lines > 0) removed.push(`${String(lines)} chains and rules of relays, of iptables-${variant} (${family})`);
+      } catch (error) {
+        failures.push(error);
+      }
     }
+    // one of the two tools may be missing, and then its tables are empty
+    if (failures.length > 1) throw failures[0];
     return removed;
   },
 };
