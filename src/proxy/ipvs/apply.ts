@@ -1,5 +1,4 @@
 /** The one effect: makes the kernel hold what the Plan says, writing only what differs from what it is known to hold. */
-import { HostError } from '../../host/exec.ts';
 import type { Iptables, IptablesCheck } from '../../host/iptables.ts';
 import type { IpvsTools } from '../../host/ipvs-tools.ts';
 import type { Family } from '../../lib/ip.ts';
@@ -7,23 +6,15 @@ import type { SyncResult } from '../backend.ts';
 import { diff, shadowOfRules } from '../iptables/delta.ts';
 import { parse as parseTables } from '../iptables/parse.ts';
 import type { Plan, PlanProblem, PlanUpdate, ServicePort } from '../plan/types.ts';
-import {
-  carryOutServers,
-  changesOf,
-  keepsConnections,
-  keyOfLine,
-  serverLines,
-  type Changes,
-  type SetChange,
-} from './changes.ts';
+import { carryOutServers, changesOf, keepsConnections } from './changes.ts';
 import { contextOf } from './share.ts';
 import { holdingOf, isExcluded, type Holding } from './holding.ts';
 import { parseSets } from './parse.ts';
 import { rulesOf } from './rules.ts';
 import { markField, schedulerOptions } from './settings.ts';
-import { SET_IDS } from './sets.ts';
-import { parseServers, serverOptions } from './virtual-server.ts';
+import { parseServers } from './virtual-server.ts';
 import { Wanted, type Touched } from './wanted.ts';
+import { Writer } from './writer.ts';
 
 export interface IpvsApplierOptions {
   readonly family: Family;
@@ -43,9 +34,6 @@ const SENTINELS: readonly IptablesCheck[] = [
   table,
   rule: [chain, '-m', 'comment', '--comment', text, '-j', to],
 }));
-
-/** More than this, and it is not the Services. */
-const MOST_REFUSED = 100;
 
 export class IpvsApplier {
   readonly #options: IpvsApplierOptions;
@@ -153,8 +141,6 @@ export class IpvsApplier {
     return holdingOf(text, own, (key) => wanted.server(key) !== undefined);
   }
 
-  readonly #isExcluded = (key: string): boolean => isExcluded(key, this.#options.excludeCIDRs);
-
   /** After our rules are in force: those of iptables mode would still refuse what had no endpoints in its time. */
   async #takeOver(held: Holding): Promise<number> {
     if (held.leftovers !== '') await this.#options.iptables.restore(held.leftovers);
@@ -170,104 +156,19 @@ export class IpvsApplier {
 
   async #write(wanted: Wanted, held: Holding, touched: Touched | undefined) {
     const { family, tools } = this.#options;
-    const changes = changesOf(held, wanted, touched, { family, isExcluded: this.#isExcluded });
-    const refused = new Set<ServicePort>();
-    await tools.changeSets(changes.create);
-    for (const id of SET_IDS) if (!held.sets.has(id)) held.sets.set(id, new Set());
-    for (const port of await this.#addElements(wanted, held, changes.add)) refused.add(port);
-    if (!held.bound) await tools.addDevice();
-    for (const port of await this.#bind(wanted, held, changes.bind)) refused.add(port);
+    const isSpared = (key: string) => isExcluded(key, this.#options.excludeCIDRs);
+    const changes = changesOf(held, wanted, touched, { family, isSpared });
+    const writer = new Writer({ tools, wanted, held, isSpared });
+    await writer.createSets(changes.create);
+    await writer.changeElements(changes.first);
+    await writer.bind(changes.bind);
     const rules = touched && !touched.rules ? 0 : await this.#writeRules(wanted, held);
-    for (const port of await this.#changeServers(wanted, held, changes.servers)) refused.add(port);
-    await tools.changeAddresses([], changes.unbind);
-    await tools.changeSets(changes.remove.map(({ line }) => line));
-    noteGone(held, changes);
-    const { create, add, bind, servers, unbind, remove } = changes;
-    const written = [create, add, bind, servers, unbind, remove].reduce((sum, { length }) => sum + length, rules);
-    return { written, refused: [...refused] };
-  }
-
-  /** ipset names the first line it refuses, and may not have sent those before it: that Service is left out, and all others go again. */
-  async #addElements(wanted: Wanted, held: Holding, changes: readonly SetChange[]): Promise<ServicePort[]> {
-    const refused: ServicePort[] = [];
-    let left = changes;
-    for (let done = false; !done;) {
-      try {
-        await this.#options.tools.changeSets(left.map(({ line }) => line));
-        done = true;
-      } catch (error) {
-        const line = error instanceof HostError ? Number(/Error in line (\d+)/.exec(error.stderr)?.[1]) : NaN;
-        const culprit = left[line - 1];
-        const owners = culprit ? wanted.ownersOf(culprit.set, culprit.element) : [];
-        // what fails without anybody being at fault fails for all
-        if (owners.length === 0 || refused.length > MOST_REFUSED) throw error;
-        refused.push(...owners);
-        left = left.filter((one) => one !== culprit);
-      }
-    }
-    for (const { set, element } of left) held.sets.get(set)?.add(element);
-    return refused;
-  }
-
-  /** One that is refused may stop the others behind it, so what is missing is tried again one by one. */
-  async #bind(wanted: Wanted, held: Holding, add: readonly string[]): Promise<ServicePort[]> {
-    const { tools } = this.#options;
-    const bound = (held.bound ??= new Set());
-    try {
-      await tools.changeAddresses(add, []);
-      for (const ip of add) bound.add(ip);
-      return [];
-    } catch (error) {
-      const refused: ServicePort[] = [];
-      const present = await tools.boundAddresses();
-      for (const ip of add) {
-        if (!present?.has(ip) && !(await this.#bindOne(ip))) {
-          refused.push(...wanted.ownersOf('IPVS-IPS', ip));
-          // what fails without anybody being at fault fails for all
-          if (refused.length === 0 || refused.length > MOST_REFUSED) throw error;
-        } else bound.add(ip);
-      }
-      return refused;
-    }
-  }
-
-  #bindOne(ip: string): Promise<boolean> {
-    return this.#options.tools.changeAddresses([ip], []).then(
-      () => true,
-      () => false,
-    );
-  }
-
-  /**
-   * ipvsadm goes on after a line the kernel refused, stops at one it does not understand itself, and never says which. So where it
-   * complained, what is there tells, and what is missing is tried again server by server.
-   */
-  async #changeServers(wanted: Wanted, held: Holding, lines: readonly string[]): Promise<ServicePort[]> {
-    const { tools } = this.#options;
-    const complaint = await tools.changeServers(lines);
-    carryOutServers(held, lines);
-    if (complaint === '') return [];
-    const keys = [...new Set(lines.map(keyOfLine))];
-    await this.#rereadServers(held, keys);
-    const refused = new Set<ServicePort>();
-    for (const key of keys) {
-      const missing = serverLines(key, held, wanted.server(key), this.#isExcluded);
-      if (missing.length === 0 || (await tools.changeServers(missing)) === '') continue;
-      const owner = wanted.ownerOf(key);
-      if (!owner) throw new HostError(['ipvsadm', '--restore'], missing.join('; '), undefined, complaint);
-      refused.add(owner);
-    }
-    await this.#rereadServers(held, keys);
-    return [...refused];
-  }
-
-  async #rereadServers(held: Holding, keys: readonly string[]): Promise<void> {
-    const present = parseServers(await this.#options.tools.saveServers());
-    for (const key of keys) {
-      const server = present.get(key);
-      if (server) held.servers.set(key, { options: serverOptions(server), servers: new Map(server.servers) });
-      else held.servers.delete(key);
-    }
+    await writer.changeServers(changes.servers);
+    await writer.unbind(changes.unbind);
+    await writer.changeElements(changes.last);
+    const { create, first, bind, servers, unbind, last } = changes;
+    const written = [create, first, bind, servers, unbind, last].reduce((sum, { length }) => sum + length, rules);
+    return { written, refused: [...writer.refused] };
   }
 
   async #writeRules(wanted: Wanted, held: Holding): Promise<number> {
@@ -288,16 +189,12 @@ export class IpvsApplier {
   }
 
   #drained(held = this.#held): [key: string, address: string][] {
-    const found: [string, string][] = [];
-    for (const [key, { servers }] of held?.servers ?? []) {
-      if (!keepsConnections(key)) continue;
+    return [...(held?.weightless ?? [])].flatMap((text): [string, string][] => {
+      const at = text.lastIndexOf(' ');
+      const [key, address] = [text.slice(0, at), text.slice(at + 1)];
       const server = this.#wanted?.server(key);
-      if (!server) continue;
-      for (const [address, weight] of servers) {
-        if (weight === 0 && !server.servers.has(address)) found.push([key, address]);
-      }
-    }
-    return found;
+      return server && keepsConnections(key) && !server.servers.has(address) ? [[key, address]] : [];
+    });
   }
 
   async #review(held: Holding): Promise<number> {
@@ -315,12 +212,6 @@ export class IpvsApplier {
     carryOutServers(held, lines);
     return lines.length;
   }
-}
-
-/** Makes `held` what it is once these went. */
-function noteGone(held: Holding, { remove, unbind }: Changes): void {
-  for (const { set, element } of remove) held.sets.get(set)?.delete(element);
-  for (const ip of unbind) held.bound?.delete(ip);
 }
 
 function problemOf(service: ServicePort): PlanProblem {

@@ -1,5 +1,5 @@
 /** What is held and what is wanted -> lines for the tools, in an order in which no packet is ever refused that need not be. */
-import type { Holding } from './holding.ts';
+import { setServer, setWeight, type Holding } from './holding.ts';
 import { createSetLine, SET_IDS, setName, type SetId } from './sets.ts';
 import type { Family } from '../../lib/ip.ts';
 import { realServerOptions, serverOptions, type VirtualServer } from './virtual-server.ts';
@@ -7,6 +7,7 @@ import type { Touched, Wanted } from './wanted.ts';
 
 /** One element to come or to go. */
 export interface SetChange {
+  readonly verb: 'add' | 'del';
   readonly set: SetId;
   readonly element: string;
   readonly line: string;
@@ -15,18 +16,20 @@ export interface SetChange {
 export interface Changes {
   /** Sets that are missing. */
   readonly create: readonly string[];
-  readonly add: readonly SetChange[];
+  /** Elements to come, and those to go that nothing waits for: one start of ipset for most changes. */
+  readonly first: readonly SetChange[];
   readonly bind: readonly string[];
   /** For ipvsadm. */
   readonly servers: readonly string[];
   /** Last of all: what still comes is refused, no longer served. */
   readonly unbind: readonly string[];
-  readonly remove: readonly SetChange[];
+  readonly last: readonly SetChange[];
 }
 
 export interface ChangeOptions {
   readonly family: Family;
-  readonly isExcluded: (key: string) => boolean;
+  /** Its virtual servers are left alone when nobody wants them. */
+  readonly isSpared: (key: string) => boolean;
 }
 
 /** `touched` undefined: everything is compared. */
@@ -34,14 +37,15 @@ export function changesOf(
   held: Holding,
   wanted: Wanted,
   touched: Touched | undefined,
-  { family, isExcluded }: ChangeOptions,
+  { family, isSpared }: ChangeOptions,
 ): Changes {
   const create = SET_IDS.filter((id) => !held.sets.has(id)).map((id) => createSetLine(id, family));
-  const add: SetChange[] = [];
-  const remove: SetChange[] = [];
+  const first: SetChange[] = [];
+  const last: SetChange[] = [];
   for (const set of SET_IDS) {
     const present = held.sets.get(set);
-    const change = (verb: string, element: string) => ({
+    const change = (verb: 'add' | 'del', element: string) => ({
+      verb,
       set,
       element,
       line: `${verb} ${setName(set, family)} ${element}`,
@@ -49,8 +53,9 @@ export function changesOf(
     const candidates = touched ? (touched.elements.get(set) ?? []) : [...(present ?? []), ...wanted.elements(set)];
     for (const element of new Set(candidates)) {
       const [has, should] = [present?.has(element) ?? false, wanted.hasElement(set, element)];
-      if (should && !has) add.push(change('add', element));
-      if (has && !should) remove.push(change('del', element));
+      if (should && !has) first.push(change('add', element));
+      // a hairpin is looked up for the first packet to an endpoint, and that gets no more of those
+      if (has && !should) (set === 'LOOP-BACK' ? first : last).push(change('del', element));
     }
   }
   const ips = touched
@@ -66,8 +71,8 @@ export function changesOf(
   const keys = touched
     ? touched.servers
     : new Set([...held.servers.keys(), ...[...wanted.servers()].map(({ key }) => key)]);
-  const servers = [...keys].flatMap((key) => serverLines(key, held, wanted.server(key), isExcluded));
-  return { create, add, bind, servers, unbind, remove };
+  const servers = [...keys].flatMap((key) => serverLines(key, held, wanted.server(key), isSpared));
+  return { create, first, bind, servers, unbind, last };
 }
 
 /** For one virtual server. `server` undefined: nobody wants it. */
@@ -75,10 +80,10 @@ export function serverLines(
   key: string,
   held: Holding,
   server: VirtualServer | undefined,
-  isExcluded: (key: string) => boolean,
+  isSpared: (key: string) => boolean,
 ): string[] {
   const present = held.servers.get(key);
-  if (!server) return present && !isExcluded(key) ? [`-D ${key}`] : [];
+  if (!server) return present && !isSpared(key) ? [`-D ${key}`] : [];
   const options = serverOptions(server);
   const lines: string[] = [];
   if (!present) lines.push(`-A ${options}`);
@@ -116,10 +121,9 @@ export function carryOutServers(held: Holding, lines: readonly string[]): void {
     const address = / -r (\S+)/.exec(rest)?.[1] ?? '';
     const server = held.servers.get(key);
     if (verb === '-A') held.servers.set(key, { options: rest, servers: new Map() });
-    else if (verb === '-D') held.servers.delete(key);
+    else if (verb === '-D') setServer(held, key, undefined);
     else if (!server) continue;
     else if (verb === '-E') server.options = rest;
-    else if (verb === '-d') server.servers.delete(address);
-    else server.servers.set(address, Number(/ -w (\d+)/.exec(rest)?.[1] ?? 1));
+    else setWeight(held, key, address, verb === '-d' ? undefined : Number(/ -w (\d+)/.exec(rest)?.[1] ?? 1));
   }
 }

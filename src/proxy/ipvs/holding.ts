@@ -21,6 +21,8 @@ export interface Holding {
   /** undefined: there is no such set. */
   readonly sets: Map<SetId, Set<string>>;
   readonly servers: Map<string, HeldServer>;
+  /** `key ip:port` of the real servers of weight 0. */
+  readonly weightless: Set<string>;
   /** Addresses of kube-ipvs0; undefined: there is no device. */
   bound: Set<string> | undefined;
   rules: Shadow;
@@ -46,18 +48,38 @@ export interface Ownership {
 
 /** Of all that is in the kernel, what is ours. `isWanted`: virtual servers to know of in any case. */
 export function holdingOf(text: KernelText, own: Ownership, isWanted: (key: string) => boolean): Holding {
-  const servers = new Map<string, HeldServer>();
-  for (const [key, server] of text.servers) {
-    if (!isWanted(key) && !isOurs(key, server, text, own)) continue;
-    servers.set(key, { options: serverOptions(server), servers: new Map(server.servers) });
-  }
-  return {
+  const held: Holding = {
     sets: new Map([...text.sets].map(([id, elements]) => [id, new Set(elements)])),
-    servers,
+    servers: new Map(),
+    weightless: new Set(),
     bound: text.bound && new Set(text.bound),
     rules: shadowOfRules(ourRules(text.tables, own.family)),
     leftovers: renderTakeover(text.tables),
   };
+  for (const [key, server] of text.servers) {
+    if (isWanted(key) || isOurs(key, server, text, own)) setServer(held, key, server);
+  }
+  return held;
+}
+
+/** `server` undefined: there is none. */
+export function setServer(held: Holding, key: string, server: VirtualServer | undefined): void {
+  for (const address of held.servers.get(key)?.servers.keys() ?? []) held.weightless.delete(`${key} ${address}`);
+  if (!server) {
+    held.servers.delete(key);
+    return;
+  }
+  held.servers.set(key, { options: serverOptions(server), servers: new Map() });
+  for (const [address, weight] of server.servers) setWeight(held, key, address, weight);
+}
+
+/** `weight` undefined: there is no such real server. */
+export function setWeight(held: Holding, key: string, address: string, weight: number | undefined): void {
+  const servers = held.servers.get(key)?.servers;
+  if (weight === undefined) servers?.delete(address);
+  else servers?.set(address, weight);
+  if (weight === 0) held.weightless.add(`${key} ${address}`);
+  else held.weightless.delete(`${key} ${address}`);
 }
 
 const AT_ADDRESS: readonly SetId[] = ['CLUSTER-IP', 'EXTERNAL-IP', 'EXTERNAL-IP-LOCAL', 'LOAD-BALANCER'];
