@@ -7,9 +7,9 @@ import { HostError } from '../../host/exec.ts';
 import type { NfChange, NfFamily, NfTables, SetElement } from '../../host/netlink/nf-tables.ts';
 import type { Nft } from '../../host/nft.ts';
 import type { AffinityEntry } from './affinity.ts';
-import type { Transaction } from './elements.ts';
+import type { Emit, Transaction } from './elements.ts';
 import type { KernelTable, Tampering } from './kernel-table.ts';
-import { additionsOf, changesOf, elementOf, keyAndValueOf, textOf } from './netlink-elements.ts';
+import { changesOf, commitAll, elementOf, keyAndValueOf, textOf } from './netlink-elements.ts';
 import { NftTable } from './nft-table.ts';
 import { render, renderTransaction } from './render.ts';
 import { nftFamily, schemaOf, setNames, TABLE, type SetName } from './schema.ts';
@@ -98,13 +98,10 @@ export class NetlinkTable implements KernelTable {
       return;
     }
     await this.#load(render({ family: this.#family, chains, elements: new Map() }));
-    await this.#tables.commit(
-      this.#nfFamily,
-      TABLE,
-      additionsOf((emit) => {
-        wanted.emit(emit);
-      }, this.#family),
-    );
+    const emitAll = (emit: Emit) => {
+      wanted.emit(emit);
+    };
+    await commitAll(emitAll, this.#family, (changes) => this.#tables.commit(this.#nfFamily, TABLE, changes));
   }
 
   watch(onTampering: (what: Tampering) => void): () => void {

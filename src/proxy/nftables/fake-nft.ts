@@ -1,0 +1,97 @@
+/**
+ * The nft command in memory, on the same tables as a FakeNfTables: whole tables, chains and rules. Lives here and not in `host` because it
+ * reads what this folder writes.
+ */
+import { HostError } from '../../host/exec.ts';
+import type { FakeNfTables, NfFamily, SetElement } from '../../host/netlink/nf-tables.ts';
+import type { Nft } from '../../host/nft.ts';
+import { elementOf } from './netlink-elements.ts';
+import { fieldsBytes } from './bytes.ts';
+import { verdictValue } from './elements.ts';
+import { parse, type ParsedElement, type ParsedTable } from './parse.ts';
+import { schemaOf, type SetName } from './schema.ts';
+import { elementKey } from './text-elements.ts';
+
+export class FakeNft implements Nft {
+  /** Every text that was loaded, in order. */
+  readonly loaded: string[] = [];
+  /** Text the kernel refuses, wherever it stands. */
+  refuse: ((text: string) => boolean) | undefined;
+  readonly #tables: FakeNfTables;
+  /** `family table` -> chain -> rules. */
+  readonly #rules = new Map<string, Map<string, string[]>>();
+
+  constructor(tables: FakeNfTables) {
+    this.#tables = tables;
+  }
+
+  async load(text: string): Promise<void> {
+    await this.check(text);
+    this.loaded.push(text);
+    for (const line of text.split('\n')) this.#statement(line);
+    if (/^table /m.test(text)) for (const table of parse(text)) this.#create(table);
+  }
+
+  async check(text: string): Promise<void> {
+    if (this.refuse?.(text) === true) throw new HostError(['nft'], 'exit code 1', 1, 'refused');
+  }
+
+  /** Chains alone. */
+  async list(family: NfFamily, table: string): Promise<string> {
+    const chains = this.#rules.get(`${family} ${table}`);
+    if (!chains || !(await this.#tables.hasTable(family, table))) return '';
+    const blocks = [...chains].map(
+      ([name, rules]) => `\tchain ${name} {\n${rules.map((rule) => `\t\t${rule}\n`).join('')}\t}\n`,
+    );
+    return `table ${family} ${table} {\n${blocks.join('')}}\n`;
+  }
+
+  listSet(): Promise<string> {
+    return Promise.reject(new HostError(['nft', 'list'], 'the fake has no elements', 1, ''));
+  }
+
+  version(): Promise<readonly number[]> {
+    return Promise.resolve([1, 0, 6]);
+  }
+
+  /** As `nft flush chain` of somebody else. */
+  flushChain(family: NfFamily, table: string, chain: string): void {
+    this.#rules.get(`${family} ${table}`)?.set(chain, []);
+  }
+
+  #statement(line: string): void {
+    const [verb, what, family = '', table = '', chain = '', ...rule] = line.split(' ');
+    const name = `${family} ${table}`;
+    if (verb === 'delete' && what === 'table') {
+      this.#rules.delete(name);
+      this.#tables.flushRuleset();
+    }
+    if (verb === 'add' && what === 'chain') {
+      this.#rules.get(name)?.set(chain, []);
+      this.#tables.addTable(family as NfFamily, table, [], [chain]);
+    }
+    if (verb === 'add' && what === 'rule') this.#rules.get(name)?.get(chain)?.push(rule.join(' '));
+  }
+
+  #create({ family, name, sets, chains }: ParsedTable): void {
+    const word = family === 'IPv6' ? 'ip6' : 'ip';
+    this.#rules.set(`${word} ${name}`, new Map([...chains.values()].map((chain) => [chain.name, [...chain.rules]])));
+    this.#tables.addTable(word, name, [...sets.keys()], [...chains.keys()]);
+    const changes = [...sets.values()].map((set) => ({
+      op: 'add' as const,
+      set: set.name,
+      elements: [...set.elements.values()].map((one) => this.#element(set.name as SetName, one, family)),
+    }));
+    this.#tables.commitAsAnother(word, name, changes);
+  }
+
+  #element(
+    set: SetName,
+    { key, value, comment, timeout, expires }: ParsedElement,
+    family: ParsedTable['family'],
+  ): SetElement {
+    const { value: kind } = schemaOf(set, family);
+    const bytes = kind === 'none' ? '' : kind === 'verdict' ? verdictValue(value, comment) : fieldsBytes(value, kind);
+    return { ...elementOf(set, elementKey(set, key, family), bytes, family), ...(timeout > 0 && { timeout, expires }) };
+  }
+}
