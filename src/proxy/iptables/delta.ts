@@ -113,7 +113,8 @@ export const countRules = (chains: Iterable<Chain>): number => {
 };
 
 function isSame(a: Chain | undefined, b: Chain): boolean {
-  return a === b || (a !== undefined && chainSignature(a) === chainSignature(b));
+  if (a === b) return true;
+  return a?.rules.length === b.rules.length && chainSignature(a) === chainSignature(b);
 }
 
 /**
