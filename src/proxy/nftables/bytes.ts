@@ -26,7 +26,7 @@ export function addressBytes(text: string): string {
   let [octet, dots, value] = [0, 0, ''];
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);
-    if (code === 46) {
+    if (code === 46 && octet < 256) {
       value += byte(octet);
       octet = 0;
       dots++;
