@@ -3,7 +3,9 @@ import type { Plan, PlanOptions, ServicePort } from '../plan/types.ts';
 import { compileService, type CompiledService, type Context } from './compile-service.ts';
 import { ALL_FEATURES, type Features } from './features.ts';
 import * as names from './names.ts';
+import { ruleText } from './render.ts';
 import { rule, type Chain, type Rule, type RuleSet, type TableName } from './rule-set.ts';
+import { SpelledChain } from './spelled-chain.ts';
 import * as topLevel from './top-level.ts';
 
 /** Above this many endpoints, all Services together, endpoint rules lose their comments (3-053). */
@@ -37,16 +39,48 @@ export function compile(plan: Plan, features: Features = ALL_FEATURES): RuleSet 
   );
 }
 
-const memory = new WeakMap<ServicePort, { options: PlanOptions; key: string; compiled: CompiledService }>();
+/** The parts of a compiled Service that stand in chains all share. */
+export type Part = Exclude<keyof CompiledService, 'chains'>;
 
-/** The rules of one ServicePort. */
-export function compilePort(service: ServicePort, { options, context }: Frame): CompiledService {
+/** The rules of one ServicePort as text: what is kept of all of them. */
+export interface SpelledService extends Readonly<Record<Part, readonly string[]>> {
+  /** nat: the chains that exist only for this port. */
+  readonly chains: readonly SpelledChain[];
+}
+
+const memory = new WeakMap<ServicePort, { options: PlanOptions; key: string; spelled: SpelledService }>();
+
+/** The rules of one ServicePort. Throws Error when they jump where nothing is: our own mistake. */
+export function compilePort(service: ServicePort, { options, context }: Frame): SpelledService {
   const key = keyOf(context);
   const known = memory.get(service);
-  if (known?.options === options && known.key === key) return known.compiled;
+  if (known?.options === options && known.key === key) return known.spelled;
   const compiled = compileService(service, options, context);
-  memory.set(service, { options, key, compiled });
-  return compiled;
+  assertStandsAlone(compiled);
+  const spelled = spell(compiled);
+  memory.set(service, { options, key, spelled });
+  return spelled;
+}
+
+function spell(compiled: CompiledService): SpelledService {
+  const texts = (rules: readonly Rule[]) => rules.map(ruleText);
+  return {
+    chains: compiled.chains.map((chain) => new SpelledChain(chain.name, texts(chain.rules))),
+    natServices: texts(compiled.natServices),
+    natNodePorts: texts(compiled.natNodePorts),
+    filterServices: texts(compiled.filterServices),
+    filterExternal: texts(compiled.filterExternal),
+    filterNodePorts: texts(compiled.filterNodePorts),
+    filterFirewall: texts(compiled.filterFirewall),
+  };
+}
+
+function assertStandsAlone({ chains, natServices, natNodePorts }: CompiledService): void {
+  const shared = [
+    { name: names.SERVICES, rules: natServices },
+    { name: names.NODE_PORTS, rules: natNodePorts },
+  ];
+  assertComplete([...chains, ...shared], [names.MARK_MASQ]);
 }
 
 const keys = new WeakMap<Context, string>();
@@ -61,10 +95,7 @@ function keyOf(context: Context): string {
   return key;
 }
 
-/** The parts of a compiled Service that stand in chains all share. */
-export type Part = Exclude<keyof CompiledService, 'chains'>;
-
-/** Those chains, and whose part stands where. */
+/** The chains all Services share, and whose part stands where. */
 export const SHARED: readonly { readonly table: TableName; readonly chain: string; readonly part: Part }[] = [
   { table: 'filter', chain: names.SERVICES, part: 'filterServices' },
   { table: 'filter', chain: names.EXTERNAL_SERVICES, part: 'filterExternal' },
@@ -75,23 +106,21 @@ export const SHARED: readonly { readonly table: TableName; readonly chain: strin
 ];
 
 /** Everything, given the rules of each ServicePort in order. */
-export function assemble({ options, context, features }: Frame, all: readonly CompiledService[]): RuleSet {
-  const join = (part: Part): readonly Rule[] => all.flatMap((one) => one[part]);
+export function assemble({ options, context, features }: Frame, all: readonly SpelledService[]): RuleSet {
+  const shared = (name: string, part: Part, last: readonly Rule[] = []): Chain =>
+    new SpelledChain(name, [...all.flatMap((one) => one[part]), ...last.map(ruleText)]);
   const filter: Chain[] = [
-    { name: names.SERVICES, rules: join('filterServices') },
-    { name: names.EXTERNAL_SERVICES, rules: join('filterExternal') },
+    shared(names.SERVICES, 'filterServices'),
+    shared(names.EXTERNAL_SERVICES, 'filterExternal'),
     { name: names.FORWARD, rules: topLevel.forwardRules(options) },
-    { name: names.NODE_PORTS, rules: join('filterNodePorts') },
-    { name: names.PROXY_FIREWALL, rules: join('filterFirewall') },
+    shared(names.NODE_PORTS, 'filterNodePorts'),
+    shared(names.PROXY_FIREWALL, 'filterFirewall'),
     ...(topLevel.guardsLocalhost(options) ? [{ name: names.FIREWALL, rules: [topLevel.localnetRule] }] : []),
     { name: names.CANARY, rules: [] },
   ];
   const nat: Chain[] = [
-    {
-      name: names.SERVICES,
-      rules: [...join('natServices'), ...topLevel.nodePortEntries(context.nodePortDestinations)],
-    },
-    { name: names.NODE_PORTS, rules: join('natNodePorts') },
+    shared(names.SERVICES, 'natServices', topLevel.nodePortEntries(context.nodePortDestinations)),
+    shared(names.NODE_PORTS, 'natNodePorts'),
     { name: names.POSTROUTING, rules: topLevel.postroutingRules(options, features.randomFully) },
     { name: names.MARK_MASQ, rules: [rule([], { kind: 'MARK', op: 'or', bits: topLevel.bitOf(options) })] },
     { name: names.CANARY, rules: [] },
@@ -99,4 +128,15 @@ export function assemble({ options, context, features }: Frame, all: readonly Co
   ];
   const mangle: Chain[] = [{ name: names.CANARY, rules: [] }];
   return { family: options.family, tables: { mangle, filter, nat }, jumps: topLevel.jumpsOf(options) };
+}
+
+/** A restore with a rule that jumps nowhere fails for all (trap T6). */
+function assertComplete(chains: readonly Chain[], known: readonly string[]): void {
+  const there = new Set([...known, ...chains.map((chain) => chain.name)]);
+  for (const { name, rules } of chains) {
+    for (const { target } of rules) {
+      if (target.kind !== 'jump' || there.has(target.chain)) continue;
+      throw new Error(`a rule jumps to a chain that does not exist: nat ${name} -> ${target.chain}`);
+    }
+  }
 }

@@ -30,7 +30,8 @@ export interface TableChange {
 /** One rule less, or one more as number `at` of its chain, counted from 1. */
 export interface Edit {
   readonly chain: string;
-  readonly rule: Rule;
+  /** As after `-A CHAIN`, with a space before it. */
+  readonly rule: string;
   readonly at: number | 'gone';
 }
 
@@ -45,15 +46,15 @@ export function renderTable(table: TableName, change: TableChange): string {
   // each is put on top of those before it, so the last goes in first
   for (const { chain, rule } of insert.toReversed()) lines.push(`-I ${chain}${ruleText(rule)}\n`);
   for (const { chain, rule, at } of edit) {
-    lines.push(`${at === 'gone' ? `-D ${chain}` : `-I ${chain} ${String(at)}`}${ruleText(rule)}\n`);
+    lines.push(`${at === 'gone' ? `-D ${chain}` : `-I ${chain} ${String(at)}`}${rule}\n`);
   }
   for (const name of remove) lines.push(`-X ${name}\n`);
   lines.push('COMMIT\n');
   return lines.join('');
 }
 
-/** Not remembered: a chain is rarely written twice, and the texts of all would be tens of megabytes. */
-export function chainText(chain: Chain): string {
+function chainText(chain: Chain): string {
+  if (chain.text !== undefined) return chain.text;
   let text = '';
   for (const one of chain.rules) text += `-A ${chain.name}${ruleText(one)}\n`;
   return text;
@@ -61,9 +62,8 @@ export function chainText(chain: Chain): string {
 
 /** Matches and target, each with a space before it. */
 export function ruleText(rule: Rule): string {
-  let text = '';
-  for (const match of rule.matches) text += matchText(match);
-  return text + targetText(rule.target);
+  // joined, not added up: the result may be kept, and then without the pieces it came from
+  return [...rule.matches.map(matchText), targetText(rule.target)].join('');
 }
 
 const not = (match: { readonly not?: boolean }): string => (match.not === true ? ' !' : '');

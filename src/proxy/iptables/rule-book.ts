@@ -4,18 +4,25 @@
  */
 import { compareText } from '../plan/order.ts';
 import type { PlanUpdate, ServicePort } from '../plan/types.ts';
-import type { CompiledService } from './compile-service.ts';
-import { assemble, compilePort, countEndpoints, isLarge, SHARED, type Frame, type Part } from './compile.ts';
-import { assertComplete, countRules, type Delta, type TableDelta } from './delta.ts';
-import * as names from './names.ts';
-import { chainText, renderTable, ruleText, TABLES, type Edit } from './render.ts';
-import type { Chain, Rule, RuleSet, TableName } from './rule-set.ts';
+import {
+  assemble,
+  compilePort,
+  countEndpoints,
+  isLarge,
+  SHARED,
+  type Frame,
+  type Part,
+  type SpelledService,
+} from './compile.ts';
+import { countRules, type Delta, type TableDelta } from './delta.ts';
+import { renderTable, TABLES, type Edit } from './render.ts';
+import type { Chain, RuleSet, TableName } from './rule-set.ts';
 
 /** Beyond this many changed Services it is cheaper to compare everything. */
 const MANY = 100;
 
 interface Entry {
-  readonly compiled: readonly CompiledService[];
+  readonly compiled: readonly SpelledService[];
   readonly endpoints: number;
 }
 const NOTHING: Entry = { compiled: [], endpoints: 0 };
@@ -73,7 +80,6 @@ export class RuleBook {
     for (const key of [...changed.keys()].sort(inOrder)) {
       const before = this.#entries.get(key) ?? NOTHING;
       const after = this.#entryOf(changed.get(key)?.after ?? []);
-      assertStandsAlone(after);
       const place = this.#take(key, before, after);
       for (const { table, chain, part } of SHARED) {
         const [old, now] = [partOf(before, part), partOf(after, part)];
@@ -133,31 +139,18 @@ export class RuleBook {
 /** As the names of their ports sort, which are `namespace/service:port`. */
 const inOrder = (a: string, b: string): number => compareText(`${a}:`, `${b}:`);
 
-/** Throws Error when its rules jump to chains that are not its own. */
-function assertStandsAlone(entry: Entry): void {
-  const shared = SHARED.filter(({ table }) => table === 'nat');
-  const nat = [
-    ...entry.compiled.flatMap((one) => one.chains),
-    ...shared.map(({ chain, part }) => ({ name: chain, rules: partOf(entry, part) })),
-  ];
-  assertComplete({ nat }, [names.MARK_MASQ]);
-}
-
-const partOf = (entry: Entry, part: Part): readonly Rule[] => entry.compiled.flatMap((one) => one[part]);
-const isSame = (a: Rule | undefined, b: Rule | undefined): boolean =>
-  a === b || (a !== undefined && b !== undefined && ruleText(a) === ruleText(b));
-
-function commonStart(old: readonly Rule[], now: readonly Rule[]): number {
+const partOf = (entry: Entry, part: Part): readonly string[] => entry.compiled.flatMap((one) => one[part]);
+function commonStart(old: readonly string[], now: readonly string[]): number {
   let count = 0;
-  while (count < old.length && count < now.length && isSame(old[count], now[count])) count++;
+  while (count < old.length && count < now.length && old[count] === now[count]) count++;
   return count;
 }
 
 /** Not counting the first `from` of both. */
-function commonEnd(old: readonly Rule[], now: readonly Rule[], from: number): number {
+function commonEnd(old: readonly string[], now: readonly string[], from: number): number {
   const room = Math.min(old.length, now.length) - from;
   let count = 0;
-  while (count < room && isSame(old[old.length - 1 - count], now[now.length - 1 - count])) count++;
+  while (count < room && old[old.length - 1 - count] === now[now.length - 1 - count]) count++;
   return count;
 }
 
@@ -173,7 +166,7 @@ function compareChains(before: Entry, after: Entry, { write, gone, remove }: Cha
   for (const chain of after.compiled.flatMap((one) => one.chains)) {
     const known = old.get(chain.name);
     old.delete(chain.name);
-    if (known && (known === chain || chainText(known) === chainText(chain))) continue;
+    if (known?.text === chain.text) continue;
     write.push(chain);
     if (known) gone.push(known);
   }

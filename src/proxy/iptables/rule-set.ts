@@ -45,6 +45,9 @@ export interface Chain {
   readonly rules: readonly Rule[];
   /** ACCEPT or DROP of a built-in chain; undefined for those that programs make. */
   readonly policy?: string;
+  /** The `-A` lines, and how many they are, where they are at hand: to be had without the rules. */
+  readonly text?: string;
+  readonly count?: number;
 }
 
 /** A rule of ours in a built-in chain. */

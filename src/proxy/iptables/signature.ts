@@ -2,29 +2,15 @@
 import { ruleText } from './render.ts';
 import type { Chain, Match, Rule } from './rule-set.ts';
 
-const signatures = new WeakMap<Chain, string>();
-
 /** Equal exactly for chains that do the same, comments included. */
 export function chainSignature(chain: Chain): string {
-  let text = signatures.get(chain);
-  if (text === undefined) {
-    text = chain.rules.map(ruleSignature).join('\n');
-    signatures.set(chain, text);
-  }
-  return text;
+  return chain.rules.map(ruleSignature).join('\n');
 }
 
-const ruleSignatures = new WeakMap<Rule, string>();
-
-/** Rules are shared between syncs by identity, so each is worked out once. */
+/** Equal exactly for rules that do the same. */
 export function ruleSignature(rule: Rule): string {
-  let text = ruleSignatures.get(rule);
-  if (text === undefined) {
-    const matches = rule.matches.map(canonical).sort((a, b) => rank(a) - rank(b));
-    text = ruleText({ matches, target: rule.target });
-    ruleSignatures.set(rule, text);
-  }
-  return text;
+  const matches = rule.matches.map(canonical).sort((a, b) => rank(a) - rank(b));
+  return ruleText({ matches, target: rule.target });
 }
 
 /** The kernel keeps probabilities in 31 bits; addresses of one host need no length. */
