@@ -59,6 +59,9 @@ const wordsOf = (changes: readonly SetChange[]) =>
     }),
   );
 
+/** Texts of a first sync: sets and chains; behind the elements the chains that packets enter by. */
+const FIRST_LOADS = 2;
+
 /** Element for element what a full sync would write. */
 async function assertHolds(tables: FakeNfTables, plan: Plan): Promise<void> {
   const wanted = compile(plan).elements;
@@ -77,6 +80,23 @@ describe('the nftables applier', () => {
       assert.deepEqual({ kind, refused }, { kind: 'full', refused: [] });
       await assertHolds(tables, planOf(name));
     }
+  });
+
+  it('lets packets in when all else is there', async () => {
+    const { nft, start, tables } = world((real) => real);
+    const order: string[] = [];
+    const { load } = nft;
+    nft.load = async (text) => {
+      order.push(/hook/.test(text) ? 'entries' : 'chains');
+      await load.call(nft, text);
+    };
+    const { commit } = tables;
+    tables.commit = async (...args) => {
+      order.push('elements');
+      await commit.apply(tables, args);
+    };
+    await start().sync(whole(planOf('node-port')));
+    assert.deepEqual([...new Set(order)], ['chains', 'elements', 'entries']);
   });
 
   it('writes nothing when nothing changed', async () => {
@@ -132,7 +152,7 @@ describe('the nftables applier', () => {
     await start().sync(whole(planOf('load-balancer-source-ranges')));
     await start().sync(whole(planOf('cluster-ip')));
     await assertHolds(tables, planOf('cluster-ip'));
-    assert.equal(nft.loaded.length, 1, 'the chains stay');
+    assert.equal(nft.loaded.length, FIRST_LOADS, 'the chains stay');
   });
 
   it('replaces a table whose chains are not as it would write them, at one moment, and remembers the clients', async () => {
@@ -143,8 +163,11 @@ describe('the nftables applier', () => {
     rememberClient(tables, '10.244.1.5');
     const other = { ...plan, options: { ...plan.options, masqueradeBit: 15 } };
     await backend.sync(whole(other));
-    assert.equal(nft.loaded.length, 2);
-    assert.match(nft.loaded[1] ?? '', /^add table ip kube-proxy\ndelete table ip kube-proxy\ntable ip kube-proxy \{/);
+    assert.equal(nft.loaded.length, FIRST_LOADS + 1);
+    assert.match(
+      nft.loaded.at(-1) ?? '',
+      /^add table ip kube-proxy\ndelete table ip kube-proxy\ntable ip kube-proxy \{/,
+    );
     assert.deepEqual(await clients(tables), ['10.244.1.9 -> 10.244.1.5']);
     await assertHolds(tables, other);
   });
@@ -160,8 +183,8 @@ describe('the nftables applier', () => {
     await backend.sync(whole(plan));
     const update = change(plan, [service], [{ ...service, clusterEndpoints: many }]);
     await backend.sync(update);
-    assert.equal(nft.loaded.length, 2);
-    assert.match(nft.loaded[1] ?? '', /chain cluster-ip-128 \{/);
+    assert.equal(nft.loaded.length, FIRST_LOADS + 1);
+    assert.match(nft.loaded.at(-1) ?? '', /chain cluster-ip-128 \{/);
     await assertHolds(tables, update.plan);
   });
 
@@ -174,7 +197,7 @@ describe('the nftables applier', () => {
     const update = change(plan, [service], [{ ...service, affinitySeconds: 77 }]);
     assert.equal((await backend.sync(update)).kind, 'partial');
     assert.match(
-      nft.loaded[1] ?? '',
+      nft.loaded.at(-1) ?? '',
       /^add chain ip kube-proxy remember-77\nadd rule ip kube-proxy remember-77 .* timeout 77s /,
     );
     await assertHolds(tables, update.plan);
@@ -244,7 +267,7 @@ describe('what others do', () => {
     nft.flushChain('ip', 'kube-proxy', 'services');
     backend.distrust();
     await backend.sync(nothingChanged(plan));
-    assert.equal(nft.loaded.length, 2);
+    assert.equal(nft.loaded.length, FIRST_LOADS + 1);
   });
 
   it('a kernel that tells of every change, and told of none, is not read again', async () => {

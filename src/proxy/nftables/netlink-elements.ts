@@ -61,32 +61,15 @@ export function changesOf(transaction: Transaction, family: Family): readonly Se
 /** Elements in one commit of a first load: few enough that what they take is garbage soon, and others have their turn in between. */
 const BATCH = 16_384;
 
-/** Asked first when a packet comes: written last, so that whatever they lead to is there. */
-const FIRST_LOOK: ReadonlySet<SetName> = new Set(['service-ips', 'service-nodeports', 'cluster-ips']);
-
-/**
- * All elements of a table that has none yet, to be committed one after the other. `emitAll` is asked twice, because to keep the elements would take
- * more memory than to make them again.
- */
+/** All elements of a table that has none yet and that no packet reaches yet, in several commits. */
 export async function commitAll(
   emitAll: (emit: Emit) => void,
   family: Family,
   commit: (changes: readonly SetChange[]) => Promise<void>,
 ): Promise<void> {
-  for (const isLast of [false, true]) {
-    for (const changes of batchesOf(emitAll, family, isLast)) await commit(changes);
-  }
-}
-
-/** Keys are gathered as strings, which are small; elements are made when their turn comes. */
-function* batchesOf(
-  emitAll: (emit: Emit) => void,
-  family: Family,
-  isLast: boolean,
-): IterableIterator<readonly SetChange[]> {
+  // keys are gathered as strings, which are small; elements are made when their turn comes
   const sets = new Map<SetName, string[]>();
   emitAll((set, key, value) => {
-    if (FIRST_LOOK.has(set) !== isLast) return;
     const list = sets.get(set);
     if (list) list.push(key, value);
     else sets.set(set, [key, value]);
@@ -97,7 +80,7 @@ function* batchesOf(
       for (let at = from; at < Math.min(flat.length, from + 2 * BATCH); at += 2) {
         elements.push(elementOf(set, flat[at] ?? '', flat[at + 1] ?? '', family));
       }
-      yield [{ op: 'add', set, elements }];
+      await commit([{ op: 'add', set, elements }]);
     }
   }
 }

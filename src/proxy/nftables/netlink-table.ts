@@ -11,7 +11,7 @@ import type { Emit, Transaction } from './elements.ts';
 import type { KernelTable, Tampering } from './kernel-table.ts';
 import { changesOf, commitAll, elementOf, keyAndValueOf, textOf } from './netlink-elements.ts';
 import { NftTable } from './nft-table.ts';
-import { render, renderTransaction } from './render.ts';
+import { render, renderChains } from './render.ts';
 import { nftFamily, schemaOf, setNames, TABLE, type SetName } from './schema.ts';
 import type { Chain } from './skeleton.ts';
 import type { Wanted } from './wanted.ts';
@@ -66,7 +66,7 @@ export class NetlinkTable implements KernelTable {
   }
 
   async commit(transaction: Transaction, chains: readonly Chain[]): Promise<void> {
-    if (chains.length > 0) await this.#load(renderTransaction(new Map(), chains, this.#family));
+    if (chains.length > 0) await this.#load(renderChains(chains, this.#family));
     const changes = changesOf(transaction, this.#family);
     if (changes.length > 0) await this.#tables.commit(this.#nfFamily, TABLE, changes);
   }
@@ -91,17 +91,23 @@ export class NetlinkTable implements KernelTable {
     }
   }
 
-  /** Where a table is, nft does it, so that there is no moment without one; where none is, the elements come the fast way. */
+  /**
+   * Where a table is, nft does it, so that there is no moment without one. Where none is, the elements come the fast way, and the chains that packets
+   * enter by come last: until all is there nothing is refused that would have been served.
+   */
   async replace(chains: readonly Chain[], wanted: Wanted, affinity: readonly AffinityEntry[]): Promise<void> {
     if (await this.isThere()) {
       await this.#expectEcho(() => this.#byCommand.replace(chains, wanted, affinity));
       return;
     }
-    await this.#load(render({ family: this.#family, chains, elements: new Map() }));
+    const isEntry = ({ base }: Chain) => base !== undefined;
+    const inner = chains.filter((one) => !isEntry(one));
+    await this.#load(render({ family: this.#family, chains: inner, elements: new Map() }));
     const emitAll = (emit: Emit) => {
       wanted.emit(emit);
     };
     await commitAll(emitAll, this.#family, (changes) => this.#tables.commit(this.#nfFamily, TABLE, changes));
+    await this.#load(renderChains(chains.filter(isEntry), this.#family));
   }
 
   watch(onTampering: (what: Tampering) => void): () => void {

@@ -82,14 +82,22 @@ function rangeText(from: string, to: string): string {
   return `${addressText(from)}-${addressText(to)}`;
 }
 
+/** Chains for a table that is there. */
+export function renderChains(chains: readonly Chain[], family: Family): string {
+  const name = `${nftFamily(family)} ${TABLE}`;
+  const heads = chains.map(
+    ({ name: chain, base }) => `add chain ${name} ${chain}${base === undefined ? '' : ` { ${base} }`}\n`,
+  );
+  const rules = chains.flatMap(({ name: chain, rules: own }) =>
+    own.map((rule) => `add rule ${name} ${chain} ${rule}\n`),
+  );
+  return [...heads, ...rules].join('');
+}
+
 /** What goes first, then what comes: a key may do both. `chains` are new. */
 export function renderTransaction(transaction: Transaction, chains: readonly Chain[], family: Family): string {
   const name = `${nftFamily(family)} ${TABLE}`;
-  const lines: string[] = [];
-  for (const { name: chain, rules } of chains) {
-    lines.push(`add chain ${name} ${chain}\n`);
-    for (const rule of rules) lines.push(`add rule ${name} ${chain} ${rule}\n`);
-  }
+  const lines: string[] = [renderChains(chains, family)];
   const each = (verb: string, set: SetName, texts: readonly string[]) => {
     if (texts.length > 0) lines.push(`${verb} element ${name} ${set} { ${texts.join(', ')} }\n`);
   };
