@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -22,7 +22,8 @@ import { loadScenario, scenarios, WORLD } from '../scenarios/index.ts';
 import { clusters, nodes, objectsOf, optionsWith } from '../scenarios/random-cluster.ts';
 import { runProxy } from '../run.ts';
 import { IptablesApplier, type IptablesSyncResult } from './apply.ts';
-import { cleanup, iptablesBackendOf, stampsFor } from './backend.ts';
+import { defaultIpvsSettings } from '../backend.ts';
+import { cleanup, iptablesBackend, iptablesBackendOf, stampsFor } from './backend.ts';
 import { ALL_FEATURES } from './features.ts';
 import { iptablesMode } from './mode.ts';
 import { serviceChain } from './names.ts';
@@ -30,12 +31,14 @@ import { probeFeatures } from './probe.ts';
 
 requireOuterNamespace();
 
-const ENDPOINT = '10.244.1.5';
+/** Both are this machine's own. */
+const ENDPOINTS = ['10.244.1.5', '10.244.1.6'];
+const [ENDPOINT = ''] = ENDPOINTS;
 const SERVICE_IP = '10.96.0.20';
 
 before(async () => {
   // this process plays node and Pod at once: the way to the cluster IP leads back here
-  for (const words of ['addr add 10.244.1.5/32 dev lo', 'route add 10.96.0.0/16 dev lo']) {
+  for (const words of [...ENDPOINTS.map((ip) => `addr add ${ip}/32 dev lo`), 'route add 10.96.0.0/16 dev lo']) {
     await exec('ip', words.split(' '));
     await exec('ip', ['-6', ...words.split(' ').map((one) => (one.startsWith('10.') ? inIPv6(one) : one))]);
   }
@@ -116,6 +119,30 @@ for (const variant of ['legacy', 'nft'] as const) {
         assert.equal((await lists()).length, 2);
       });
 
+      it('a client stays with its endpoint for timeoutSeconds, and no longer (trap T18)', async (test) => {
+        const servers = await Promise.all(ENDPOINTS.map((ip) => answering(read(ip))));
+        test.after(() => {
+          for (const server of servers) server.close();
+        });
+        const { plan } = planOf('session-affinity');
+        const [service] = plan.servicePorts;
+        assert.ok(service);
+        const clusterEndpoints = service.clusterEndpoints.filter((one) => ENDPOINTS.map(read).includes(one.ip));
+        assert.equal(clusterEndpoints.length, 2);
+        const sticky = { ...service, clusterEndpoints, affinitySeconds: 1 };
+        await new IptablesApplier(iptables).sync({ ...plan, servicePorts: [sticky] });
+        const first = await whoAnswers(service.clusterIP, service.port);
+        for (let tries = 0; tries < 20; tries++) {
+          assert.equal(await whoAnswers(service.clusterIP, service.port), first);
+        }
+        let moved = false;
+        for (let tries = 0; tries < 20 && !moved; tries++) {
+          await pause(1200);
+          moved = (await whoAnswers(service.clusterIP, service.port)) !== first;
+        }
+        assert.ok(moved, 'twenty times the same of two, each after the time was over');
+      });
+
       it('affinity holds in the Local pool too', async () => {
         const { plan } = planOf('external-policy-local');
         const [service] = plan.servicePorts;
@@ -129,12 +156,46 @@ for (const variant of ['legacy', 'nft'] as const) {
         assert.equal(saved.match(remembering)?.length, 2);
       });
 
+      it('is made with what the machine has, and cleans up all it made and nothing else', async () => {
+        const tool = family === 'IPv6' ? `ip6tables-${variant}` : `iptables-${variant}`;
+        await cleanup(iptables);
+        await exec(tool, ['-w', '5', '-N', 'SOMEBODY']);
+        await exec(tool, ['-w', '5', '-A', 'FORWARD', '-j', 'SOMEBODY']);
+        const linesOf = async () =>
+          (await iptables.save()).split('\n').filter((line) => /^(?::[A-Z]+ -|-A)/.test(line));
+        const before = await linesOf();
+        const context = {
+          family,
+          exec,
+          log: silentLog,
+          sysctl: new FakeSysctl(),
+          masqueradeBit: 14,
+          ipvs: defaultIpvsSettings,
+        };
+        const backend = await iptablesBackend.create(context);
+        const { plan } = planOf('load-balancer-source-ranges');
+        const { kind, refused } = await backend.sync({ plan, changed: undefined, problems: [] });
+        assert.deepEqual({ kind, refused }, { kind: 'full', refused: [] });
+        assert.equal(await backend.isIntact(), true);
+        await backend.stop();
+        assert.ok((await linesOf()).length > before.length + 30);
+        assert.match(
+          (await iptablesBackend.cleanup(context)).join('\n'),
+          new RegExp(`iptables-${variant} \\(${family}\\)$`),
+        );
+        const left = await linesOf();
+        assert.deepEqual(
+          left.filter((line) => !line.includes('KUBE-FIREWALL')),
+          before.filter((line) => !line.includes('KUBE-FIREWALL')),
+        );
+        assert.deepEqual(await iptablesBackend.cleanup(context), []);
+        await exec(tool, ['-w', '5', '-D', 'FORWARD', '-j', 'SOMEBODY']);
+        await exec(tool, ['-w', '5', '-X', 'SOMEBODY']);
+      });
+
       it('a foreign flush is mended within 200 ms', async (test) => {
         await cleanup(iptables);
-        const server = createServer((socket) => socket.end());
-        const port = 9376;
-        server.listen(port, read(ENDPOINT));
-        await once(server, 'listening');
+        const server = await answering(read(ENDPOINT));
         test.after(() => server.close());
         const { services, slices } = planOf('cluster-ip');
         const [slice] = slices;
@@ -200,6 +261,25 @@ it('says that the lock is held by another, after five seconds', async () => {
   holder.kill();
   await rm(folder, { recursive: true });
 });
+
+/** On port 9376, with the address it listens on. */
+async function answering(ip: string): Promise<Server> {
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined); // a client may leave before it was answered
+    socket.end(ip);
+  });
+  server.listen(9376, ip);
+  await once(server, 'listening');
+  return server;
+}
+
+async function whoAnswers(host: string, port: number): Promise<string> {
+  const socket = connect({ host, port });
+  let text = '';
+  socket.on('data', (chunk: Buffer) => (text += chunk.toString()));
+  await once(socket, 'end');
+  return text;
+}
 
 /** Opens a connection every five milliseconds. */
 class ConnectLoop {
