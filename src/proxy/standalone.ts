@@ -5,6 +5,7 @@ import { createHttpClient, type ConnectionConfig, type HttpClient } from '../cli
 import { inClusterConnection } from '../client/in-cluster.ts';
 import { loadKubeconfig } from '../client/kubeconfig.ts';
 import { setOomScore } from '../host/oom-score.ts';
+import { keepYoungHeapSmall } from '../host/young-heap.ts';
 import { sysctl } from '../host/sysctl.ts';
 import { realClock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
@@ -44,6 +45,7 @@ export interface Standalone {
 
 /** Begins to keep the kernel in step. `onFatal`: it cannot go on, and why. Throws what the client throws where it will never answer. */
 export async function startStandalone(standalone: Standalone, onFatal: (error: Error) => void): Promise<RunningProxy> {
+  keepYoungHeapSmall();
   const { config, log } = standalone;
   if (config.mode === '') {
     log.warn({ mode: modeOf(config) }, 'no proxy mode is told, and the default may change; set mode, or --proxy-mode');

@@ -3,7 +3,7 @@ import type { SyncResult } from '../backend.ts';
 import type { Plan, PlanProblem, PlanUpdate, ServiceChange, ServicePort } from '../plan/types.ts';
 import { AffinityJudge, hasAffinity } from './affinity.ts';
 import { addCounted, countedNames, sortCounted } from './compile.ts';
-import { chainOf, sizeOf, type Elements, type Transaction } from './elements.ts';
+import { chainOf, sizeOf, type Elements, type SetTransaction, type Transaction } from './elements.ts';
 import { frontendsOf } from './frontends.ts';
 import type { KernelTable, Tampering } from './kernel-table.ts';
 import { setNames, schemaOf, type SetName } from './schema.ts';
@@ -179,13 +179,15 @@ export class NftablesApplier {
 
   /** Writes only what differs from what is there; undefined where only a whole table will do. */
   async #mend(wanted: Wanted, plan: Plan): Promise<{ chains: Set<string>; changes: number } | undefined> {
-    const elements = wanted.elements();
+    const { family } = plan.options;
     const chains = new Set(await this.#table.chains());
-    const transaction = new Map<SetName, { remove: Set<string>; add: Map<string, string> }>();
-    for (const set of setNames(plan.options.family)) {
-      if (schemaOf(set, plan.options.family).dynamic) continue;
-      const change = difference(await this.#table.elements(set), elements.get(set) ?? new Map());
-      if (change.add.size + change.remove.size > 0) transaction.set(set, change);
+    const transaction = new Map<SetName, SetTransaction>();
+    for (const some of inGroups(setNames(family).filter((set) => !schemaOf(set, family).dynamic))) {
+      const elements = wanted.elements(some);
+      for (const set of some) {
+        const change = difference(await this.#table.elements(set), elements.get(set) ?? new Map<string, string>());
+        if (change.add.size + change.remove.size > 0) transaction.set(set, change);
+      }
     }
     const missing = missingChains(transaction, chains, plan);
     if (!missing) return undefined;
@@ -256,6 +258,12 @@ export class NftablesApplier {
       message: `the kernel refuses the elements of port ${name} (${protocol})`,
     }));
   }
+}
+
+/** Sets whose elements are made and compared together: the biggest by themselves, so that not all of a table is in memory at once. */
+function inGroups(sets: readonly SetName[]): readonly (readonly SetName[])[] {
+  const big: readonly SetName[] = ['service-endpoints', 'hairpin-connections'];
+  return [...big.map((set) => [set]), sets.filter((set) => !big.includes(set))];
 }
 
 /** Counted chains that new elements lead to and nobody made yet; undefined where the whole table must be written for them. */

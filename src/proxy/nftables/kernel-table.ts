@@ -15,7 +15,7 @@ export interface KernelTable {
   rules(): Promise<ReadonlyMap<string, number>>;
   isThere(): Promise<boolean>;
   /** Of a set that packets do not fill. */
-  elements(set: SetName): Promise<ReadonlyMap<string, string>>;
+  elements(set: SetName): Promise<Iterable<readonly [key: string, value: string]>>;
   affinity(): Promise<readonly AffinityEntry[]>;
   /** In force when it resolves: all or, when it throws, nothing. `chains` are new. */
   commit(transaction: Transaction, chains: readonly Chain[]): Promise<void>;

@@ -49,8 +49,11 @@ export class NetlinkTable implements KernelTable {
     return this.#byCommand.rules();
   }
 
-  async elements(set: SetName): Promise<ReadonlyMap<string, string>> {
-    return new Map((await this.#tables.dump(this.#nfFamily, TABLE, set)).map(keyAndValueOf));
+  async elements(set: SetName): Promise<Iterable<readonly [key: string, value: string]>> {
+    const elements = await this.#tables.dump(this.#nfFamily, TABLE, set);
+    return (function* () {
+      for (const element of elements) yield keyAndValueOf(element);
+    })();
   }
 
   async affinity(): Promise<readonly AffinityEntry[]> {

@@ -7,7 +7,7 @@ import type { Plan, ServiceChange, ServicePort } from '../plan/types.ts';
 import { addressBytes } from './bytes.ts';
 import { Claims, type Owner } from './claims.ts';
 import { compileFrontend, emitShared } from './compile-frontend.ts';
-import { ElementStore, TransactionBuilder, type Elements, type Emit, type Transaction } from './elements.ts';
+import { ElementStore, TransactionBuilder, type Emit, type Transaction } from './elements.ts';
 import { frontendsOf, type Frontend } from './frontends.ts';
 import type { SetName } from './schema.ts';
 
@@ -37,9 +37,17 @@ export class Wanted {
     for (const owner of this.#claims.owners()) compileFrontend(owner, owner.service, this.#family, emit);
   }
 
-  elements(): Elements {
+  /** Those of some sets, or of all. */
+  elements(some?: readonly SetName[]): ElementStore['sets'] {
     const store = new ElementStore();
-    this.emit(store.emit);
+    const wanted = some && new Set(some);
+    this.emit(
+      wanted
+        ? (set, key, value) => {
+            if (wanted.has(set)) store.emit(set, key, value);
+          }
+        : store.emit,
+    );
     return store.sets;
   }
 
