@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { HostError } from '../../host/exec.ts';
 import { FakeIptables } from '../../host/iptables-fake.ts';
 import { loadScenario, scenarios } from '../scenarios/index.ts';
-import type { Plan } from '../plan/types.ts';
+import type { Plan, PlanUpdate } from '../plan/types.ts';
 import { IptablesApplier } from './apply.ts';
 import { renderCleanup } from './cleanup.ts';
 import { parse } from './parse.ts';
@@ -135,6 +135,78 @@ describe('the applier', () => {
     await assert.rejects(applier.sync(planOf('node-port')), HostError);
     assert.equal((await applier.sync(planOf('node-port'))).kind, 'full');
     assert.equal(iptables.dump(), await kernelOf(planOf('node-port')));
+  });
+
+  it('mends what a doubt was about, also when changes come with it, and believes a kernel that says what it said', async () => {
+    const iptables = new FakeIptables();
+    const applier = new IptablesApplier(iptables);
+    const plan = together('cluster-ip', 'session-affinity');
+    const [first, second] = plan.servicePorts;
+    assert.ok(first && second);
+    await applier.sync(plan);
+    const doubtful = async (changed: PlanUpdate['changed'], after: Plan) => {
+      applier.distrust();
+      const { kind } = await applier.apply({ plan: after, changed, problems: [] });
+      assert.equal(kind, 'full');
+      assert.equal(iptables.dump(), await kernelOf(after));
+    };
+    const nothing = new Map<string, never>();
+    await doubtful(nothing, plan);
+    await doubtful(nothing, plan);
+    iptables.flush('nat');
+    await doubtful(nothing, plan);
+    await doubtful(nothing, plan);
+    const changed = new Map([['default/web', { before: [second], after: [] }]]);
+    await doubtful(changed, { ...plan, servicePorts: [first] });
+  });
+
+  it('does not believe in a book that a failed write left behind', async () => {
+    const iptables = new FakeIptables();
+    const applier = new IptablesApplier(iptables);
+    const plan = together('cluster-ip', 'session-affinity');
+    const [first, second] = plan.servicePorts;
+    assert.ok(first && second);
+    await applier.sync(plan);
+    applier.distrust();
+    await applier.sync(plan);
+    iptables.failNext = new HostError(['iptables-restore'], 'exit code 4', 4, 'locked');
+    const changed = new Map([['default/web', { before: [second], after: [] }]]);
+    const after = { ...plan, servicePorts: [first] };
+    await assert.rejects(applier.apply({ plan: after, changed, problems: [] }), HostError);
+    applier.distrust();
+    // the planner tells of the change only once
+    await applier.apply({ plan: after, changed: new Map(), problems: [] });
+    assert.equal(iptables.dump(), await kernelOf(after));
+  });
+
+  it('writes all again when a partial write fails, and counts the failure (trap T6)', async () => {
+    const iptables = new FakeIptables();
+    const applier = new IptablesApplier(iptables);
+    const plan = planOf('cluster-ip');
+    await applier.sync(plan);
+    // what the next partial write counts on is gone
+    iptables.flush('nat', { delete: true });
+    const [port] = plan.servicePorts;
+    assert.ok(port);
+    const changed = new Map([['default/hostnames', { before: [port], after: [] }]]);
+    const after = { ...plan, servicePorts: [] };
+    const { figures } = await applier.apply({ plan: after, changed, problems: [] });
+    assert.equal(figures?.partialFailures, 1);
+    assert.equal(iptables.dump(), await kernelOf(after));
+  });
+
+  it('tells how many rules are there, and how many it wrote (3-149)', async () => {
+    const iptables = new FakeIptables();
+    const { figures } = await new IptablesApplier(iptables).sync(planOf('cluster-ip'));
+    const count = (table: string) =>
+      iptables
+        .dump()
+        .split(/^\*/m)
+        .find((part) => part.startsWith(table))
+        ?.match(/^-A /gm)?.length ?? 0;
+    for (const table of ['filter', 'nat', 'mangle']) {
+      assert.deepEqual(figures?.tables?.[table], { total: count(table), last: count(table) }, table);
+    }
   });
 
   it('leaves out the Service the kernel refuses, and names it', async () => {
