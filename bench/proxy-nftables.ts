@@ -27,9 +27,9 @@ async function change(services: number): Promise<void> {
   const bench = new NftablesBench(services, 2);
   await bench.clear();
   const known = new Map<string, SetElement>();
-  const first = bench.nextWrite();
   await bench.start();
-  learn(known, await first);
+  const elements = await bench.tables.dump('ip', 'kube-proxy', 'service-endpoints');
+  learn(known, { changes: [{ op: 'add', set: 'service-endpoints', elements }] });
   const [samples, floor]: [number[], number[]] = [[], []];
   for (let round = 0; round < Math.max(200, rounds); round++) {
     const { ms, result } = await timed(() => {
