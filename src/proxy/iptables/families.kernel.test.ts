@@ -36,13 +36,18 @@ const ENDPOINTS = ['10.244.1.5', '10.244.1.6'];
 const [ENDPOINT = ''] = ENDPOINTS;
 const SERVICE_IP = '10.96.0.20';
 
-before(async () => {
-  // this process plays node and Pod at once: the way to the cluster IP leads back here
-  for (const words of [...ENDPOINTS.map((ip) => `addr add ${ip}/32 dev lo`), 'route add 10.96.0.0/16 dev lo']) {
-    await exec('ip', words.split(' '));
-    await exec('ip', ['-6', ...words.split(' ').map((one) => (one.startsWith('10.') ? inIPv6(one) : one))]);
+/** This process plays node and Pod at once: the way to the cluster IP leads back here. Words of `ip`. */
+const PLACES = [...ENDPOINTS.map((ip) => ['addr', `${ip}/32`]), ['route', '10.96.0.0/16']];
+
+async function place(verb: 'add' | 'del'): Promise<void> {
+  for (const [object = '', where = ''] of PLACES) {
+    await exec('ip', [object, verb, where, 'dev', 'lo']);
+    await exec('ip', ['-6', object, verb, inIPv6(where), 'dev', 'lo']);
   }
-});
+}
+
+before(() => place('add'));
+after(() => place('del'));
 
 for (const variant of ['legacy', 'nft'] as const) {
   for (const family of ['IPv4', 'IPv6'] as const) {
