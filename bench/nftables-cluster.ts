@@ -43,6 +43,7 @@ export class NftablesBench {
   readonly endpoints: number;
   readonly client: GeneratedClient;
   readonly nft: Nft = createNft();
+  #live: () => void = () => undefined;
   #tables: NfTables | undefined;
   #proxy: RunningProxy | undefined;
   #written: (written: Written) => void = () => undefined;
@@ -62,6 +63,11 @@ export class NftablesBench {
     return new Promise((resolve) => (this.#written = resolve));
   }
 
+  /** Resolves when packets are let in again. */
+  nextLive(): Promise<void> {
+    return new Promise((resolve) => (this.#live = resolve));
+  }
+
   get tables(): NfTables {
     return (this.#tables ??= createNfTables());
   }
@@ -70,6 +76,13 @@ export class NftablesBench {
   async start(): Promise<number> {
     const real = this.tables;
     let begin = 0;
+    const nft: Nft = {
+      ...this.nft,
+      load: async (text) => {
+        await this.nft.load(text);
+        if (text.includes(' hook ')) this.#live();
+      },
+    };
     const watched: NfTables = {
       commit: async (family, table, changes) => {
         await real.commit(family, table, changes);
@@ -96,7 +109,7 @@ export class NftablesBench {
       host: {
         backend: ({ family }) => {
           begin = performance.now();
-          return Promise.resolve(nftablesBackendOf(family, this.nft, watched));
+          return Promise.resolve(nftablesBackendOf(family, nft, watched));
         },
       },
     });
@@ -115,6 +128,13 @@ export class NftablesBench {
 
   close(): void {
     this.#tables?.close();
+  }
+
+  /** One Service has one endpoint more, or less again. */
+  scale(): void {
+    this.#generation++;
+    const at = (Math.floor((this.#generation - 1) / 2) * 37) % this.services;
+    this.client.change(ENDPOINT_SLICES, sliceOf(at, this.endpoints + (this.#generation % 2 === 0 ? 0 : 1)));
   }
 
   /** One endpoint of one Service is another. */

@@ -1,6 +1,6 @@
 /**
  * The proxy in nftables mode: what it takes from an event to rules in force, next to the kernel's own time for the same. One JSON line per figure.
- * scripts/in-outer-namespace node bench/proxy-nftables.ts [change | cold | shape | memory | connect] [SERVICES…]
+ * scripts/in-outer-namespace node bench/proxy-nftables.ts [change | scale | flush | cold | shape | memory | connect] [SERVICES…]
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -51,6 +51,52 @@ async function change(services: number): Promise<void> {
   const figure = `nftables, ${String(services)} Services of 2: one endpoint changed, from the event to the rules in force (floor: one commit of the same elements)`;
   report({ figure, unit: 'ms', samples: samples.slice(5), floor: floor.slice(5), mustBeAtMost: 10 });
   report({ figure: `${figure}, p99`, unit: 'ms', samples: samples.slice(5), mustBeAtMost: 25, statistic: 'p99' });
+}
+
+/** A count that changes is a verdict that changes, and then the kernel looks at every verdict of the map. */
+async function scale(services: number): Promise<void> {
+  const bench = new NftablesBench(services, 2);
+  await bench.clear();
+  await bench.start();
+  const samples: number[] = [];
+  for (let round = 0; round < Math.max(105, rounds); round++) {
+    await pause(20);
+    const { ms } = await timed(() => {
+      const written = bench.nextWrite();
+      bench.scale();
+      return written;
+    });
+    if (round >= 5) samples.push(ms);
+  }
+  await bench.stop();
+  await bench.clear();
+  bench.close();
+  const figure = `nftables, ${String(services)} Services of 2: one endpoint more or less, from the event to the rules in force`;
+  report({ figure, unit: 'ms', samples, mustBeAtMost: 10 });
+  report({ figure: `${figure}, p99`, unit: 'ms', samples, mustBeAtMost: 25, statistic: 'p99' });
+}
+
+/** From the end of a foreign flush until packets are translated again. */
+async function flush(services: number): Promise<void> {
+  const bench = new NftablesBench(services, 2);
+  await bench.clear();
+  await bench.start();
+  const samples: number[] = [];
+  for (let round = 0; round < Math.max(7, rounds); round++) {
+    await pause(300);
+    const live = bench.nextLive();
+    await bench.nft.load('flush ruleset\n');
+    samples.push((await timed(() => live)).ms);
+  }
+  await bench.stop();
+  await bench.clear();
+  bench.close();
+  report({
+    figure: `nftables, ${String(services)} Services of 2: from a foreign flush to all rules in force again`,
+    unit: 'ms',
+    samples,
+    ...(services <= 1000 && { mustBeAtMost: 200, statistic: 'max' as const }),
+  });
 }
 
 const keyOf = (set: string, { key, keyEnd }: SetElement) =>
@@ -195,6 +241,8 @@ async function connects(services: number): Promise<void> {
 const wants = (name: string) => what === 'all' || what === name;
 if (what === 'memory-of') await memoryOf(Number(sizes[0]), Number(sizes[1]));
 if (wants('change')) for (const size of SIZES) await change(size);
+if (wants('scale')) for (const size of SIZES) await scale(size);
+if (wants('flush')) for (const size of SIZES) await flush(size);
 if (wants('cold')) {
   await cold(10_000, 2);
   await cold(5000, 10);

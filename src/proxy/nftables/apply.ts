@@ -19,8 +19,11 @@ export type Check = (chains: readonly Chain[], elements: Elements) => Promise<vo
 interface Known {
   readonly wanted: Wanted;
   readonly chains: Set<string>;
-  readonly plan: Pick<Plan, 'options' | 'node'>;
+  readonly plan: Context;
 }
+
+/** What of a Plan the chains depend on, and whom affinity is for. */
+type Context = Pick<Plan, 'options' | 'node' | 'nodePortIPs'>;
 
 /** Even a kernel that tells of every change is read this often (3-025). */
 const READ_EVERY_MS = 3_600_000;
@@ -56,7 +59,8 @@ export class NftablesApplier {
   async sync(update: PlanUpdate): Promise<SyncResult> {
     const { changed } = update;
     const known = this.#known;
-    if (!known || changed === undefined || (await this.#mustRead())) return this.#full(update.plan);
+    if (!known || changed === undefined) return this.#full(update.plan);
+    if (await this.#mustRead()) return this.#verify(known, changed, update);
     const doubts = this.#doubts;
     // if anything below throws, what the kernel holds is not known
     this.#known = undefined;
@@ -132,34 +136,52 @@ export class NftablesApplier {
     return sizeOf(transaction);
   }
 
+  /** As full, but what is wanted is known already. */
+  async #verify(
+    { wanted, plan }: Known,
+    changed: ReadonlyMap<string, ServiceChange>,
+    update: PlanUpdate,
+  ): Promise<SyncResult> {
+    this.#known = undefined;
+    // what was refused is to be tried again
+    if (this.#refused.size > 0) return this.#full(update.plan);
+    try {
+      wanted.change(changed.values());
+      return { kind: 'full', changes: await this.#write(wanted, plan), refused: [] };
+    } catch {
+      return this.#full(update.plan);
+    }
+  }
+
   async #full(plan: Plan): Promise<SyncResult> {
     this.#known = undefined;
     this.#refused = new Set();
     let changes: number;
     try {
-      changes = await this.#write(plan);
+      changes = await this.#write(new Wanted(plan), plan);
     } catch (error) {
       const bad = await this.#findRefused(plan, plan.servicePorts, error);
       if (bad.length === 0) throw error;
-      this.#refused = new Set(bad);
-      changes = await this.#write(plan);
+      const refused = new Set(bad);
+      this.#refused = refused;
+      changes = await this.#write(new Wanted(plan, (service) => refused.has(service)), plan);
     }
     return { kind: 'full', changes, refused: this.#problems() };
   }
 
-  async #write(plan: Plan): Promise<number> {
+  async #write(wanted: Wanted, plan: Context): Promise<number> {
     const doubts = this.#doubts;
     const tampering = this.#tampering;
     this.#tampering = new Set();
     try {
-      const wanted = new Wanted(plan, (service) => this.#refused.has(service));
       const fixed = fixedChains(shapeOf(plan));
-      const mended = (await this.#holds(fixed)) ? await this.#mend(wanted, plan) : undefined;
+      const mended = (await this.#holds(fixed, plan)) ? await this.#mend(wanted, plan) : undefined;
       const { chains, changes } = mended ?? (await this.#replace(wanted, plan, fixed));
       const judge = new AffinityJudge(plan, true);
       for (const owner of wanted.owners()) if (hasAffinity(owner.service)) judge.add(owner, owner);
       await this.#forget(judge);
-      this.#known = { wanted, chains, plan: { options: plan.options, node: plan.node } };
+      const { options, node, nodePortIPs } = plan;
+      this.#known = { wanted, chains, plan: { options, node, nodePortIPs } };
       this.#seenDoubts = doubts;
       this.#readAt = this.#now();
       return changes;
@@ -170,15 +192,16 @@ export class NftablesApplier {
   }
 
   /** Whether the kernel's chains are those we would write: by the name of one, which says what all hold, and by how many rules each has. */
-  async #holds(fixed: readonly Chain[]): Promise<boolean> {
+  async #holds(fixed: readonly Chain[], { options }: Context): Promise<boolean> {
     const signature = fixed.at(-1)?.name ?? '';
     if (!(await this.#table.chains()).has(signature)) return false;
     const rules = await this.#table.rules();
-    return fixed.every(({ name, rules: own }) => rules.get(name) === own.length);
+    const counted = [...rules.keys()].flatMap((name) => countedChain(name, options) ?? []);
+    return [...fixed, ...counted].every(({ name, rules: own }) => rules.get(name) === own.length);
   }
 
   /** Writes only what differs from what is there; undefined where only a whole table will do. */
-  async #mend(wanted: Wanted, plan: Plan): Promise<{ chains: Set<string>; changes: number } | undefined> {
+  async #mend(wanted: Wanted, plan: Context): Promise<{ chains: Set<string>; changes: number } | undefined> {
     const { family } = plan.options;
     const chains = new Set(await this.#table.chains());
     const transaction = new Map<SetName, SetTransaction>();
@@ -198,7 +221,7 @@ export class NftablesApplier {
 
   async #replace(
     wanted: Wanted,
-    plan: Plan,
+    plan: Context,
     fixed: readonly Chain[],
   ): Promise<{ chains: Set<string>; changes: number }> {
     const names = new Set<string>();

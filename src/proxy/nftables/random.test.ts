@@ -44,8 +44,12 @@ const step = fc.record({
   at: fc.integer({ min: 0, max: 2 }),
   to: fc.constantFrom('a', 'b', 'gone'),
   shared: fc.boolean(),
+  /** Other options, or a node with other labels: rules and elements may all be others. */
+  elsewhere: fc.boolean(),
   then: fc.constantFrom('sync', 'nothing', 'distrust', 'flush', 'fail', 'restart'),
 });
+
+const LAST = { at: 0, to: 'a', shared: false, elsewhere: false, then: 'sync' };
 
 for (const family of ['IPv4', 'IPv6'] as const satisfies readonly Family[]) {
   const read = <T>(value: T): T => (family === 'IPv6' ? inIPv6(value) : value);
@@ -56,14 +60,19 @@ for (const family of ['IPv4', 'IPv6'] as const satisfies readonly Family[]) {
       fc.array(step, { maxLength: 8 }),
       optionsWith(nftablesMode.traits(family)),
       nodes,
-      async (a, b, steps, someOptions, someNode) => {
+      optionsWith(nftablesMode.traits(family)),
+      nodes,
+      async (a, b, steps, someOptions, someNode, otherOptions, otherNode) => {
         const [options, node] = [read(someOptions), read(someNode)];
+        const other = { options: read(otherOptions), node: read(otherNode) };
         const tables = new FakeNfTables();
         const nft = new FakeNft(tables);
         let backend = nftablesBackendOf(family, nft, tables);
         const planner = new Planner(node, options);
         const present: (ReturnType<typeof objects> | undefined)[] = [];
-        for (const { at, to, shared, then } of [...steps, { at: 0, to: 'a', shared: false, then: 'sync' }] as const) {
+        for (const { at, to, shared, elsewhere, then } of [...steps, LAST]) {
+          if (elsewhere) planner.setNode(other.node, other.options);
+          else planner.setNode(node, options);
           const old = present[at];
           for (const slice of old?.slices ?? []) planner.deleteSlice(slice);
           if (old) planner.deleteService(old.service);

@@ -24,7 +24,10 @@ export interface Shape {
   readonly allNodePortIPs: boolean;
 }
 
-export const shapeOf = ({ options, nodePortIPs }: Plan): Shape => ({ options, allNodePortIPs: nodePortIPs === 'all' });
+export const shapeOf = ({ options, nodePortIPs }: Pick<Plan, 'options' | 'nodePortIPs'>): Shape => ({
+  options,
+  allNodePortIPs: nodePortIPs === 'all',
+});
 
 /** The words that differ between families. */
 const wordsOf = (family: Family) => {
