@@ -30,6 +30,11 @@ export function createIpvsNetlink(tools: IpvsTools, { family, device = 'kube-ipv
         ]),
       );
     },
+    hasServer: async (key) => {
+      const service = parseKey(key);
+      // none may also mean that there is no such service, which the kernel does not tell
+      return (service !== undefined && (await ipvs.destinations(service)).length > 0) || tools.hasServer(key);
+    },
     boundAddresses: () =>
       links.addresses(device, family).catch((error: unknown) => {
         if (error instanceof NetlinkError && error.code === 'ENODEV') return undefined;
