@@ -2,6 +2,7 @@
 import type { KubeObject } from '../src/api/types.ts';
 import { ENDPOINT_SLICES, SERVICES } from '../src/api/kinds.ts';
 import { createNfTables, type NfTables, type SetChange } from '../src/host/netlink/nf-tables.ts';
+import { createNfRules } from '../src/host/netlink/nf-rules.ts';
 import { createNft, type Nft } from '../src/host/nft.ts';
 import { silentLog } from '../src/lib/log.ts';
 import { nftablesBackendOf } from '../src/proxy/nftables/backend.ts';
@@ -109,7 +110,7 @@ export class NftablesBench {
       host: {
         backend: ({ family }) => {
           begin = performance.now();
-          return Promise.resolve(nftablesBackendOf(family, nft, watched));
+          return Promise.resolve(nftablesBackendOf(family, nft, watched, createNfRules()));
         },
       },
     });

@@ -1,6 +1,7 @@
 /** nftables as a proxy mode: the effects. */
 import { HostError } from '../../host/exec.ts';
 import { createNfTables, type NfTables } from '../../host/netlink/nf-tables.ts';
+import { createNfRules, type NfRules } from '../../host/netlink/nf-rules.ts';
 import { createNft, type Nft } from '../../host/nft.ts';
 import type { Family } from '../../lib/ip.ts';
 import type { Backend, BackendContext, BackendModule } from '../backend.ts';
@@ -37,12 +38,12 @@ export async function createNftablesBackend(
   await assertSupported(nft, exec);
   const tables = writer === 'netlink' ? openNetlink(log) : undefined;
   log.info({ family, writer: tables ? 'netlink' : 'nft' }, 'using nftables');
-  return nftablesBackendOf(family, nft, tables);
+  return nftablesBackendOf(family, nft, tables, tables && createNfRules());
 }
 
-/** Without `tables` by the nft command alone. */
-export function nftablesBackendOf(family: Family, nft: Nft, tables?: NfTables): Backend {
-  const table: KernelTable = tables ? new NetlinkTable(tables, nft, family) : new NftTable(nft, family);
+/** Without `tables` by the nft command alone; without `rules` their number is asked of nft. */
+export function nftablesBackendOf(family: Family, nft: Nft, tables?: NfTables, rules?: NfRules): Backend {
+  const table: KernelTable = tables ? new NetlinkTable(tables, nft, family, rules) : new NftTable(nft, family);
   const applier = new NftablesApplier(table, (chains, elements) => nft.check(render({ family, chains, elements })));
   return {
     sync: (update) => applier.sync(update),

@@ -5,6 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import { requireOuterNamespace } from '../../../test/support/outer-namespace.ts';
 import { exec } from '../../host/exec.ts';
 import { createNfTables, type NfTables } from '../../host/netlink/nf-tables.ts';
+import { createNfRules } from '../../host/netlink/nf-rules.ts';
 import { createNft } from '../../host/nft.ts';
 import type { Family } from '../../lib/ip.ts';
 import { silentLog } from '../../lib/log.ts';
@@ -131,7 +132,7 @@ describe('what others do', () => {
   before(async () => {
     await cleanup('IPv4');
     tables = createNfTables();
-    backend = nftablesBackendOf('IPv4', nft, tables);
+    backend = nftablesBackendOf('IPv4', nft, tables, createNfRules());
     stop = backend.watch?.(() => {
       told();
     });
@@ -214,6 +215,20 @@ add rule ip6 hashes out udp dport 9 update @seen { jhash ip6 daddr mod 429496729
     const port = jhash('\u0011\0\0\0\0\u0009\0\0', 4);
     assert.match(text, new RegExp(`${String(address)} \\. ${String(port)} `));
   });
+});
+
+it('rules are counted over netlink as nft lists them', async () => {
+  for (const family of FAMILIES) {
+    await nft.load(nftablesMode.render(planOf('session-affinity', family)));
+    const [table] = parse(await nft.list(word(family), 'kube-proxy'));
+    const listedCounts = [...(table?.chains.values() ?? [])].map(({ name, rules }) => [name, rules.length] as const);
+    const rules = createNfRules();
+    const counts = await rules.count(word(family), 'kube-proxy');
+    assert.deepEqual([...counts].sort(), listedCounts.filter(([, count]) => count > 0).sort());
+    assert.deepEqual(await rules.count(word(family), 'nobody'), new Map());
+    rules.close();
+    await cleanup(family);
+  }
 });
 
 it('a big table is loaded whole', async () => {

@@ -5,6 +5,7 @@
 import type { Family } from '../../lib/ip.ts';
 import { HostError } from '../../host/exec.ts';
 import type { NfChange, NfFamily, NfTables, SetElement } from '../../host/netlink/nf-tables.ts';
+import type { NfRules } from '../../host/netlink/nf-rules.ts';
 import type { Nft } from '../../host/nft.ts';
 import type { AffinityEntry } from './affinity.ts';
 import type { Emit, Transaction } from './elements.ts';
@@ -22,6 +23,7 @@ const ECHO_MS = 50;
 export class NetlinkTable implements KernelTable {
   readonly #tables: NfTables;
   readonly #byCommand: NftTable;
+  readonly #nfRules: NfRules | undefined;
   readonly #nft: Nft;
   readonly #family: Family;
   readonly #nfFamily: NfFamily;
@@ -29,7 +31,9 @@ export class NetlinkTable implements KernelTable {
   #echoes: Set<number> | undefined;
   #listener: ((what: Tampering) => void) | undefined;
 
-  constructor(tables: NfTables, nft: Nft, family: Family) {
+  /** `nfRules`: counts rules without reading all elements on the way, as nft does. */
+  constructor(tables: NfTables, nft: Nft, family: Family, nfRules?: NfRules) {
+    this.#nfRules = nfRules;
     this.#tables = tables;
     this.#nft = nft;
     this.#byCommand = new NftTable(nft, family);
@@ -45,8 +49,10 @@ export class NetlinkTable implements KernelTable {
     return new Set(await this.#tables.chains(this.#nfFamily, TABLE));
   }
 
-  rules(): Promise<ReadonlyMap<string, number>> {
-    return this.#byCommand.rules();
+  async rules(): Promise<ReadonlyMap<string, number>> {
+    if (!this.#nfRules) return this.#byCommand.rules();
+    const counts = await this.#nfRules.count(this.#nfFamily, TABLE);
+    return new Map([...(await this.chains())].map((name) => [name, counts.get(name) ?? 0]));
   }
 
   async elements(set: SetName): Promise<Iterable<readonly [key: string, value: string]>> {
@@ -126,6 +132,7 @@ export class NetlinkTable implements KernelTable {
 
   close(): void {
     this.#tables.close();
+    this.#nfRules?.close();
   }
 
   #heard({ kind, family, table, pid, set }: NfChange): void {
