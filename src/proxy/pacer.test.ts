@@ -81,3 +81,25 @@ it('does nothing once stopped', async () => {
   clock.advance(1000);
   assert.deepEqual(starts, []);
 });
+
+it('lets a change cut a long wait after failures short, to one try a second', async () => {
+  const { clock, starts, state, pacer } = setUp();
+  state.fail = true;
+  pacer.trigger();
+  for (const wait of [0, 100, 200, 400, 800, 1600]) {
+    clock.advance(wait);
+    await settle();
+  }
+  const failed = clock.now();
+  clock.advance(300);
+  for (let at = 0; at < 10; at++) pacer.trigger();
+  clock.advance(699);
+  assert.equal(starts.at(-1), failed);
+  clock.advance(1);
+  await settle();
+  assert.equal(starts.at(-1), failed + 1000);
+  clock.advance(5000);
+  pacer.trigger();
+  clock.advance(0);
+  assert.equal(starts.at(-1), failed + 6000);
+});

@@ -1,6 +1,6 @@
 /**
  * When to sync: at once after a quiet time, and during a burst as often as half the time allows, so that many changes share one
- * sync and no single change waits long (3-025). A failed sync is tried again with growing delays.
+ * sync and no single change waits long (3-025). A failed sync is tried again with growing delays, and a change cuts these short.
  */
 import { Backoff } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -17,6 +17,8 @@ export interface PacerOptions {
 
 /** ms. More would be felt by somebody who waits for a change. */
 const MAX_REST = 50;
+/** ms after a failure in which a change may be tried: what failed may be what has changed. */
+const CHANGED_RETRY = 1000;
 
 export class Pacer {
   readonly #options: PacerOptions;
@@ -26,6 +28,8 @@ export class Pacer {
   #stopped = false;
   #cancel: () => void = () => undefined;
   #running: Promise<void> = Promise.resolve();
+  /** When the sync ended that failed, while it waits for more than CHANGED_RETRY. */
+  #failedAt: number | undefined;
 
   constructor(options: PacerOptions) {
     this.#options = options;
@@ -36,6 +40,7 @@ export class Pacer {
   trigger(): void {
     if (this.#stopped) return;
     this.#wanted = true;
+    if (this.#failedAt !== undefined) this.#hurry(this.#failedAt);
     if (this.#state !== 'idle') return;
     this.#state = 'starting';
     // one turn later: events that came in the same read of the socket are taken together
@@ -69,12 +74,26 @@ export class Pacer {
       onError(error);
       this.#wanted = true;
       pause = this.#backoff.next();
+      if (pause > CHANGED_RETRY) this.#failedAt = clock.now();
     }
     if (this.#stopped) return;
     this.#state = 'resting';
-    this.#cancel = clock.after(pause, () => {
+    this.#rest(pause);
+  }
+
+  #rest(pause: number): void {
+    this.#cancel = this.#options.clock.after(pause, () => {
+      this.#failedAt = undefined;
       this.#state = 'idle';
       if (this.#wanted) this.#start();
     });
+  }
+
+  /** Once in a rest: further changes find it as short as it gets. */
+  #hurry(failedAt: number): void {
+    this.#failedAt = undefined;
+    this.#cancel();
+    const { clock, minInterval = 0 } = this.#options;
+    this.#rest(Math.max(0, failedAt + Math.max(CHANGED_RETRY, minInterval) - clock.now()));
   }
 }
