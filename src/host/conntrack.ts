@@ -17,6 +17,8 @@ export interface Conntrack {
   listUdp(): Promise<readonly UdpFlow[]>;
   /** Deletes every flow alike to one of these; returns how many went. */
   deleteUdp(flows: readonly UdpFlow[]): Promise<number>;
+  /** Lets go of what it holds open, if anything. */
+  close?(): void;
 }
 
 export function createConntrack(family: 'IPv4' | 'IPv6' = 'IPv4', exec: Exec = realExec): Conntrack {

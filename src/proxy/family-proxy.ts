@@ -1,4 +1,4 @@
-/** The proxy of one address family: its planner, its backend, and what follows its Plan. The shell feeds it objects and says when to sync. */
+/** The proxy of one address family: its planner, its backend, and what follows its Plan. Whoever runs it feeds it objects and says when to sync. */
 import type { EndpointSlice, Service } from '../api/types.ts';
 import type { Family } from '../lib/ip.ts';
 import type { Backend, SyncResult } from './backend.ts';
@@ -7,20 +7,23 @@ import { Planner } from './plan/planner.ts';
 import type { PlanFollower, PlanNode, PlanOptions, PlanProblem } from './plan/types.ts';
 import { Tally } from './tally.ts';
 
-export interface FamilyProxyParts {
-  readonly family: Family;
+/** The node and the options its family is planned with. */
+export interface PlanContext {
   readonly node: PlanNode;
   readonly options: PlanOptions;
+}
+
+export interface FamilyProxyParts {
+  readonly family: Family;
+  readonly context: PlanContext;
   readonly backend: Backend;
   readonly flows: FlowKeeper;
-  /** Ended with the proxy; told of updates through `followers`. */
-  readonly loopback: { stop(): void };
-  /** Told of every update before its rules are written. */
+  /** Told of every update before its rules are written; ended with the proxy. */
   readonly followers?: readonly PlanFollower[];
 }
 
 export interface FamilySync extends SyncResult {
-  /** What was left out, and why: by the Plan and by the kernel. */
+  /** What was left out, and why: by the Plan and by the kernel. The same array as before where nothing about it changed. */
   readonly problems: readonly PlanProblem[];
 }
 
@@ -29,19 +32,17 @@ export class FamilyProxy {
   readonly backend: Backend;
   readonly tally = new Tally();
   readonly #flows: FlowKeeper;
-  readonly #loopback: { stop(): void };
   readonly #followers: readonly PlanFollower[];
   readonly #planner: Planner;
-  #context: { node: PlanNode; options: PlanOptions };
+  #context: PlanContext;
 
-  constructor({ family, node, options, backend, flows, loopback, followers = [] }: FamilyProxyParts) {
+  constructor({ family, context, backend, flows, followers = [] }: FamilyProxyParts) {
     this.family = family;
     this.backend = backend;
     this.#flows = flows;
-    this.#loopback = loopback;
     this.#followers = [this.tally, flows, ...followers];
-    this.#planner = new Planner(node, options);
-    this.#context = { node, options };
+    this.#planner = new Planner(context.node, context.options);
+    this.#context = context;
   }
 
   setService(service: Service, isDeleted: boolean): void {
@@ -55,23 +56,33 @@ export class FamilyProxy {
     else this.#planner.setSlice(slice);
   }
 
-  /** The same objects as before change nothing; others make everything planned again. */
-  setContext(node: PlanNode, options: PlanOptions): void {
-    this.#context = { node, options };
-    this.#planner.setNode(node, options);
+  /** Makes everything planned again. */
+  setContext(context: PlanContext): void {
+    this.#context = context;
+    this.#planner.setNode(context.node, context.options);
   }
 
   /** Throws HostError; what was to be written then is part of the next sync. */
   async sync(): Promise<FamilySync> {
     const update = this.#planner.update();
-    for (const follower of this.#followers) follower.follow(update);
+    try {
+      for (const follower of this.#followers) follower.follow(update);
+    } catch (error) {
+      // whoever was not told of this update must not miss it (trap T5)
+      this.#planner.startOver();
+      throw error;
+    }
     const result = await this.backend.sync(update);
-    return { ...result, problems: [...update.problems, ...result.refused] };
+    for (const follower of this.#followers) follower.apply?.();
+    return {
+      ...result,
+      problems: result.refused.length > 0 ? [...update.problems, ...result.refused] : update.problems,
+    };
   }
 
   /** Rules stay; relayed connections end. */
   async stop(): Promise<void> {
-    this.#loopback.stop();
+    for (const follower of this.#followers) await follower.stop?.();
     await this.backend.stop();
   }
 

@@ -1,10 +1,10 @@
 /** Keeps the conntrack table free of UDP flows that lead nowhere. */
 import type { Conntrack } from '../host/conntrack.ts';
-import type { PlanNode, PlanOptions, PlanUpdate } from './plan/types.ts';
+import type { PlanFollower, PlanNode, PlanOptions, PlanUpdate } from './plan/types.ts';
 import { staleFlows, type FlowContext } from './stale-flows.ts';
 import { UdpFrontends } from './udp-frontends.ts';
 
-export class FlowKeeper {
+export class FlowKeeper implements PlanFollower {
   readonly #conntrack: Conntrack;
   readonly #frontends = new UdpFrontends();
   /** Something about UDP changed since the last reconcile that worked. */
@@ -37,5 +37,9 @@ export class FlowKeeper {
     this.#isDue = false;
     this.#isFirst = false;
     return deleted;
+  }
+
+  stop(): void {
+    this.#conntrack.close?.();
   }
 }

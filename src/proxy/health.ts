@@ -19,6 +19,8 @@ interface Entry {
 
 export class HealthBook {
   readonly #entries: ReadonlyMap<Family, Entry>;
+  /** Those that cannot be written on this machine: the others are well without them (3-028). */
+  readonly #leftOut = new Set<Family>();
   readonly #patience: number;
 
   /** `patience`: ms a change may wait before the proxy counts as ill. */
@@ -29,8 +31,17 @@ export class HealthBook {
   }
 
   /** A change came in. */
-  queued(now: number): void {
-    for (const entry of this.#entries.values()) entry.queuedSince ??= now;
+  queued(now: number, family: Family): void {
+    const entry = this.#entries.get(family);
+    if (entry) entry.queuedSince ??= now;
+  }
+
+  leaveOut(family: Family): void {
+    this.#leftOut.add(family);
+  }
+
+  takeIn(family: Family): void {
+    this.#leftOut.delete(family);
   }
 
   /** A sync begins, with every change so far. */
@@ -58,8 +69,9 @@ export class HealthBook {
 
   /** Healthy: rules were written at least once, and no change waits for longer than the patience (trap T17). */
   status(now: number): FamilyHealths {
+    const counted = [...this.#entries].filter(([family]) => !this.#leftOut.has(family));
     return new Map(
-      [...this.#entries].map(([family, { lastUpdated, queuedSince, writingSince }]) => {
+      counted.map(([family, { lastUpdated, queuedSince, writingSince }]) => {
         const since = writingSince ?? queuedSince;
         const healthy = lastUpdated > 0 && (since === undefined || now - since < this.#patience);
         return [family, { lastUpdated, healthy }];

@@ -113,9 +113,9 @@ it('counts what happens, for the family it happens to', () => {
   };
   const v4 = { ip_family: 'IPv4' };
   const v6 = { ip_family: 'IPv6' };
-  metrics.serviceChanged();
+  metrics.serviceChanged('IPv4');
+  metrics.serviceChanged('IPv6');
   metrics.endpointsChanged('IPv4');
-  metrics.endpointsChanged('FQDN');
   assert.equal(value('sync_proxy_rules_service_changes_pending', v6), 1);
   assert.equal(value('sync_proxy_rules_endpoint_changes_pending', v4), 1);
   assert.equal(value('sync_proxy_rules_endpoint_changes_total', v6), 0);

@@ -89,23 +89,18 @@ export class ProxyMetrics {
     };
   }
 
-  serviceChanged(): void {
-    for (const family of this.#families) {
-      this.#serviceChanges.add(1, labelsOf(family));
-      this.#servicesPending.add(1, labelsOf(family));
-    }
+  serviceChanged(family: Family): void {
+    this.#serviceChanges.add(1, labelsOf(family));
+    this.#servicesPending.add(1, labelsOf(family));
   }
 
-  /** `addressType` of the slice; those of no family here are nobody's. */
-  endpointsChanged(addressType: string): void {
-    const family = this.#families.find((one) => one === addressType);
-    if (family === undefined) return;
+  endpointsChanged(family: Family): void {
     this.#endpointChanges.add(1, labelsOf(family));
     this.#endpointsPending.add(1, labelsOf(family));
   }
 
-  queued(now: number): void {
-    for (const family of this.#families) this.#lastQueued.set(now / 1000, labelsOf(family));
+  queued(now: number, family: Family): void {
+    this.#lastQueued.set(now / 1000, labelsOf(family));
   }
 
   /** A sync takes all changes so far. */

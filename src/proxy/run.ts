@@ -1,35 +1,39 @@
-/** The shell of the proxy: watches the API, feeds one FamilyProxy per address family, and keeps the kernel of one node in step. */
-import { ENDPOINT_SLICES, NODES, SERVICES } from '../api/kinds.ts';
-import type { EndpointSlice, Node, Service } from '../api/types.ts';
-import type { Change, Informer } from '../client/client.ts';
+/** The shell of the proxy: watches the API, and keeps the kernel of one node in step by one FamilyRunner for each address family. */
+import { ENDPOINT_SLICES, SERVICES } from '../api/kinds.ts';
+import type { EndpointSlice, Service } from '../api/types.ts';
+import type { Informer } from '../client/client.ts';
 import { createEventRecorder, type EventRecorder } from '../client/events.ts';
 import { startInformer } from '../client/informer.ts';
 import { realClock, type Clock } from '../lib/clock.ts';
+import type { Family } from '../lib/ip.ts';
 import type { Log } from '../lib/log.ts';
-import { assemble } from './assemble.ts';
+import { openFamily, prepareMachine, type OpenedFamily } from './assemble.ts';
 import { cleanup } from './cleanup.ts';
-import type { FamilyProxy, FamilySync } from './family-proxy.ts';
+import type { PlanContext } from './family-proxy.ts';
+import { FamilyRunner } from './family-runner.ts';
 import { HealthBook } from './health.ts';
 import { HealthCheckPorts } from './health-check-ports.ts';
+import type { PreparedKernel } from './kernel-settings.ts';
 import { ProxyMetrics } from './metrics.ts';
+import { NodeWatch } from './node-watch.ts';
 import { familiesOf, planOptionsOf, type ProxyOptions } from './options.ts';
-import { Pacer } from './pacer.ts';
 import { nodePortsOf } from './plan/node-ports.ts';
-import type { PlanNode, PlanOptions } from './plan/types.ts';
+import type { PlanFollower } from './plan/types.ts';
 import { answerHealth, answerMetrics, ProxyServers } from './serve.ts';
 import { renderProcessMetrics } from './process-metrics.ts';
 import { ServiceCIDRWatch } from './service-cidrs.ts';
 import { ServiceEvents } from './service-events.ts';
 import { slim } from './slim.ts';
 import { sayStarting } from './starting-event.ts';
+import { LoopbackRelays } from './userspace/loopback.ts';
 import { SERVICE_SELECTOR, SLICE_SELECTOR } from './watched.ts';
 
 export interface RunningProxy {
   /** Rules stay: traffic goes on, and the next proxy adopts them (trap T12). */
   stop(): Promise<void>;
-  /** Resolves after the first sync that wrote what the API said. */
+  /** Resolves after the first sync of every family this machine can have: the kernel does what the API said. */
   readonly synced: Promise<void>;
-  /** ms since the epoch; 0 before the first. */
+  /** ms since the epoch, of any family; 0 before the first. */
   readonly lastSyncAt: number;
 }
 
@@ -48,29 +52,21 @@ class Proxy implements RunningProxy {
   readonly #clock: Clock;
   readonly #services: Informer<Service>;
   readonly #slices: Informer<EndpointSlice>;
-  readonly #nodes: Informer<Node>;
+  readonly #node: NodeWatch;
   readonly #serviceCIDRs: ServiceCIDRWatch;
   readonly #metrics: ProxyMetrics;
   readonly #health: HealthBook;
   readonly #recorder: EventRecorder;
   readonly #events: ServiceEvents;
-  /** One for each address family, once the machine is prepared. */
-  #healthChecks: HealthCheckPorts[] = [];
-  readonly #pacer: Pacer;
   readonly #servers: ProxyServers;
-  /** One for each address family, once the machine is prepared. */
-  #families: readonly FamilyProxy[] = [];
+  /** One for each address family, the primary first. */
+  readonly #families: readonly FamilyRunner[];
+  #machine: Promise<PreparedKernel> | undefined;
   #dropInvalid = false;
-  #node: PlanNode;
-  #podCIDRs = '';
   #markSynced = () => {};
   #lastSyncAt = 0;
-  /** Address type -> times at which changes of endpoints became true, not yet in force. */
-  readonly #triggers = new Map<string, number[]>();
   #stopped = false;
   #cancels = new Set<() => void>();
-  #unwatch: (() => void)[] = [];
-  #checking: Promise<void> = Promise.resolve();
   #cleaning: Promise<void> | undefined;
 
   constructor(options: ProxyOptions) {
@@ -78,15 +74,16 @@ class Proxy implements RunningProxy {
     this.#options = options;
     this.#log = log;
     this.#clock = clock;
-    this.#node = { name: nodeName, ips: options.nodeIps, labels: {} };
     const services = { labelSelector: SERVICE_SELECTOR, transform: slim<Service> };
     const slices = { labelSelector: SLICE_SELECTOR, transform: slim<EndpointSlice> };
+    const onChange = () => {
+      for (const family of this.#families) family.contextChanged();
+    };
     this.#services = startInformer(client, SERVICES, services, log, { clock });
     this.#slices = startInformer(client, ENDPOINT_SLICES, slices, log, { clock });
-    this.#nodes = startInformer(client, NODES, { fieldSelector: `metadata.name=${nodeName}` }, log, { clock });
-    this.#serviceCIDRs = new ServiceCIDRWatch(client, log, clock, () => {
-      this.#contextChanged();
-    });
+    const needsRanges = options.detectLocal?.mode === 'NodeCIDR';
+    this.#node = new NodeWatch({ client, name: nodeName, needsRanges, log, clock, onChange });
+    this.#serviceCIDRs = new ServiceCIDRWatch(client, log, clock, onChange);
     this.synced = new Promise((resolve) => (this.#markSynced = resolve));
     const families = familiesOf(options);
     this.#metrics = new ProxyMetrics(options.mode, families);
@@ -96,15 +93,7 @@ class Proxy implements RunningProxy {
       return this.#services.get(name, namespace)?.metadata.uid;
     });
     this.#servers = new ProxyServers(log, clock, options.onBindFailure);
-    this.#pacer = new Pacer({
-      clock,
-      minInterval: options.minSyncPeriod ?? 0,
-      maxRetry: options.syncPeriod ?? 30_000,
-      run: () => this.#sync(),
-      onError: (error) => {
-        log.error({ err: error }, 'rules could not be written; will try again');
-      },
-    });
+    this.#families = families.map((family, at) => this.#runnerOf(family, at > 0));
   }
 
   get lastSyncAt(): number {
@@ -112,220 +101,119 @@ class Proxy implements RunningProxy {
   }
 
   start(): void {
-    this.#nodes.onChange((change) => {
-      this.#nodeChanged(change.object);
-    });
-    void Promise.all([this.#services.synced, this.#slices.synced, this.#serviceCIDRs.looked]).then(() => {
-      this.#changed();
+    const { flushCheckPeriod = 1000, syncPeriod = 30_000, nodeName, mode } = this.#options;
+    const needed = [this.#services.synced, this.#slices.synced, this.#serviceCIDRs.looked, this.#node.looked];
+    // 3-001: half a picture would take away good rules
+    void Promise.all(needed).then(() => {
+      for (const family of this.#families) family.begin();
     });
     this.#listen();
-    sayStarting(this.#recorder, this.#options.nodeName, this.#options.mode);
-    this.#every(this.#options.flushCheckPeriod ?? 1000, () => this.#lookForFlush());
-    this.#every(this.#options.syncPeriod ?? 30_000, () => {
-      for (const family of this.#families) family.backend.distrust();
-      if (this.#families.length > 0) this.#pacer.trigger();
+    sayStarting(this.#recorder, nodeName, mode);
+    this.#every(flushCheckPeriod, async () => {
+      await Promise.all(this.#families.map((family) => family.lookForFlush()));
+    });
+    this.#every(syncPeriod, () => {
+      for (const family of this.#families) family.distrust();
+      return Promise.resolve();
     });
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
     for (const cancel of this.#cancels) cancel();
-    for (const stop of this.#unwatch) stop();
-    for (const informer of [this.#services, this.#slices, this.#nodes, this.#serviceCIDRs]) informer.stop();
+    for (const watch of [this.#services, this.#slices, this.#node, this.#serviceCIDRs]) watch.stop();
     this.#servers.stop();
-    for (const ports of this.#healthChecks) ports.stop();
-    await this.#pacer.stop();
-    await this.#checking;
-    await this.#cleaning;
     await Promise.all(this.#families.map((family) => family.stop()));
+    await this.#cleaning;
   }
 
-  #changed(): void {
-    // 3-001: half a picture would take away good rules
-    if (!this.#services.hasSynced || !this.#slices.hasSynced || !this.#serviceCIDRs.hasLooked) return;
-    this.#metrics.queued(this.#clock.now());
-    this.#health.queued(this.#clock.now());
-    this.#pacer.trigger();
-  }
-
-  #serviceChanged({ type, object }: Change<Service>): void {
-    this.#metrics.serviceChanged();
-    for (const family of this.#families) family.setService(object, type === 'deleted');
-    this.#changed();
-  }
-
-  #sliceChanged({ type, object }: Change<EndpointSlice>): void {
-    this.#metrics.endpointsChanged(object.addressType);
-    const text = object.metadata.annotations?.['endpoints.kubernetes.io/last-change-trigger-time'];
-    const time = text === undefined ? NaN : Date.parse(text);
-    if (this.lastSyncAt > 0 && !Number.isNaN(time)) this.#triggers.get(object.addressType)?.push(time);
-    for (const family of this.#families) family.setSlice(object, type === 'deleted');
-    this.#changed();
-  }
-
-  /** Status changes come every few seconds and mean nothing here; other labels or Pod ranges make all be planned again. */
-  #nodeChanged(node: Node): void {
-    const labels = node.metadata.labels ?? {};
-    const podCIDRs = JSON.stringify(node.spec?.podCIDRs ?? node.spec?.podCIDR);
-    if (JSON.stringify(labels) === JSON.stringify(this.#node.labels) && podCIDRs === this.#podCIDRs) return;
-    this.#node = { ...this.#node, labels };
-    this.#podCIDRs = podCIDRs;
-    this.#contextChanged();
-  }
-
-  #contextChanged(): void {
-    for (const family of this.#families) family.setContext(this.#node, this.#planOptions(family.family));
-    this.#changed();
-  }
-
-  #planOptions(family: FamilyProxy['family']) {
-    const node = this.#nodes.get(this.#node.name);
-    const serviceCIDRs = this.#serviceCIDRs.ranges();
-    return planOptionsOf(this.#options, { family, dropInvalid: this.#dropInvalid, node, serviceCIDRs });
-  }
-
-  async #sync(): Promise<void> {
-    if (this.#families.length === 0) await this.#prepare();
-    const start = this.#clock.now();
-    // both end before the next sync begins, also where one of them fails
-    const outcomes = await Promise.allSettled(this.#families.map((family) => this.#syncFamily(family)));
-    const results = outcomes.map((outcome) => {
-      if (outcome.status === 'rejected') throw outcome.reason;
-      return outcome.value;
+  #runnerOf(family: Family, isOptional: boolean): FamilyRunner {
+    const { minSyncPeriod = 0, syncPeriod = 30_000 } = this.#options;
+    return new FamilyRunner({
+      ...{ family, isOptional, minSyncPeriod, syncPeriod },
+      services: this.#services,
+      slices: this.#slices,
+      health: this.#health,
+      metrics: this.#metrics,
+      log: this.#log,
+      clock: this.#clock,
+      open: () => this.#open(family),
+      context: () => this.#contextOf(family),
+      followers: () => this.#followersOf(family),
+      onSettled: () => {
+        this.#settled();
+      },
     });
-    this.#report(results, start);
+  }
+
+  async #open(family: Family): Promise<OpenedFamily> {
+    this.#machine ??= prepareMachine(this.#options).then((machine) => {
+      for (const warning of machine.warnings) this.#log.warn({}, warning);
+      return machine;
+    });
+    try {
+      this.#dropInvalid = (await this.#machine).dropInvalid;
+    } catch (error) {
+      this.#machine = undefined; // to be tried again
+      throw error;
+    }
+    return openFamily(this.#options, family);
+  }
+
+  #contextOf(family: Family): PlanContext {
+    const { nodeName: name, nodeIps: ips } = this.#options;
+    const { node, labels } = this.#node;
+    const circumstances = { family, dropInvalid: this.#dropInvalid, node, serviceCIDRs: this.#serviceCIDRs.ranges() };
+    return { node: { name, ips, labels }, options: planOptionsOf(this.#options, circumstances) };
+  }
+
+  #followersOf(family: Family): readonly PlanFollower[] {
+    const loopback = new LoopbackRelays({ log: this.#log, clock: this.#clock });
+    const { node, options } = this.#contextOf(family);
+    const ports = new HealthCheckPorts({
+      family,
+      addresses: nodePortsOf(node, options).nodePortIPs,
+      isHealthy: () => this.#health.isHealthy(this.#clock.now()),
+      onBindFailure: (namespace, service, message) => {
+        this.#events.warn(namespace, service, 'FailedToStartServiceHealthcheck', `node ${node.name}: ${message}`);
+      },
+      log: this.#log,
+      clock: this.#clock,
+    });
+    return [loopback, ports];
+  }
+
+  #settled(): void {
+    if (this.#families.some((family) => family.hasSynced)) this.#lastSyncAt = this.#clock.now();
+    this.#events.report(this.#families.map((family) => family.problems));
+    if (!this.#families.every((family) => family.isSettled)) return;
     this.#markSynced();
-    const isFull = results.some((one) => one.kind === 'full');
-    for (const family of this.#families) await this.#keepFlows(family, isFull);
     this.#cleaning ??= this.#cleanUp();
   }
 
-  /** Only now that our rules are in force: traffic goes on while those of another mode go (3-073). */
+  /** Only now that our rules are in force: traffic goes on while those of another mode go (3-073). Never rejects. */
   async #cleanUp(): Promise<void> {
     const { host = {}, mode, masqueradeBit = 14, ipvs = {} } = this.#options;
     const clean = host.cleanup ?? (host.backend ? undefined : cleanup);
-    if (!clean) return;
+    if (!clean || this.#stopped) return;
     const { removed, failures } = await clean({ ...host, log: this.#log, inForce: mode, masqueradeBit, ipvs });
     if (removed.length > 0) this.#log.info({ removed }, 'took away what another mode had left');
     if (failures.length > 0) this.#log.warn({ failures }, 'could not look for what another mode may have left');
   }
 
-  async #syncFamily(proxy: FamilyProxy): Promise<FamilySync> {
-    const { family } = proxy;
-    const start = this.#clock.now();
-    const triggers = this.#triggers.get(family) ?? [];
-    this.#triggers.set(family, []);
-    this.#health.begun(family);
-    this.#metrics.begun(family);
-    try {
-      const result = await proxy.sync();
-      const now = this.#clock.now();
-      this.#health.succeeded(family, now);
-      const delays = triggers.map((time) => Math.max(0, now - time) / 1000);
-      this.#metrics.synced(family, result, (now - start) / 1000, now, delays);
-      this.#metrics.noLocalEndpoints(family, proxy.tally.noLocalEndpoints);
-      return result;
-    } catch (error) {
-      this.#triggers.get(family)?.unshift(...triggers);
-      this.#health.failed(family, this.#clock.now());
-      this.#metrics.failed(family);
-      throw error;
-    }
-  }
-
-  /** Flows that cannot be cleaned hurt some UDP clients until they expire; rules that are not written hurt everybody. */
-  async #keepFlows(proxy: FamilyProxy, always: boolean): Promise<void> {
-    const { family } = proxy;
-    const start = this.#clock.now();
-    try {
-      const deleted = await proxy.keepFlows(always);
-      this.#metrics.flowsReconciled(family, deleted, (this.#clock.now() - start) / 1000);
-    } catch (error) {
-      this.#log.warn({ err: error, family }, 'stale UDP flows could not be deleted');
-    }
-  }
-
-  #report(results: readonly FamilySync[], start: number): void {
-    const now = this.#clock.now();
-    this.#lastSyncAt = now;
-    for (const ports of this.#healthChecks) ports.apply();
-    const changes = results.reduce((sum, one) => sum + one.changes, 0);
-    if (changes > 0)
-      this.#log.debug({ kinds: results.map((one) => one.kind), changes, ms: now - start }, 'rules written');
-    this.#events.report(results.flatMap((one) => one.problems));
-  }
-
-  /** Begins to follow Services and slices: whoever subscribes late is told of all that are there. */
-  async #prepare(): Promise<void> {
-    this.#healthChecks = [];
-    const optionsOf = (family: FamilyProxy['family'], dropInvalid: boolean) => {
-      this.#dropInvalid = dropInvalid;
-      return this.#planOptions(family);
-    };
-    const families = await assemble(this.#options, this.#node, optionsOf, (family, planOptions) => {
-      const ports = this.#healthChecksOf(family, planOptions);
-      this.#healthChecks.push(ports);
-      return [ports];
-    });
-    if (this.#stopped) return;
-    this.#families = families;
-    for (const { backend } of families) {
-      const stop = backend.watch?.(() => {
-        void this.#lookForFlush();
-      });
-      if (stop) this.#unwatch.push(stop);
-    }
-    this.#services.onChange((change) => {
-      this.#serviceChanged(change);
-    });
-    this.#slices.onChange((change) => {
-      this.#sliceChanged(change);
-    });
-  }
-
-  #healthChecksOf(family: FamilyProxy['family'], planOptions: PlanOptions): HealthCheckPorts {
-    return new HealthCheckPorts({
-      family,
-      addresses: nodePortsOf(this.#node, planOptions).nodePortIPs,
-      isHealthy: () => this.#health.isHealthy(this.#clock.now()),
-      onBindFailure: (namespace, service, message) => {
-        this.#events.warn(namespace, service, 'FailedToStartServiceHealthcheck', `node ${this.#node.name}: ${message}`);
-      },
-      log: this.#log,
-      clock: this.#clock,
-    });
-  }
-
-  async #lookForFlush(): Promise<void> {
-    if (this.lastSyncAt === 0) return;
-    for (const { backend, family } of this.#families) {
-      try {
-        if (await backend.isIntact()) continue;
-      } catch (error) {
-        this.#log.debug({ err: error, family }, 'could not look whether the rules are still there');
-        continue;
-      }
-      this.#metrics.flushed(family);
-      this.#log.warn({ family }, 'another program took our rules away; writing all of them again');
-      backend.distrust();
-      this.#pacer.trigger();
-    }
-  }
-
   /** Runs again `ms` after it ended, later where that would take more than one hundredth of the time; until stopped. */
-  #every(period: number, task: () => Promise<void> | void, wait = period): void {
-    const cancel = this.#clock.after(
-      wait,
-      () => {
-        this.#cancels.delete(cancel);
-        if (this.#stopped) return;
-        const start = this.#clock.now();
-        this.#checking = Promise.resolve(task()).then(() => {
-          if (!this.#stopped) this.#every(period, task, Math.max(period, 99 * (this.#clock.now() - start)));
-        });
-      },
-      true,
-    );
+  #every(period: number, task: () => Promise<void>, wait = period): void {
+    const run = async () => {
+      this.#cancels.delete(cancel);
+      const start = this.#clock.now();
+      try {
+        await task();
+      } catch (error) {
+        this.#log.error({ err: error }, 'looking at the rules failed');
+      }
+      if (!this.#stopped) this.#every(period, task, Math.max(period, 99 * (this.#clock.now() - start)));
+    };
+    const cancel = this.#clock.after(wait, () => void run(), true);
     this.#cancels.add(cancel);
   }
 
@@ -333,7 +221,7 @@ class Proxy implements RunningProxy {
     const { healthzBindAddress = '0.0.0.0:10256', metricsBindAddress = '127.0.0.1:10249', mode } = this.#options;
     this.#servers.listen(healthzBindAddress, (path) => {
       const now = this.#clock.now();
-      const nodeEligible = isEligible(this.#nodes, this.#options.nodeName);
+      const nodeEligible = this.#node.isEligible;
       const answer = answerHealth(path, { now, families: this.#health.status(now), nodeEligible });
       if (path === '/healthz' || path === '/livez')
         this.#metrics.probed(path === '/healthz' ? 'healthz' : 'livez', answer.status);
@@ -351,19 +239,9 @@ class Proxy implements RunningProxy {
 
   async #renderMetrics(): Promise<string> {
     for (const { family, backend } of this.#families) {
-      const counters = await backend.counters?.().catch(() => undefined);
+      const counters = await backend?.counters?.().catch(() => undefined);
       if (counters) this.#metrics.counted(family, counters);
     }
     return this.#metrics.render() + renderProcessMetrics();
   }
-}
-
-function isEligible(nodes: Informer<Node>, name: string): boolean {
-  const node = nodes.get(name);
-  if (!node) return !nodes.hasSynced;
-  const taints = node.spec?.taints ?? [];
-  return (
-    node.metadata.deletionTimestamp === undefined &&
-    !taints.some((taint) => taint.key === 'ToBeDeletedByClusterAutoscaler')
-  );
 }

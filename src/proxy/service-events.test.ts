@@ -27,8 +27,8 @@ function start() {
 
 it('a problem becomes one Warning on its Service, for as long as it lasts', async () => {
   const { events, written } = start();
-  events.report([problem('web')]);
-  events.report([problem('web'), problem('web')]);
+  events.report([[problem('web')]]);
+  events.report([[problem('web'), problem('web')]]);
   const [event, ...more] = await written();
   assert.deepEqual(more, []);
   assert.equal(event?.type, 'Warning');
@@ -44,9 +44,9 @@ it('a problem becomes one Warning on its Service, for as long as it lasts', asyn
 
 it('a problem that went and came back is told again', async () => {
   const { events, written } = start();
-  events.report([problem('web')]);
-  events.report([]);
-  events.report([problem('web')]);
+  events.report([[problem('web')]]);
+  events.report([[]]);
+  events.report([[problem('web')]]);
   const [event] = await written();
   assert.equal(event?.count, 2);
 });
@@ -54,8 +54,8 @@ it('a problem that went and came back is told again', async () => {
 it('of very many problems some are told now and the others later', async () => {
   const { events, written } = start();
   const many = Array.from({ length: 150 }, (_, at) => problem(`web-${String(at)}`));
-  events.report(many);
+  events.report([many]);
   assert.equal((await written()).length, 100);
-  events.report(many);
+  events.report([many]);
   assert.equal((await written()).length, 150);
 });

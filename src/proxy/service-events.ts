@@ -13,6 +13,8 @@ export class ServiceEvents {
   readonly #log: Log;
   readonly #uidOf: (namespace: string, name: string) => string | undefined;
   #told = new Set<string>();
+  /** Those of the last report, where all of them were told. */
+  #known: readonly (readonly PlanProblem[])[] = [];
 
   constructor(
     recorder: EventRecorder,
@@ -24,12 +26,15 @@ export class ServiceEvents {
     this.#uidOf = uidOf;
   }
 
-  /** All problems there are now. Those that were not there the last time are logged and become events. */
-  report(problems: readonly PlanProblem[]): void {
-    if (problems.length === 0 && this.#told.size === 0) return;
+  /**
+   * All problems there are now, in one list or several. Those that were not there the last time are logged and become events. The same
+   * lists as the last time cost nothing.
+   */
+  report(lists: readonly (readonly PlanProblem[])[]): void {
+    if (lists.every((list, at) => list === this.#known[at] || (list.length === 0 && this.#told.size === 0))) return;
     const told = new Set<string>();
     let news = 0;
-    for (const problem of problems) {
+    for (const problem of lists.flat()) {
       const key = `${problem.namespace}/${problem.service} ${problem.message}`;
       if (told.has(key)) continue;
       if (!this.#told.has(key)) {
@@ -46,6 +51,7 @@ export class ServiceEvents {
     }
     if (news > MOST) this.#log.warn({ more: news - MOST }, 'more Services have problems than are told of at one time');
     this.#told = told;
+    this.#known = news > MOST ? [] : lists;
   }
 
   warn(namespace: string, name: string, reason: string, message: string): void {

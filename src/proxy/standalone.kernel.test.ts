@@ -153,7 +153,7 @@ describe('fairway proxy', () => {
     const addresses = [NODE, 'fd00:172::11'].map((address) => ({ type: 'InternalIP', address }));
     await api.client.patch(NODES, 'dual', undefined, 'merge', { status: { addresses } }, { subresource: 'status' });
     const proxy = new ProxyProcess(api.kubeconfig, '--proxy-mode', 'nftables', '--hostname-override', 'dual');
-    await proxy.says(/rules written/);
+    for (const family of ['IPv4', 'IPv6']) await proxy.says(new RegExp(`"family":"${family}".*rules written`));
     const health = (await (await fetch('http://127.0.0.1:10256/livez')).json()) as { status: object; healthy: boolean };
     assert.deepEqual([health.healthy, Object.keys(health.status)], [true, ['IPv4', 'IPv6']]);
     const metrics = await (await fetch('http://127.0.0.1:10249/metrics')).text();

@@ -15,6 +15,8 @@ export class Planner {
   readonly #objects = new ServiceObjects();
   readonly #planned = new Map<string, PlannedService>();
   readonly #problems = new Map<string, readonly PlanProblem[]>();
+  /** All of them; undefined: to be put together. */
+  #problemList: readonly PlanProblem[] | undefined;
   #order: readonly string[] | undefined;
   #node: PlanNode;
   #options: PlanOptions;
@@ -50,6 +52,11 @@ export class Planner {
     this.#isNew = true;
   }
 
+  /** Makes everything planned again, and the next update a whole one. */
+  startOver(): void {
+    this.#isNew = true;
+  }
+
   /** Plans what was touched since the last call. */
   update(): PlanUpdate {
     if (this.#isNew) this.#objects.touchAll();
@@ -60,13 +67,20 @@ export class Planner {
       if (after.ports.length + after.problems.length > 0) this.#planned.set(key, after);
       else this.#planned.delete(key);
       if (before === undefined || !this.#planned.has(key)) this.#order = undefined;
-      if (after.problems.length > 0) this.#problems.set(key, after.problems);
-      else this.#problems.delete(key);
+      this.#note(key, after.problems);
       changed.set(key, { before: before?.ports ?? [], after: after.ports });
     }
     const isNew = this.#isNew;
     this.#isNew = false;
     return this.#updateOf(isNew ? undefined : changed);
+  }
+
+  #note(key: string, problems: readonly PlanProblem[]): void {
+    const known = this.#problems.get(key) ?? [];
+    if (known.length === problems.length && known.every((one, at) => one.message === problems[at]?.message)) return;
+    this.#problemList = undefined;
+    if (problems.length > 0) this.#problems.set(key, problems);
+    else this.#problems.delete(key);
   }
 
   #planOne(key: string): PlannedService {
@@ -90,7 +104,7 @@ export class Planner {
         return snapshot();
       },
       changed,
-      problems: [...this.#problems.values()].flat(),
+      problems: (this.#problemList ??= [...this.#problems.values()].flat()),
     };
   }
 

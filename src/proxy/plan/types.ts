@@ -155,11 +155,15 @@ export interface PlanUpdate {
   readonly plan: Plan;
   /** `namespace/service` -> its change, since the previous update of the same planner; undefined: anything may have changed. */
   readonly changed: ReadonlyMap<string, ServiceChange> | undefined;
-  /** Those of the whole Plan. */
+  /** Those of the whole Plan. The same array as in the update before where none came or went. */
   readonly problems: readonly PlanProblem[];
 }
 
 /** Something that follows a planner's updates: all of them, in order. */
 export interface PlanFollower {
   follow(update: PlanUpdate): void;
+  /** The rules of all updates so far are in force. */
+  apply?(): void;
+  /** Lets go of what it holds. */
+  stop?(): void | Promise<void>;
 }
