@@ -298,8 +298,10 @@ describe('what others do', () => {
     tables.commitAsAnother('ip', 'kube-proxy', [
       { op: 'add', set: 'cluster-ips', elements: [{ key: Buffer.from([9, 9, 9, 9]) }] },
     ]);
-    assert.equal((await backend.sync(nothingChanged(plan))).kind, 'full');
-    await assertHolds(tables, plan);
+    const update = change(plan, [only(plan)], [withoutEndpoint(only(plan), '10.244.1.6')]);
+    assert.equal((await backend.sync(update)).kind, 'full');
+    assert.equal(dumps - before, 2, 'the set somebody changed, and affinity');
+    await assertHolds(tables, update.plan);
     stop?.();
   });
 });

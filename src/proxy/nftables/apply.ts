@@ -22,6 +22,11 @@ interface Known {
   readonly plan: Context;
 }
 
+interface Part {
+  readonly sets: readonly SetName[];
+  readonly written: Transaction;
+}
+
 /** What of a Plan the chains depend on, and whom affinity is for. */
 type Context = Pick<Plan, 'options' | 'node' | 'nodePortIPs'>;
 
@@ -78,7 +83,7 @@ export class NftablesApplier {
 
   /** False when somebody took our rules away, or changed them. Cheap: asked every second. */
   async isIntact(): Promise<boolean> {
-    if (this.#tampering.has('rules') || this.#tampering.has('elements')) return false;
+    for (const what of this.#tampering) if (what !== 'lost') return false;
     return this.#known === undefined || this.#table.isThere();
   }
 
@@ -100,12 +105,23 @@ export class NftablesApplier {
   /** A kernel that tells of every change, and told of none, holds what was written. */
   async #mustRead(): Promise<boolean> {
     if (this.#doubts === this.#seenDoubts) return false;
-    const isVouchedFor =
-      this.#watchedSince !== undefined &&
-      this.#watchedSince <= this.#readAt &&
-      this.#tampering.size === 0 &&
-      this.#now() - this.#readAt < READ_EVERY_MS;
-    return !isVouchedFor || !(await this.#table.isThere());
+    return !this.#isVouchedFor() || this.#tampering.size > 0 || !(await this.#table.isThere());
+  }
+
+  /** Since the kernel was read it has told of every change, and that is not long ago. */
+  #isVouchedFor(): boolean {
+    const isWatched = this.#watchedSince !== undefined && this.#watchedSince <= this.#readAt;
+    return isWatched && this.#now() - this.#readAt < READ_EVERY_MS;
+  }
+
+  /** The sets somebody changed elements of, where that is all he did. */
+  #tamperedSets(): readonly SetName[] | undefined {
+    const sets: SetName[] = [];
+    for (const what of this.#tampering) {
+      if (what === 'rules' || what === 'lost') return undefined;
+      sets.push(what);
+    }
+    return this.#isVouchedFor() && sets.length > 0 ? sets : undefined;
   }
 
   #accepted(changed: ReadonlyMap<string, ServiceChange>): readonly ServiceChange[] {
@@ -146,8 +162,10 @@ export class NftablesApplier {
     // what was refused is to be tried again
     if (this.#refused.size > 0) return this.#full(update.plan);
     try {
-      wanted.change(changed.values());
-      return { kind: 'full', changes: await this.#write(wanted, plan), refused: [] };
+      const written = wanted.change(changed.values());
+      const sets = this.#tamperedSets();
+      const changes = await this.#write(wanted, plan, sets && { sets, written });
+      return { kind: 'full', changes, refused: [] };
     } catch {
       return this.#full(update.plan);
     }
@@ -169,13 +187,15 @@ export class NftablesApplier {
     return { kind: 'full', changes, refused: this.#problems() };
   }
 
-  async #write(wanted: Wanted, plan: Context): Promise<number> {
+  /** `part`: all but some sets holds what it did before `written`. */
+  async #write(wanted: Wanted, plan: Context, part?: Part): Promise<number> {
     const doubts = this.#doubts;
     const tampering = this.#tampering;
     this.#tampering = new Set();
     try {
       const fixed = fixedChains(shapeOf(plan));
-      const mended = (await this.#holds(fixed, plan)) ? await this.#mend(wanted, plan) : undefined;
+      const holds = part !== undefined || (await this.#holds(fixed, plan));
+      const mended = holds ? await this.#mend(wanted, plan, part) : undefined;
       const { chains, changes } = mended ?? (await this.#replace(wanted, plan, fixed));
       const judge = new AffinityJudge(plan, true);
       for (const owner of wanted.owners()) if (hasAffinity(owner.service)) judge.add(owner, owner);
@@ -183,7 +203,7 @@ export class NftablesApplier {
       const { options, node, nodePortIPs } = plan;
       this.#known = { wanted, chains, plan: { options, node, nodePortIPs } };
       this.#seenDoubts = doubts;
-      this.#readAt = this.#now();
+      if (!part) this.#readAt = this.#now();
       return changes;
     } catch (error) {
       for (const what of tampering) this.#tampering.add(what);
@@ -201,11 +221,17 @@ export class NftablesApplier {
   }
 
   /** Writes only what differs from what is there; undefined where only a whole table will do. */
-  async #mend(wanted: Wanted, plan: Context): Promise<{ chains: Set<string>; changes: number } | undefined> {
+  async #mend(
+    wanted: Wanted,
+    plan: Context,
+    part?: Part,
+  ): Promise<{ chains: Set<string>; changes: number } | undefined> {
     const { family } = plan.options;
     const chains = new Set(await this.#table.chains());
-    const transaction = new Map<SetName, SetTransaction>();
-    for (const some of inGroups(setNames(family).filter((set) => !schemaOf(set, family).dynamic))) {
+    const transaction = new Map<SetName, SetTransaction>(part?.written);
+    const sets = part?.sets ?? setNames(family).filter((set) => !schemaOf(set, family).dynamic);
+    for (const set of sets) transaction.delete(set);
+    for (const some of inGroups(sets)) {
       const elements = wanted.elements(some);
       for (const set of some) {
         const change = difference(await this.#table.elements(set), elements.get(set) ?? new Map<string, string>());
@@ -285,8 +311,9 @@ export class NftablesApplier {
 
 /** Sets whose elements are made and compared together: the biggest by themselves, so that not all of a table is in memory at once. */
 function inGroups(sets: readonly SetName[]): readonly (readonly SetName[])[] {
-  const big: readonly SetName[] = ['service-endpoints', 'hairpin-connections'];
-  return [...big.map((set) => [set]), sets.filter((set) => !big.includes(set))];
+  const isBig = (set: SetName) => set === 'service-endpoints' || set === 'hairpin-connections';
+  const others = sets.filter((set) => !isBig(set));
+  return [...sets.filter(isBig).map((set) => [set]), ...(others.length > 0 ? [others] : [])];
 }
 
 /** Counted chains that new elements lead to and nobody made yet; undefined where the whole table must be written for them. */

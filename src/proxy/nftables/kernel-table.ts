@@ -5,8 +5,8 @@ import type { SetName } from './schema.ts';
 import type { Chain } from './skeleton.ts';
 import type { Wanted } from './wanted.ts';
 
-/** What somebody else did to our table. `lost`: the kernel could not tell. */
-export type Tampering = 'rules' | 'elements' | 'lost';
+/** What somebody else did to our table: the set whose elements he changed, or more than elements. `lost`: the kernel could not tell. */
+export type Tampering = SetName | 'rules' | 'lost';
 
 export interface KernelTable {
   /** Names of its chains; empty where there is no table. */

@@ -147,7 +147,8 @@ export class NetlinkTable implements KernelTable {
       this.#echoes.add(pid ?? 0);
       if (this.#echoes.size < 2) return;
     }
-    this.#listener?.(kind.startsWith('set-element') ? 'elements' : 'rules');
+    const ours = kind.startsWith('set-element') && setNames(this.#family).find((one) => one === set);
+    this.#listener?.(ours || 'rules');
   }
 
   #load(text: string): Promise<void> {
