@@ -38,6 +38,8 @@ export interface ContinuitySuite {
   readonly flush: { readonly command: readonly [file: string, ...args: string[]]; readonly input?: string };
   /** What may be felt after a flush, ms. */
   readonly outage: number;
+  /** How often a proxy is killed, and stopped, and started again; default 2. */
+  readonly restarts?: number;
   /** Test -> why the mode cannot pass it. */
   readonly excused?: Readonly<Record<string, string>>;
   readonly env?: Readonly<Record<string, string>>;
@@ -99,7 +101,7 @@ class ProxyProcess {
 
 export function testContinuity(suite: ContinuitySuite): void {
   requireOuterNamespace();
-  const { mode, excused = {}, env = {} } = suite;
+  const { mode, excused = {}, env = {}, restarts = 2 } = suite;
   let world: KernelWorld;
   let api: TlsApi;
   let proxy: ProxyProcess;
@@ -192,7 +194,7 @@ export function testContinuity(suite: ContinuitySuite): void {
 
     test('notices no proxy killed and started again', () =>
       expectUnharmed(async () => {
-        for (let times = 0; times < 2; times++) {
+        for (let times = 0; times < restarts; times++) {
           await proxy.end('SIGKILL');
           await sleep(100);
           await start(mode);
@@ -201,7 +203,7 @@ export function testContinuity(suite: ContinuitySuite): void {
 
     test('notices no proxy stopped and started again', () =>
       expectUnharmed(async () => {
-        for (let times = 0; times < 2; times++) {
+        for (let times = 0; times < restarts; times++) {
           await proxy.end('SIGTERM');
           await start(mode);
         }
