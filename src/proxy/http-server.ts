@@ -15,6 +15,15 @@ export interface HttpServer {
   close(): void;
 }
 
+export interface ServeOptions {
+  /** `[::]` does not listen for IPv4 as well. */
+  readonly oneFamily?: boolean;
+  /** ms a client may take to ask, and twice that to read: sockets are few, and health must be told. Default 5 s. */
+  readonly patience?: number;
+}
+
+const LIMITS = { keepAliveTimeout: 1000, maxHeaderSize: 8192 };
+
 /**
  * `address` is `ip:port`, IPv6 in brackets; port 0 takes a free one. `[::]` listens for both families, unless `oneFamily`.
  * Resolves when it listens; rejects when it cannot. Does not keep the process alive.
@@ -22,7 +31,7 @@ export interface HttpServer {
 export function serve(
   address: string,
   answer: (path: string) => HttpAnswer | Promise<HttpAnswer>,
-  { oneFamily = false } = {},
+  { oneFamily = false, patience = 5000 }: ServeOptions = {},
 ): Promise<HttpServer> {
   const at = address.lastIndexOf(':');
   const host = address.slice(0, at).replaceAll(/[[\]]/g, '');
@@ -38,7 +47,10 @@ export function serve(
   const listener = (request: IncomingMessage, response: ServerResponse) => {
     handle(request, response).catch(() => response.destroy());
   };
-  const server = createServer({ requestTimeout: 5000, headersTimeout: 5000, keepAliveTimeout: 1000 }, listener);
+  const server = createServer({ ...LIMITS, connectionsCheckingInterval: patience / 5 }, listener);
+  server.headersTimeout = server.requestTimeout = patience;
+  // also for who asks and does not read
+  server.timeout = 2 * patience;
   server.maxConnections = 512;
   return new Promise((resolve, reject) => {
     server.once('error', reject);

@@ -68,6 +68,7 @@ class Proxy implements RunningProxy {
   #stopped = false;
   #cancels = new Set<() => void>();
   #cleaning: Promise<void> | undefined;
+  #rendering: Promise<string> | undefined;
 
   constructor(options: ProxyOptions) {
     const { client, log, clock = realClock, nodeName } = options;
@@ -230,7 +231,8 @@ class Proxy implements RunningProxy {
     this.#servers.listen(metricsBindAddress, (path) =>
       answerMetrics(path, {
         mode,
-        metrics: () => this.#renderMetrics(),
+        // who asks while the kernel is being asked gets the same
+        metrics: () => (this.#rendering ??= this.#renderMetrics().finally(() => (this.#rendering = undefined))),
         isHealthy: () => this.#health.isHealthy(this.#clock.now()),
         config: this.#options.config,
       }),

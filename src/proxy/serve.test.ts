@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { it } from 'node:test';
 import { FakeClock } from '../lib/clock.ts';
 import type { Family } from '../lib/ip.ts';
@@ -76,6 +78,27 @@ it('answers over a socket, and only reads', async () => {
   );
   server.close();
 });
+
+it(
+  'hangs up on clients that do not ask, so that they take no sockets from those who do',
+  { timeout: 20_000 },
+  async () => {
+    const server = await serve('127.0.0.1:0', (path) => answerMetrics(path, figures), { patience: 100 });
+    for (const text of [
+      '',
+      'GET /healthz HT',
+      'GET /healthz HTTP/1.1\r\nHost: x\r\n',
+      `GET /${'x'.repeat(20_000)} HTTP/1.1\r\n`,
+    ]) {
+      const socket = connect(server.port, '127.0.0.1');
+      const closed = once(socket.on('error', () => undefined).resume(), 'close');
+      socket.write(text);
+      await closed;
+    }
+    assert.equal((await fetch(`http://127.0.0.1:${String(server.port)}/healthz`)).status, 200);
+    server.close();
+  },
+);
 
 it('tries a port that is taken again, unless it is told to fail', async () => {
   const taken = await serve('127.0.0.1:0', (path) => answerMetrics(path, figures));

@@ -1,6 +1,7 @@
 /** The HTTP faces of a proxy: health for load balancers and kubelets, figures for people (3-142, 3-143, 3-147). */
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
+import { Complaint } from './complaint.ts';
 import type { FamilyHealths } from './health.ts';
 import { serve, type HttpAnswer, type HttpServer } from './http-server.ts';
 
@@ -81,6 +82,8 @@ export class ProxyServers {
   readonly #onFatal: ((error: Error) => void) | undefined;
   readonly #servers = new Set<HttpServer>();
   readonly #cancels = new Set<() => void>();
+  /** By address. */
+  readonly #complaints = new Map<string, Complaint>();
   #stopped = false;
 
   /** With `onFatal` nothing is tried again: it is told. */
@@ -97,6 +100,7 @@ export class ProxyServers {
       (server) => {
         if (this.#stopped) server.close();
         else this.#servers.add(server);
+        if (this.#complaintOf(address).clear()) this.#log.info({ address }, 'listens now');
       },
       (error: unknown) => {
         if (!this.#stopped) this.#failed(address, answer, error);
@@ -110,6 +114,12 @@ export class ProxyServers {
     for (const server of this.#servers) server.close();
   }
 
+  #complaintOf(address: string): Complaint {
+    let complaint = this.#complaints.get(address);
+    if (!complaint) this.#complaints.set(address, (complaint = new Complaint(this.#clock)));
+    return complaint;
+  }
+
   #failed(address: string, answer: Answer, error: unknown): void {
     if (this.#onFatal) {
       this.#onFatal(
@@ -117,7 +127,9 @@ export class ProxyServers {
       );
       return;
     }
-    this.#log.warn({ err: error, address }, 'cannot listen; trying again in 5 s');
+    this.#complaintOf(address).raise(error instanceof Error ? error.message : String(error), (repeats) => {
+      this.#log.warn({ err: error, address, ...(repeats > 0 && { repeats }) }, 'cannot listen; trying every 5 s');
+    });
     const again = () => {
       this.#cancels.delete(cancel);
       this.listen(address, answer);
