@@ -10,6 +10,7 @@ export { parse, type Tables } from './iptables/parse.ts';
 export { render } from './iptables/render.ts';
 export type { RuleSet } from './iptables/rule-set.ts';
 export { trace, type TraceMachine } from './iptables/trace.ts';
-export { MODES, type Mode } from './modes.ts';
+export type { Mode } from './mode.ts';
+export { MODES } from './modes.ts';
 export { UnknownRuleError, type TraceOutcome, type TraceStep } from './trace-outcome.ts';
 export { planOptionsOf } from './options.ts';

@@ -1,5 +1,5 @@
 /** iptables as a proxy mode: the pure half. */
-import type { Mode } from '../modes.ts';
+import type { Mode } from '../mode.ts';
 import { compile } from './compile.ts';
 import { render } from './render.ts';
 import { traceThroughText } from './trace-service.ts';

@@ -1,5 +1,5 @@
 /** ipvs as a proxy mode: the pure half. */
-import type { Mode } from '../modes.ts';
+import type { Mode } from '../mode.ts';
 import { compile } from './compile.ts';
 import { parse } from './parse.ts';
 import { render } from './render.ts';

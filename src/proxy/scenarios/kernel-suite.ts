@@ -12,7 +12,7 @@ import { silentLog } from '../../lib/log.ts';
 import type { Family } from '../../lib/ip.ts';
 import { defaultIpvsSettings, type Backend, type BackendContext } from '../backend.ts';
 import { FlowKeeper } from '../flow-keeper.ts';
-import type { Mode } from '../modes.ts';
+import type { Mode } from '../mode.ts';
 import type { Plan, PlanFollower, PlanUpdate } from '../plan/types.ts';
 import { inIPv6, loadScenario, scenarios, type PodName, type Scenario } from './index.ts';
 import { ask, KernelWorld } from './kernel-world.ts';

@@ -2,7 +2,7 @@
 import { parseAllDocuments } from 'yaml';
 import type { EndpointSlice, KubeObject, Service } from '../../api/types.ts';
 import { joinHostPort, type Family } from '../../lib/ip.ts';
-import type { ModeTraits } from '../modes.ts';
+import type { ModeTraits } from '../mode.ts';
 import type { Packet } from '../plan/packet.ts';
 import { plan } from '../plan/plan.ts';
 import { defaultPlanOptions, type Plan, type PlanNode, type PlanOptions } from '../plan/types.ts';

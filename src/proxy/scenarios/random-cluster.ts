@@ -1,7 +1,7 @@
 /** Random clusters and every packet worth asking of them: for the tests of all modes. */
 import fc from 'fast-check';
 import type { EndpointSlice, Service } from '../../api/types.ts';
-import type { ModeTraits } from '../modes.ts';
+import type { ModeTraits } from '../mode.ts';
 import type { Packet } from '../plan/packet.ts';
 import { defaultPlanOptions, type PlanNode, type PlanOptions } from '../plan/types.ts';
 

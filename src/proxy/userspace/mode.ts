@@ -1,5 +1,5 @@
 /** Userspace as a proxy mode: the pure half. */
-import type { Mode } from '../modes.ts';
+import type { Mode } from '../mode.ts';
 import { render } from './render.ts';
 import { traceThroughText } from './trace.ts';
 
