@@ -56,6 +56,13 @@ test('another context can be asked for', () => {
   assert.throws(() => parseKubeconfig(config({}), noFile, 'd'), /has no context "d"/);
 });
 
+test('what is wrong with the YAML of a kubeconfig is told without the line it is in: that may be a secret', () => {
+  assert.throws(
+    () => parseKubeconfig('users:\n- user: {token: "sesame" open\n', noFile),
+    (error: Error) => /^is no YAML: .*line 2/.test(error.message) && !error.message.includes('sesame'),
+  );
+});
+
 const bad: [string, string, RegExp][] = [
   ['no map', 'just text', /not a YAML map/],
   ['no current context', 'contexts: []', /no current-context/],

@@ -18,7 +18,7 @@ type Fields = Record<string, unknown>;
 
 /** @param read gives the bytes of a file that the kubeconfig names */
 export function parseKubeconfig(text: string, read: (file: string) => Buffer, wanted?: string): ConnectionConfig {
-  const config: unknown = parse(text);
+  const config = parseYaml(text);
   if (!isFields(config)) throw new Error('is not a YAML map');
   const current = wanted ?? config['current-context'];
   if (typeof current !== 'string' || current === '') throw new Error('has no current-context');
@@ -40,6 +40,15 @@ export function parseKubeconfig(text: string, read: (file: string) => Buffer, wa
     tlsServerName: textOf(cluster, 'tls-server-name'),
     insecureSkipTlsVerify: cluster['insecure-skip-tls-verify'] === true ? true : undefined,
   });
+}
+
+/** Of what is wrong only where: the line itself may be a key or a token, and errors are shown and logged. */
+function parseYaml(text: string): unknown {
+  try {
+    return parse(text, { logLevel: 'error' });
+  } catch (error) {
+    throw new Error(`is no YAML: ${(error instanceof Error ? error.message : String(error)).split(/:?\n/)[0] ?? ''}`);
+  }
 }
 
 function withoutUndefined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
