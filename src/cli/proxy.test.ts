@@ -72,3 +72,29 @@ test('all that is wrong with a file is told at once, and nothing starts', () => 
 test('--version is that of the program', () => {
   assert.match(proxy('--version').stdout, /^fairway \d+\.\d+\.\d+ \(Kubernetes v/);
 });
+
+test('what kube-proxy is started with in practice is taken', () => {
+  const flags = ['--v=2', '--vmodule=proxier=4', '--log-flush-frequency=5s', '--logging-format=text', '--proxy-mode='];
+  const switches = ['--cleanup=false', '--init-only=False', '--dry-run=0', '--masquerade-all=1'];
+  const { status, stderr } = proxy(...flags, ...switches, '--write-config-to', at('practice'));
+  assert.deepEqual([status, stderr], [0, '']);
+  assert.match(readFileSync(at('practice'), 'utf8'), /^mode: ""$/m);
+  const wrong = proxy('--cleanup=perhaps');
+  assert.equal(wrong.status, 2);
+  assert.match(wrong.stderr, /--cleanup.*must be true or false/i);
+});
+
+test('files that are none are named, with what they are', () => {
+  const cases: [string[], RegExp][] = [
+    [['--config', folder, '--dry-run'], /--config .* cannot be read: it is no file/],
+    [['--config', '/dev/zero', '--dry-run'], /--config \/dev\/zero cannot be read: it is no file/],
+    [['--write-config-to', join(folder, 'nowhere', 'x')], /--write-config-to .*nowhere\/x cannot be written: ENOENT/],
+    [['--dry-run', '--master', 'no address'], /--master no address is no address of an API server such as/],
+    [['--dry-run', '--master', '127.0.0.1:1'], /GET http:\/\/127\.0\.0\.1:1\/api\/v1\/nodes/],
+  ];
+  for (const [args, said] of cases) {
+    const { status, stderr } = proxy(...args);
+    assert.equal(status, 1);
+    assert.match(stderr, said);
+  }
+});

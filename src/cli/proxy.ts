@@ -1,11 +1,12 @@
 /** `fairway proxy`: the proxy of one node alone, against any API server, with kube-proxy's flags and file. */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { Option, type Command } from 'commander';
+import { closeSync, fstatSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { hasNetAdmin } from '../host/capabilities.ts';
 import { PROXY_MODES } from '../proxy/backend.ts';
 import { renderProblem, type KubeProxyConfiguration } from '../proxy/config/configuration.ts';
 import { CONFIG_FLAGS, isListFlag } from '../proxy/config/flags.ts';
 import type { Loaded } from '../proxy/config/load.ts';
+import { switchOf } from '../proxy/config/scalar.ts';
 import { Answer } from './answer.ts';
 import { withOutputFlag } from './common.ts';
 
@@ -13,9 +14,9 @@ interface Flags {
   readonly config?: string;
   readonly writeConfigTo?: string;
   readonly master?: string;
-  readonly cleanup?: true;
-  readonly dryRun?: true;
-  readonly initOnly?: true;
+  readonly cleanup?: boolean;
+  readonly dryRun?: boolean;
+  readonly initOnly?: boolean;
   readonly output?: 'json';
   readonly v?: string;
 }
@@ -34,13 +35,17 @@ export function addProxy(program: Command): void {
     .option('--master <url>', 'the address of the API server, whatever the kubeconfig says')
     .option('--hostname-override <name>', "the name of this node's Node object (default: the host name)")
     .addOption(
-      new Option('--proxy-mode <mode>', 'how Services become kernel rules (default: nftables)').choices(PROXY_MODES),
+      new Option('--proxy-mode <mode>', 'how Services become kernel rules (default: nftables)')
+        .choices(PROXY_MODES)
+        .argParser(modeOf),
     )
     .option('--config <file>', 'a KubeProxyConfiguration; ends when the file changes, to be started again')
     .option('--write-config-to <file>', 'write the configuration in force to a file, and end')
-    .option('--dry-run', 'print what would be written for this node now, and end')
-    .option('--cleanup', 'take away what proxies left here, in every mode and family, print it, and end')
-    .option('--init-only', 'make the kernel settings that need full root, and end')
+    .addOption(switchOption('--dry-run', 'print what would be written for this node now, and end'))
+    .addOption(
+      switchOption('--cleanup', 'take away what proxies left here, in every mode and family, print it, and end'),
+    )
+    .addOption(switchOption('--init-only', 'make the kernel settings that need full root, and end'))
     .option('-v, --v <level>', 'how much to log: 4 and more is everything');
   withOutputFlag(command);
   for (const flag of CONFIG_FLAGS) {
@@ -52,6 +57,10 @@ export function addProxy(program: Command): void {
   }
   command
     .addOption(new Option('--logging-format <format>', 'accepted: lines are JSON').helpGroup(CONFIGURATION))
+    .addOption(
+      new Option('--log-flush-frequency <duration>', 'accepted: lines are written at once').helpGroup(CONFIGURATION),
+    )
+    .addOption(new Option('--vmodule <levels>', 'accepted: there is one level for all').helpGroup(CONFIGURATION))
     .addHelpText(
       'after',
       '\nExamples:\n  fairway proxy --kubeconfig proxy.conf --cluster-cidr 10.244.0.0/16\n  fairway proxy --kubeconfig proxy.conf --hostname-override node01 --dry-run\n  fairway proxy --config /var/lib/kube-proxy/config.conf\n  fairway proxy --cleanup',
@@ -60,7 +69,25 @@ export function addProxy(program: Command): void {
 }
 
 /** Flags that are no part of a configuration. */
-const OWN = ['config', 'writeConfigTo', 'cleanup', 'dryRun', 'initOnly', 'output', 'v', 'loggingFormat', 'version'];
+const OWN = [
+  ...['config', 'writeConfigTo', 'cleanup', 'dryRun', 'initOnly', 'output', 'v', 'version'],
+  ...['loggingFormat', 'logFlushFrequency', 'vmodule'],
+];
+
+/** With a value as well: in place of kube-proxy it is started so. */
+function switchOption(flag: string, help: string): Option {
+  return new Option(`${flag} [true|false]`, help).argParser((text) => {
+    const isOn = switchOf(text);
+    if (isOn === undefined) throw new InvalidArgumentError('It must be true or false.');
+    return isOn;
+  });
+}
+
+/** Empty is the default, as in a file. */
+function modeOf(text: string): string {
+  if (text === '' || PROXY_MODES.some((mode) => mode === text)) return text;
+  throw new InvalidArgumentError(`Allowed choices are ${PROXY_MODES.join(', ')}.`);
+}
 
 function given(command: Command): ReadonlyMap<string, string | true> {
   const options = command.options.filter((option) => {
@@ -86,14 +113,24 @@ async function run(flags: Flags, told: ReadonlyMap<string, string | true>): Prom
   else await serve(flags, config, file);
 }
 
+/** Bytes: many times what a configuration has. */
+const MOST_CONFIG = 1 << 20;
+
 function readConfig(path: string): string {
+  let fd: number | undefined;
   try {
-    return readFileSync(path, 'utf8');
+    fd = openSync(path, 'r');
+    const stat = fstatSync(fd);
+    if (!stat.isFile() && !stat.isFIFO()) throw new Error('it is no file');
+    if (stat.size > MOST_CONFIG) throw new Error(`it has more than ${String(MOST_CONFIG)} bytes`);
+    return readFileSync(fd, 'utf8');
   } catch (error) {
     throw new Answer(
       1,
       `fairway: --config ${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
     );
+  } finally {
+    if (fd !== undefined) closeSync(fd);
   }
 }
 
@@ -108,7 +145,12 @@ function accept(loaded: Loaded): Loaded {
 
 async function writeConfig(path: string, config: KubeProxyConfiguration): Promise<void> {
   const { renderConfiguration } = await import('../proxy/config/defaults.ts');
-  writeFileSync(path, renderConfiguration(config), { mode: 0o644 });
+  try {
+    writeFileSync(path, renderConfiguration(config), { mode: 0o644 });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Answer(1, `fairway: --write-config-to ${path} cannot be written: ${why}`);
+  }
 }
 
 async function cleanup({ output, v }: Flags, config: KubeProxyConfiguration): Promise<void> {

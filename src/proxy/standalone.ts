@@ -25,11 +25,20 @@ const NODE_PATIENCE = 30_000;
 export function connect(config: KubeProxyConfiguration, master?: string): HttpClient {
   const { kubeconfig } = config.clientConnection;
   const known: ConnectionConfig | undefined = kubeconfig === '' ? inClusterConnection() : loadKubeconfig(kubeconfig);
-  const server = master ?? known?.server;
+  const server = master === undefined ? known?.server : serverOf(master, known);
   if (server === undefined) {
     throw new Error('which API server? Say it with --kubeconfig FILE (this is no Pod, where that would be known)');
   }
   return createHttpClient({ ...known, server, userAgent: `fairway-proxy/${nodeNameOf(config)}` });
+}
+
+/** An address without a scheme is what it is to kubectl: TLS where something is known of certificates. */
+function serverOf(master: string, known: ConnectionConfig | undefined): string {
+  const isSecure = known?.ca !== undefined || known?.cert !== undefined || known?.insecureSkipTlsVerify === true;
+  const url = master.includes('://') ? master : `${isSecure ? 'https' : 'http'}://${master}`;
+  if (!URL.canParse(url))
+    throw new Error(`--master ${master} is no address of an API server such as https://10.0.0.1:6443`);
+  return url;
 }
 
 /** 3-158. */

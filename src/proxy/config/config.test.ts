@@ -23,6 +23,7 @@ describe('durations', () => {
     ['1h0m0s', 3_600_000, '1h0m0s'],
     ['1.5h', 5_400_000, '1h30m0s'],
     ['250ms', 250, '250ms'],
+    ['1500μs', 1.5, '1.5ms'],
     ['1m1.5s', 61_500, '1m1.5s'],
     ['0', 0, '0s'],
     ['-5s', -5000, '-5s'],
@@ -231,6 +232,27 @@ describe('ranges that do not parse', () => {
     assert.equal(options.clusterCidr, 'fd00::/48');
   });
 
+  it('never makes the reader throw, nor a terminal obey', () => {
+    const bomb = Array.from({ length: 9 }, (_, at) => {
+      const aliases =
+        at === 0
+          ? 'x'
+          : Array<string>(9)
+              .fill(`*a${String(at - 1)}`)
+              .join(',');
+      return `a${String(at)}: &a${String(at)} [${aliases}]`;
+    });
+    const cases: [string, RegExp][] = [
+      [bomb.join('\n'), /^fatal this is no YAML: Excessive alias count/],
+      ['mode: *nobody', /^fatal this is no YAML: Unresolved alias/],
+      ['__proto__: { mode: ipvs }', /^left out __proto__: unknown field, ignored$/],
+      ['mode: "a\\e[31m\\nb"', /^fatal mode: a\?\[31m\?b must be nftables/],
+      ['hostnameOverride: "a,b"', /^fatal hostnameOverride: a,b is no name of a Node$/],
+    ];
+    for (const [text, problem] of cases) assert.match(said(load(text).problems)[0] ?? '', problem);
+    assert.equal(load('__proto__: { mode: ipvs }').config.mode, '');
+  });
+
   it('never open node ports that were to be closed', () => {
     assert.deepEqual(proxyOptionsOf(load('nodePortAddresses: [nonsense]').config, []).nodePortAddresses, ['nonsense']);
   });
@@ -270,6 +292,15 @@ describe('flags', () => {
     assert.equal(config.healthzBindAddress, '');
     assert.equal(config.metricsBindAddress, '0.0.0.0:9001');
     assert.equal(proxyOptionsOf(config, []).healthzBindAddress, '');
+  });
+
+  it('are switched by all the words kube-proxy takes', () => {
+    for (const word of ['1', 't', 'T', 'true', 'TRUE', 'True']) {
+      assert.equal(byFlags({ 'masquerade-all': word }).config.iptables.masqueradeAll, true, word);
+    }
+    for (const word of ['0', 'f', 'F', 'false', 'FALSE', 'False']) {
+      assert.equal(byFlags({ 'iptables-localhost-nodeports': word }).config.iptables.localhostNodePorts, false, word);
+    }
   });
 
   it('that make no sense are told by their name', () => {

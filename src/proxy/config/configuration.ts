@@ -139,6 +139,7 @@ export interface ConfigProblem {
   readonly fatal: boolean;
 }
 
+/** One line, whatever a file says: without what a terminal would obey. */
 export function renderProblem({ field, problem }: ConfigProblem): string {
-  return field === '' ? problem : `${field}: ${problem}`;
+  return (field === '' ? problem : `${field}: ${problem}`).replaceAll(/\p{Cc}+/gu, '?');
 }

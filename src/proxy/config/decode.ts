@@ -11,14 +11,21 @@ export interface Decoded {
 /** Strict, then lenient: a field nobody knows is named and left out, and all others count. Never throws. */
 export function decodeConfiguration(text: string): Decoded {
   const problems: ConfigProblem[] = [];
-  const document = parseDocument(text, { uniqueKeys: false });
+  const document = parseDocument(text, { uniqueKeys: false, logLevel: 'error' });
   const broken = document.errors[0];
   if (broken) return failed(`this is no YAML: ${broken.message.split(/:?\n/)[0] ?? ''}`);
-  for (const error of parseDocument(text).errors) {
+  for (const error of parseDocument(text, { logLevel: 'error' }).errors) {
     const line = (error.linePos?.[0].line ?? 0).toString();
     problems.push({ field: '', problem: `line ${line}: a field is there twice; the last one counts`, fatal: false });
   }
-  const { apiVersion, kind, ...fields } = asFields(document.toJS()) ?? {};
+  let value: unknown;
+  try {
+    value = document.toJS();
+  } catch (error) {
+    // an alias of nothing, or aliases of aliases that would fill the memory
+    return failed(`this is no YAML: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  const { apiVersion, kind, ...fields } = asFields(value) ?? {};
   if (apiVersion !== API_VERSION || kind !== KIND) {
     return failed(`this is no ${KIND}: apiVersion must be ${API_VERSION} and kind ${KIND}`);
   }

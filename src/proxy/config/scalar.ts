@@ -40,12 +40,18 @@ export function decodeFlag(
     if (!pairs.every(([, state = '']) => /^(?:true|false)$/.test(state))) return { must: 'be NAME=true,NAME=false,…' };
     return { value: Object.fromEntries(pairs.map(([name = '', state]) => [name, state === 'true'])) };
   }
-  const native = shape === 'string' || shape === 'duration' ? value : valueOf(value);
+  const native =
+    shape === 'string' || shape === 'duration' ? value : shape === 'boolean' ? switchOf(value) : valueOf(value);
   const decoded = decodeScalar(native, shape);
   return decoded === undefined ? { must: `be ${SCALAR_WORDS[shape]}` } : { value: decoded };
 }
 
+/** `true` or `false` as the command lines of Kubernetes take them; undefined for other words. */
+export function switchOf(text: string): boolean | undefined {
+  if (/^(?:1|t|true|T|TRUE|True)$/.test(text)) return true;
+  return /^(?:0|f|false|F|FALSE|False)$/.test(text) ? false : undefined;
+}
+
 function valueOf(text: string): unknown {
-  if (text === 'true' || text === 'false') return text === 'true';
   return /^[+-]?(?:\d+\.?\d*|\.\d+)$/.test(text) ? Number(text) : undefined;
 }

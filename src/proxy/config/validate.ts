@@ -11,6 +11,8 @@ export const NODE_PORT_WORDS: readonly string[] = ['primary', 'localhost', 'all'
 /** Gates that change something here. */
 const GATES = ['AllowServiceExternalIPs'];
 
+const NODE_NAME = /^(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)?$/;
+
 type Wrong = (field: string, problem: string) => void;
 
 export function validateConfiguration(config: KubeProxyConfiguration): readonly ConfigProblem[] {
@@ -18,6 +20,8 @@ export function validateConfiguration(config: KubeProxyConfiguration): readonly 
   const fatal: Wrong = (field, problem) => problems.push({ field, problem, fatal: true });
   const leftOut: Wrong = (field, problem) => problems.push({ field, problem, fatal: false });
   checkAddresses(config, fatal);
+  if (!NODE_NAME.test(config.hostnameOverride))
+    fatal('hostnameOverride', `${config.hostnameOverride} is no name of a Node`);
   checkMode(config, fatal);
   checkRules(config, fatal);
   checkDetectLocal(config, fatal);
