@@ -192,7 +192,7 @@ async function memory(services: number, endpoints: number, limit: number): Promi
     if (round > 0) samples.push(Number(stdout.trim()));
   }
   report({
-    figure: `nftables, ${String(services)} Services of ${String(endpoints)}: memory of the proxy (RSS) after 100 changes and a foreign one, for which all is read`,
+    figure: `nftables, ${String(services)} Services of ${String(endpoints)}: memory of the proxy (RSS) after 100 changes and a foreign one`,
     unit: 'MB',
     samples,
     mustBeAtMost: limit,
