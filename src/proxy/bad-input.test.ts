@@ -216,3 +216,54 @@ it('whatever a Service holds, the rules of every mode are written for all others
     { numRuns: Number(process.env['FUZZ_RUNS'] ?? 1000) },
   );
 });
+
+describe('spellings of addresses', () => {
+  const v6 = { ...defaultPlanOptions, family: 'IPv6' } as const;
+  const ips = [
+    '::ffff:192.0.2.1',
+    '192.0.2.1',
+    '2001:DB8::A',
+    '2001:db8:0:0:0:0:0:a',
+    'fe80::1%eth0',
+    '192.000.002.001',
+  ];
+  const odd = service({ spec: { clusterIPs: ['10.96.0.5', 'FD00:96::5'], externalIPs: ips } });
+
+  it('become one, IPv4 in IPv6 clothes is IPv4, and what could be read in two ways is none', () => {
+    const result = planned(odd);
+    assert.deepEqual(ofBad(result)[0]?.externalIPs, ['192.0.2.1']);
+    const [port] = plan([odd], [], node, v6).servicePorts;
+    assert.deepEqual([port?.clusterIP, port?.externalIPs], ['fd00:96::5', ['2001:db8::a']]);
+    assert.deepEqual(messages(result), [
+      'externalIPs: "fe80::1%eth0" is no IP address; left out',
+      'externalIPs: "192.000.002.001" is no IP address; left out',
+    ]);
+  });
+
+  it('are one endpoint, and counted once', () => {
+    const endpoints = ['::ffff:10.244.1.1', '10.244.1.1'].map((ip) => ({ addresses: [ip], nodeName: 'node01' }));
+    const [port] = ofBad(planned(service(), [slice({ endpoints })]));
+    assert.deepEqual(
+      port?.clusterEndpoints.map((one) => one.address),
+      ['10.244.1.1:8080'],
+    );
+    assert.equal(port.localReadyCount, 1);
+    const long = ['fd00:1::a', 'FD00:1:0:0::A'].map((ip) => ({ addresses: [ip], nodeName: 'node01' }));
+    const mapped = [{ addresses: ['::ffff:10.244.1.1'], nodeName: 'node01' }];
+    const slices = [slice({ addressType: 'IPv6', endpoints: [...long, ...mapped] })];
+    const dual = plan([odd], slices, node, v6);
+    assert.deepEqual(
+      [dual.servicePorts[0]?.servingAddresses, dual.servicePorts[0]?.localReadyCount],
+      [['[fd00:1::a]:8080'], 1],
+    );
+    assert.match(messages(dual).join(), /"::ffff:10.244.1.1" is no IPv6 address; left out/);
+  });
+});
+
+it('names that are special to JavaScript or no names at all harm nobody', () => {
+  for (const name of ['__proto__', 'constructor', 'toString', 'wéb', 'web\n', 'ｗｅｂ', '']) {
+    const result = planned(service({ name, namespace: name }), []);
+    const isKnown = /^[a-z]+$/i.test(name);
+    assert.equal(ofBad(result).length, isKnown ? 1 : 0, name);
+  }
+});

@@ -1,6 +1,7 @@
 /** EndpointSlices of one Service port -> its endpoints, and those among them each traffic policy may use. */
 import type { EndpointSlice, Discovery } from '../../api/types.ts';
-import { familyOf, formatIp, joinHostPort, parseIp } from '../../lib/ip.ts';
+import { joinHostPort } from '../../lib/ip.ts';
+import { addressOf } from './addresses.ts';
 import { isPort, quoted } from './checks.ts';
 import { compareText } from './order.ts';
 import type { Endpoint, PlanNode, PlanOptions, Protocol } from './types.ts';
@@ -66,9 +67,8 @@ function toCandidate(
   options: PlanOptions,
 ): Candidate | undefined {
   const first = (raw.addresses as readonly string[] | undefined)?.[0];
-  const parsed = first === undefined ? undefined : parseIp(first);
-  if (parsed?.family !== options.family) return undefined;
-  const ip = formatIp(parsed);
+  const ip = first === undefined ? undefined : addressOf(first, options.family);
+  if (ip === undefined) return undefined;
   const conditions = raw.conditions ?? {};
   const hints = raw.hints as { forZones?: { name: string }[]; forNodes?: { name: string }[] } | undefined;
   return {
@@ -137,9 +137,9 @@ export function countLocalReady(slices: readonly EndpointSlice[], node: PlanNode
   for (const slice of slices) {
     if (slice.addressType !== options.family || slice.metadata.deletionTimestamp !== undefined) continue;
     for (const raw of slice.endpoints ?? []) {
-      const ip = (raw.addresses as readonly string[] | undefined)?.[0];
-      if (ip !== undefined && raw.nodeName === node.name && (raw.conditions?.ready ?? true) && familyOf(ip))
-        ips.add(ip);
+      if (raw.nodeName !== node.name || !(raw.conditions?.ready ?? true)) continue;
+      const ip = addressOf((raw.addresses as readonly string[] | undefined)?.[0] ?? '', options.family);
+      if (ip !== undefined) ips.add(ip);
     }
   }
   return ips.size;

@@ -1,7 +1,8 @@
 /** One Service with its EndpointSlices -> its ServicePorts on this node. */
 import type { EndpointSlice, Service } from '../../api/types.ts';
 import { cidrContains, formatCidr, parseNetwork, type Cidr } from '../../lib/cidr.ts';
-import { formatIp, parseIp } from '../../lib/ip.ts';
+import { parseIp } from '../../lib/ip.ts';
+import { addressOf } from './addresses.ts';
 import { hasBadRanges, isName, isPort, isTimeout, quoted, serviceProblems } from './checks.ts';
 import { countLocalReady, endpointsOf, hasAnyUsable, usableInCluster, usableLocally } from './endpoints.ts';
 import type { PlanNode, PlanOptions, PlanProblem, Protocol, Route, ServicePort, TrafficPolicy } from './types.ts';
@@ -163,8 +164,7 @@ function planPort(
 
 /** Canonical texts of the addresses of our family, each once, in the order given. */
 function inFamily(texts: readonly string[], options: PlanOptions): string[] {
-  const ips = texts.flatMap((text) => parseIp(text.trim()) ?? []).filter((ip) => ip.family === options.family);
-  return [...new Set(ips.map(formatIp))];
+  return [...new Set(texts.flatMap((text) => addressOf(text.trim(), options.family) ?? []))];
 }
 
 function loadBalancerIPsOf(service: Service, options: PlanOptions): string[] {
