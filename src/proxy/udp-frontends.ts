@@ -2,6 +2,9 @@
 import { joinHostPort } from '../lib/ip.ts';
 import type { PlanUpdate, ServicePort } from './plan/types.ts';
 
+/** Where flows cannot be deleted for long these pile up; clients of the oldest have long gone. */
+const MOST_RETIRED = 100_000;
+
 export class UdpFrontends {
   /** `ip:port` or `*:nodePort` -> the port behind it. */
   readonly #ports = new Map<string, { readonly port: ServicePort; readonly serving: ReadonlySet<string> }>();
@@ -36,6 +39,13 @@ export class UdpFrontends {
     this.#retired.clear();
   }
 
+  #retire(frontend: string): void {
+    this.#retired.delete(frontend); // to be the newest
+    this.#retired.add(frontend);
+    const [oldest] = this.#retired;
+    if (this.#retired.size > MOST_RETIRED && oldest !== undefined) this.#retired.delete(oldest);
+  }
+
   #replace(before: readonly ServicePort[], after: readonly ServicePort[]): boolean {
     let isChanged = false;
     for (const port of before) {
@@ -44,7 +54,7 @@ export class UdpFrontends {
       for (const frontend of frontendsOf(port)) {
         if (this.#ports.get(frontend)?.port !== port) continue;
         this.#ports.delete(frontend);
-        this.#retired.add(frontend);
+        this.#retire(frontend);
       }
     }
     for (const port of after) {
