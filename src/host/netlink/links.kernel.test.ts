@@ -3,6 +3,8 @@ import { after, before, beforeEach, test } from 'node:test';
 import { requireOuterNamespace } from '../../../test/support/outer-namespace.ts';
 import { exec } from '../exec.ts';
 import { createAddressLinks, type AddressLinks } from './links.ts';
+import { MessageWriter, NLM_F_DUMP, NLM_F_REQUEST } from './message-writer.ts';
+import { NETLINK_ROUTE, NetlinkSocket } from './socket.ts';
 
 requireOuterNamespace();
 
@@ -75,6 +77,29 @@ test('5,000 addresses come and go in one call each', async () => {
     [],
   );
   assert.deepEqual(await shown('-4'), []);
+});
+
+test('a dump that its reader gives up leaves the socket fit for the next one', async () => {
+  const changes = Array.from({ length: 3000 }, (_, at) => {
+    return { op: 'add', address: `10.97.${String(at >> 8)}.${String(at & 255)}` } as const;
+  });
+  await links.changeAddresses(device, changes);
+  const socket = new NetlinkSocket(NETLINK_ROUTE);
+  const dump = (onMessage: () => void) =>
+    socket.exclusive(() => {
+      const request = new MessageWriter().begin(22, NLM_F_REQUEST | NLM_F_DUMP, socket.nextSeq());
+      return socket.dump(request.fixed(2, 0, 0, 0, 0, 0, 0, 0).end(), ['address', 'list'], onMessage);
+    });
+  for (let round = 0; round < 2; round++) {
+    const giveUp = () => {
+      throw new Error('enough');
+    };
+    await assert.rejects(dump(giveUp), /enough/);
+    let count = 0;
+    await dump(() => count++);
+    assert.ok(count >= 3000 && count < 3010, String(count));
+  }
+  socket.close();
 });
 
 test('flags are told and set', async () => {

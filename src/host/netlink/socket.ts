@@ -132,6 +132,16 @@ export class NetlinkSocket {
   ): Promise<DumpEnd> {
     if (long) await this.#sendLong(request);
     else this.#send(request);
+    try {
+      return await this.#readDump(tried, onMessage, long);
+    } catch (error) {
+      // the kernel answers EBUSY to the next dump, and its messages lie before those of any answer, until this one was read to its end
+      this.#discard();
+      throw error;
+    }
+  }
+
+  async #readDump(tried: readonly string[], onMessage: (message: Message) => void, long: boolean): Promise<DumpEnd> {
     let interrupted = false;
     let breathed = performance.now();
     for (;;) {
@@ -228,6 +238,17 @@ export class NetlinkSocket {
       for (const message of messages(datagram)) {
         if (message.type === NLMSG_ERROR) found.push(answer(message));
         else onMessage?.(message);
+      }
+    }
+  }
+
+  #discard(): void {
+    for (;;) {
+      try {
+        if (!this.#receive()) return;
+      } catch (error) {
+        // one too large to be read is read all the same
+        if (!(error instanceof NetlinkError) || error.code !== 'EMSGSIZE') return;
       }
     }
   }
