@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { PODS, type Kind } from '../api/kinds.ts';
 import type { KubeObject, List, Pod } from '../api/types.ts';
 import { FakeClock } from '../lib/clock.ts';
+import { silentLog, type Log } from '../lib/log.ts';
 import type { Change, Client, Informer } from './client.ts';
 import { FakeClient } from './fake-client.ts';
 import { startInformer } from './informer.ts';
@@ -54,6 +55,32 @@ test('an informer lists, then follows every change in order', async () => {
   informer.stop();
   await turns();
   assert.equal(client.openWatches, 0);
+});
+
+test('an API server that is away for long is told of once, and asked no more often for being slow to fail', async () => {
+  const clock = new FakeClock();
+  const told: unknown[] = [];
+  const log = { ...silentLog, info: () => {}, warn: (_: unknown, text: string) => told.push(text) } as unknown as Log;
+  Object.assign(log, { child: () => log });
+  const inner = new FakeClient([pod('a')]);
+  let asked = 0;
+  const client: Client = Object.assign(Object.create(inner) as Client, {
+    list: inner.list.bind(inner),
+    async *watch() {
+      asked++;
+      await new Promise<void>((resolve) => clock.after(3000, resolve));
+      throw new Error('no route to host');
+    },
+  });
+  const informer = startInformer(client, PODS, {}, log, { clock });
+  await informer.synced;
+  for (let second = 0; second < 59; second++) {
+    await turns(5);
+    clock.advance(1000);
+  }
+  assert.deepEqual(told, ['watch broke off, will reconnect']);
+  assert.ok(asked >= 5 && asked <= 15, String(asked));
+  informer.stop();
 });
 
 test('a late subscriber is told of everything that is there', async () => {

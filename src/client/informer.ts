@@ -8,6 +8,7 @@ import type { Kind } from '../api/kinds.ts';
 import type { KubeObject } from '../api/types.ts';
 import { Backoff } from '../lib/backoff.ts';
 import { realClock, type Clock } from '../lib/clock.ts';
+import { Complaint } from '../lib/complaint.ts';
 import { silentLog, type Log } from '../lib/log.ts';
 import type { Change, Client, Informer, InformerOptions, ListOptions } from './client.ts';
 import { ObjectCache } from './object-cache.ts';
@@ -16,6 +17,8 @@ import { ObjectCache } from './object-cache.ts';
 const READ_DEADLINE = 90_000;
 /** The server is asked to end a watch after so many seconds: connections get spread again, and nothing lives for ever. */
 const WATCH_SECONDS = 300;
+/** ms. One that failed earlier and brought nothing may never have been one: it can take seconds to learn that a host is away. */
+const LONG_LIFE = 60_000;
 /** Objects per page of a list: bounds what is in flight at once. */
 const PAGE = 1000;
 
@@ -48,6 +51,7 @@ class Reflector<T extends KubeObject> implements Informer<T> {
   readonly #clock: Clock;
   readonly #readDeadline: number;
   readonly #backoff: Backoff;
+  readonly #trouble: Complaint;
   readonly #cache: ObjectCache<T>;
   readonly #transform: (object: T) => T;
   readonly #handlers = new Set<(change: Change<T>) => void>();
@@ -66,6 +70,7 @@ class Reflector<T extends KubeObject> implements Informer<T> {
     this.#clock = timing.clock ?? realClock;
     this.#readDeadline = timing.readDeadline ?? READ_DEADLINE;
     this.#backoff = new Backoff(timing.backoff ?? { initial: 50, max: 5000 });
+    this.#trouble = new Complaint(this.#clock);
     this.#cache = new ObjectCache(kind.namespaced, indexes);
     this.#lastEventAt = this.#clock.now();
     this.synced = new Promise((resolve) => (this.#markSynced = resolve));
@@ -119,7 +124,7 @@ class Reflector<T extends KubeObject> implements Informer<T> {
         await this.#follow(version);
       } catch (error) {
         if (this.#stopped.signal.aborted) return;
-        this.#log.warn({ err: error }, 'list failed, will try again');
+        this.#complain(error, 'list failed, will try again');
         await this.#pause();
       }
     }
@@ -149,17 +154,22 @@ class Reflector<T extends KubeObject> implements Informer<T> {
     while (!tooOld && !this.#stopped.signal.aborted) {
       const startedAt = this.#clock.now();
       const before = version;
+      let hasFailed = false;
       try {
         for await (const next of this.#listen(version)) version = next;
       } catch (error) {
         if (this.#stopped.signal.aborted) return;
+        hasFailed = true;
         tooOld = isExpired(error);
         if (tooOld) this.#log.info({ version }, 'watch too old, listing again');
-        else this.#log.warn({ err: error, version }, 'watch broke off, will reconnect');
+        else this.#complain(error, 'watch broke off, will reconnect');
       }
       // A watch that lived or brought something was a good one: only those that die at once wait longer and longer, 410 included.
-      if (version !== before || this.#clock.now() - startedAt >= 1000) this.#backoff.reset();
-      else await this.#pause();
+      const lived = this.#clock.now() - startedAt;
+      if (version !== before || lived >= (hasFailed ? LONG_LIFE : 1000)) {
+        this.#backoff.reset();
+        this.#trouble.clear();
+      } else await this.#pause();
     }
   }
 
@@ -218,6 +228,13 @@ class Reflector<T extends KubeObject> implements Informer<T> {
     return () => {
       cancel();
     };
+  }
+
+  /** An API server may be away for hours: the same is not told with every try. */
+  #complain(error: unknown, what: string): void {
+    this.#trouble.raise(`${what} ${error instanceof Error ? error.message : String(error)}`, (repeats) => {
+      this.#log.warn({ err: error, ...(repeats > 0 && { repeats }) }, what);
+    });
   }
 
   #announce(change: Change<T>): void {

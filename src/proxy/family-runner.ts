@@ -8,7 +8,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Family } from '../lib/ip.ts';
 import type { Log } from '../lib/log.ts';
 import type { OpenedFamily } from './assemble.ts';
-import { Complaint } from './complaint.ts';
+import { Complaint } from '../lib/complaint.ts';
 import { FamilyProxy, type FamilySync, type PlanContext } from './family-proxy.ts';
 import type { HealthBook } from './health.ts';
 import type { ProxyMetrics } from './metrics.ts';

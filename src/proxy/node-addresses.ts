@@ -93,7 +93,7 @@ export async function waitForNode({ client, nodeName, patience, log, clock }: No
 
 /** For people whose node is called otherwise. */
 export async function unknownNode(client: Client, nodeName: string): Promise<string> {
-  const list = await client.list(NODES).catch(() => undefined);
+  const list = await client.list(NODES, { limit: 100 }).catch(() => undefined);
   const names = (list?.items ?? []).map((one) => one.metadata.name);
   const known = names.length === 0 ? 'there is none yet' : `there is: ${names.sort().slice(0, 10).join(', ')}`;
   return `there is no Node ${nodeName} with an address (${known}); say which one this is with --hostname-override NAME`;

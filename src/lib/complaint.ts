@@ -1,5 +1,5 @@
 /** Keeps the log readable while one trouble lasts: it is told at once, and then once a minute. */
-import type { Clock } from '../lib/clock.ts';
+import type { Clock } from './clock.ts';
 
 /** ms. */
 const QUIET = 60_000;

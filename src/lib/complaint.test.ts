@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { FakeClock } from '../lib/clock.ts';
+import { FakeClock } from './clock.ts';
 import { Complaint } from './complaint.ts';
 
 it('tells of trouble at once, of the same once a minute with how often it came, and anew after it was over', () => {
