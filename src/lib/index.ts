@@ -2,6 +2,7 @@
 export { Backoff, type BackoffOptions } from './backoff.ts';
 export { addressAt, cidrContains, cidrSize, formatCidr, parseCidr, parseNetwork, type Cidr } from './cidr.ts';
 export { FakeClock, realClock, timestamp, type Clock } from './clock.ts';
+export { Complaint } from './complaint.ts';
 export { fnv1a32, sha256Base32 } from './hash.ts';
 export { compareIpText, familyOf, formatIp, joinHostPort, parseIp, type Family, type Ip } from './ip.ts';
 export { createLog, silentLog, type Log } from './log.ts';
