@@ -85,8 +85,9 @@ export class NftablesBench {
       },
     };
     const watched: NfTables = {
-      commit: async (family, table, changes) => {
-        await real.commit(family, table, changes);
+      commit: async (family, table, changes, ruleset) => {
+        await real.commit(family, table, changes, ruleset);
+        if (ruleset?.made?.some(({ name }) => name === 'nat-prerouting')) this.#live();
         this.#written({ changes });
       },
       dump: (...args) => real.dump(...args),

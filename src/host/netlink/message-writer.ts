@@ -9,6 +9,7 @@ export const NLM_F_DUMP = 0x300;
 export const NLM_F_REPLACE = 0x100;
 export const NLM_F_EXCL = 0x200;
 export const NLM_F_CREATE = 0x400;
+export const NLM_F_APPEND = 0x800;
 
 const NESTED = 0x8000;
 
@@ -53,6 +54,14 @@ export class MessageWriter {
   fixed(...bytes: readonly number[]): this {
     this.#reserve(bytes.length);
     for (const byte of bytes) this.buffer[this.length++] = byte;
+    return this;
+  }
+
+  /** Attributes ready-made, padded. */
+  raw(bytes: Uint8Array): this {
+    this.#reserve(bytes.length);
+    this.buffer.set(bytes, this.length);
+    this.length += bytes.length;
     return this;
   }
 

@@ -1,10 +1,19 @@
 /** Elements of sets and maps in the kernel's bytes, both ways. */
 import { attributes, eachAttribute, text } from './message-reader.ts';
-import { NLM_F_ACK, NLM_F_CREATE, NLM_F_REQUEST, type MessageWriter } from './message-writer.ts';
-import type { SetChange, SetElement, Verdict, VerdictCode } from './nf-tables.ts';
+import {
+  NLM_F_ACK,
+  NLM_F_APPEND,
+  NLM_F_CREATE,
+  NLM_F_EXCL,
+  NLM_F_REQUEST,
+  type MessageWriter,
+} from './message-writer.ts';
+import { messageOf } from './nf-image.ts';
+import type { RulesetChange, SetChange, SetElement, Verdict, VerdictCode } from './nf-tables.ts';
 
 export const NFT_MSG_NEWSETELEM = 0xa0c;
 export const NFT_MSG_DELSETELEM = 0xa0e;
+const NFT_MSG_DELCHAIN = 0xa05;
 const NFNL_MSG_BATCH_BEGIN = 0x10;
 const NFNL_MSG_BATCH_END = 0x11;
 const NFNL_SUBSYS_NFTABLES = 10;
@@ -44,13 +53,20 @@ const LIST_LIMIT = 0xffff - 768;
 /** What a batch writes; `changes[seq - firstSeq - 1]` is what the message with that number is of. */
 export interface Batch {
   readonly firstSeq: number;
-  /** The last message that is acknowledged. */
+  /** The last message, the only one that is acknowledged. */
   readonly lastSeq: number;
-  readonly changes: readonly SetChange[];
+  readonly changes: readonly (SetChange | RulesetPart)[];
+}
+
+/** A message of a batch that is about no elements of a named set. */
+export interface RulesetPart {
+  readonly op: 'make' | 'unmake';
+  /** Kind and name. */
+  readonly what: string;
 }
 
 /**
- * Writes one transaction. `nextSeq` gives a number at a time, each one more (in 32 bits) than that before. Only the last change asks to be acknowledged: errors come anyway,
+ * Writes one transaction. `nextSeq` gives a number at a time, each one more (in 32 bits) than that before. Only the last message asks to be acknowledged: errors come anyway,
  * and a single answer fits any receive buffer.
  */
 export function writeBatch(
@@ -59,26 +75,39 @@ export function writeBatch(
   table: string,
   changes: readonly SetChange[],
   nextSeq: () => number,
+  { made = [], unmade = [] }: RulesetChange = {},
 ): Batch {
   const firstSeq = nextSeq();
   to.begin(NFNL_MSG_BATCH_BEGIN, NLM_F_REQUEST, firstSeq).nfgen(0, NFNL_SUBSYS_NFTABLES).end();
-  const writtenFor: SetChange[] = [];
-  let lastSeq = firstSeq;
-  const last = changes.findLastIndex(({ elements }) => elements.length > 0);
-  for (const [index, change] of changes.entries()) {
+  const writtenFor: (SetChange | RulesetPart)[] = [];
+  let [lastSeq, header, lastFlags] = [firstSeq, 0, 0];
+  const begin = (type: number, flags: number, what: SetChange | RulesetPart) => {
+    [lastSeq, header, lastFlags] = [nextSeq(), to.length + 6, NLM_F_REQUEST | flags];
+    writtenFor.push(what);
+    return to.begin(type, lastFlags, lastSeq).nfgen(family);
+  };
+  for (const { kind, name, bytes } of made) {
+    const flags = NLM_F_CREATE | (kind === 'rule' ? NLM_F_APPEND : kind === 'elements' ? 0 : NLM_F_EXCL);
+    begin(messageOf(kind), flags, { op: 'make', what: `${kind} ${name}` })
+      .raw(bytes)
+      .end();
+  }
+  for (const change of changes) {
     const { op, set, elements } = change;
-    const type = op === 'add' ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM;
-    const flags = NLM_F_REQUEST | (op === 'add' ? NLM_F_CREATE : 0);
     for (let next = 0; next < elements.length;) {
-      lastSeq = nextSeq();
-      writtenFor.push(change);
-      const header = to.length + 6;
-      to.begin(type, flags, lastSeq).nfgen(family).string(LIST_TABLE, table).string(LIST_SET, set);
+      const [type, flags] = op === 'add' ? [NFT_MSG_NEWSETELEM, NLM_F_CREATE] : [NFT_MSG_DELSETELEM, 0];
+      begin(type, flags, change).string(LIST_TABLE, table).string(LIST_SET, set);
       next = writeElements(to, op, elements, next);
       to.end();
-      if (index === last && next >= elements.length) to.buffer[header] = flags | NLM_F_ACK;
     }
   }
+  for (const chain of unmade) {
+    begin(NFT_MSG_DELCHAIN, 0, { op: 'unmake', what: `chain ${chain}` })
+      .string(1, table)
+      .string(3, chain)
+      .end();
+  }
+  if (header > 0) to.buffer.writeUInt16LE(lastFlags | NLM_F_ACK, header);
   to.begin(NFNL_MSG_BATCH_END, NLM_F_REQUEST, nextSeq()).nfgen(0, NFNL_SUBSYS_NFTABLES).end();
   return { firstSeq, lastSeq, changes: writtenFor };
 }

@@ -1,4 +1,4 @@
-import type { NfChange, NfFamily, NfTables, SetChange, SetElement } from './nf-tables.ts';
+import type { NfChange, NfFamily, NfTables, RulesetChange, SetChange, SetElement } from './nf-tables.ts';
 import { NetlinkError } from './netlink-error.ts';
 
 type Elements = ReadonlyMap<string, SetElement>;
@@ -16,7 +16,9 @@ const valueOf = ({ data, verdict }: SetElement) =>
 /** nf_tables in memory, with the kernel's errors. Timeouts do not run. */
 export class FakeNfTables implements NfTables {
   /** Every commit that was taken, in order. */
-  readonly commits: { family: NfFamily; table: string; changes: readonly SetChange[] }[] = [];
+  readonly commits: { family: NfFamily; table: string; changes: readonly SetChange[]; ruleset: RulesetChange }[] = [];
+  /** Whoever keeps the rules, which are not kept here. */
+  onRuleset: ((family: NfFamily, table: string, ruleset: RulesetChange) => void) | undefined;
   /** Set to have the next commit fail with this errno's name, once. */
   failNext: string | undefined;
   readonly #tables = new Map<string, FakeTable>();
@@ -32,6 +34,11 @@ export class FakeNfTables implements NfTables {
     for (const set of sets) if (!at.sets.has(set)) at.sets.set(set, new Map());
     for (const chain of chains) at.chains.add(chain);
     this.#tables.set(`${family} ${table}`, at);
+  }
+
+  /** As `nft delete chain` would. */
+  removeChain(family: NfFamily, table: string, chain: string): void {
+    this.#unmake(family, table, { unmade: [chain] });
   }
 
   /** As a `nft flush ruleset` of somebody else. */
@@ -51,14 +58,30 @@ export class FakeNfTables implements NfTables {
       this.#tell({ kind: op === 'add' ? 'set-element-added' : 'set-element-deleted', family, table, set });
   }
 
-  async commit(family: NfFamily, table: string, changes: readonly SetChange[]): Promise<void> {
+  async commit(
+    family: NfFamily,
+    table: string,
+    changes: readonly SetChange[],
+    ruleset: RulesetChange = {},
+  ): Promise<void> {
     const tried = ['nf_tables', 'commit', family, table];
     this.#open(tried);
     const failure = this.failNext;
     this.failNext = undefined;
     if (failure !== undefined) throw new NetlinkError(tried, failure);
-    this.#apply(family, table, changes);
-    this.commits.push({ family, table, changes });
+    const name = `${family} ${table}`;
+    const before = this.#tables.get(name);
+    try {
+      this.#make(family, table, ruleset);
+      this.#apply(family, table, changes);
+      this.#unmake(family, table, ruleset);
+    } catch (error) {
+      if (before) this.#tables.set(name, before);
+      else this.#tables.delete(name);
+      throw error;
+    }
+    this.commits.push({ family, table, changes, ruleset });
+    this.onRuleset?.(family, table, ruleset);
   }
 
   async dump(family: NfFamily, table: string, set: string): Promise<readonly SetElement[]> {
@@ -99,6 +122,40 @@ export class FakeNfTables implements NfTables {
     for (const listener of this.#listeners) listener(change);
   }
 
+  #make(family: NfFamily, table: string, { made = [] }: RulesetChange): void {
+    const name = `${family} ${table}`;
+    for (const { kind, name: own } of made) {
+      const tried = ['nf_tables', 'commit', family, table, 'make', `${kind} ${own}`];
+      const at = this.#tables.get(name);
+      if (kind === 'table') {
+        if (at) throw new NetlinkError(tried, 'EEXIST');
+        this.#tables.set(name, { sets: new Map(), chains: new Set() });
+        continue;
+      }
+      if (!at) throw new NetlinkError(tried, 'ENOENT');
+      if (kind === 'rule' && !at.chains.has(own)) throw new NetlinkError(tried, 'ENOENT');
+      if (kind !== 'chain' && kind !== 'set') continue;
+      if (kind === 'chain' ? at.chains.has(own) : at.sets.has(own)) throw new NetlinkError(tried, 'EEXIST');
+      // an anonymous set belongs to its rule
+      const sets = new Map(at.sets);
+      if (kind === 'set' && !own.startsWith('__set')) sets.set(own, new Map());
+      this.#tables.set(name, { sets, chains: kind === 'chain' ? new Set([...at.chains, own]) : at.chains });
+    }
+  }
+
+  #unmake(family: NfFamily, table: string, { unmade = [] }: RulesetChange): void {
+    const at = this.#tables.get(`${family} ${table}`);
+    if (!at || unmade.length === 0) return;
+    const chains = new Set(at.chains);
+    for (const chain of unmade) {
+      const tried = ['nf_tables', 'commit', family, table, 'unmake', `chain ${chain}`];
+      if (!chains.delete(chain)) throw new NetlinkError(tried, 'ENOENT');
+      const leads = (element: SetElement) => element.verdict?.chain === chain;
+      for (const set of at.sets.values()) if ([...set.values()].some(leads)) throw new NetlinkError(tried, 'EBUSY');
+    }
+    this.#tables.set(`${family} ${table}`, { sets: at.sets, chains });
+  }
+
   #apply(family: NfFamily, table: string, changes: readonly SetChange[]): void {
     const at = this.#tables.get(`${family} ${table}`);
     const next = new Map<string, Map<string, SetElement>>();
@@ -122,6 +179,6 @@ export class FakeNfTables implements NfTables {
         }
       }
     }
-    for (const [set, elements] of next) at?.sets.set(set, elements);
+    if (at) this.#tables.set(`${family} ${table}`, { sets: new Map([...at.sets, ...next]), chains: at.chains });
   }
 }

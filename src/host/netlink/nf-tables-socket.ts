@@ -7,7 +7,7 @@ import { NetlinkError } from './netlink-error.ts';
 import { ChangeGatherer } from './nf-changes.ts';
 import { readGeneration } from './nf-generation.ts';
 import { readElements, writeBatch, writeListNames, type Batch } from './nf-elements.ts';
-import type { NfChange, NfFamily, NfTables, SetChange, SetElement } from './nf-tables.ts';
+import type { NfChange, NfFamily, NfTables, RulesetChange, SetChange, SetElement } from './nf-tables.ts';
 import { NETLINK_NETFILTER, NetlinkSocket, type Answer } from './socket.ts';
 
 const NFT_MSG_GETTABLE = 0xa01;
@@ -47,11 +47,12 @@ class NfTablesSocket implements NfTables {
     this.#socket = socket;
   }
 
-  commit(family: NfFamily, table: string, changes: readonly SetChange[]): Promise<void> {
+  commit(family: NfFamily, table: string, changes: readonly SetChange[], ruleset?: RulesetChange): Promise<void> {
     return this.#socket.exclusive(async () => {
       const tried = ['nf_tables', 'commit', family, table];
       const request = this.#writer.reset();
-      const batch = writeBatch(request, familyNumbers[family], table, changes, () => this.#socket.nextSeq());
+      const nextSeq = () => this.#socket.nextSeq();
+      const batch = writeBatch(request, familyNumbers[family], table, changes, nextSeq, ruleset);
       if (batch.changes.length === 0) return;
       const answers = await this.#transact(request);
       const failed = answers.find(({ code }) => code !== 0);
@@ -216,6 +217,7 @@ function refusal(tried: readonly string[], failed: Answer, batch: Batch, request
   const change = batch.changes[(failed.seq - batch.firstSeq - 1) >>> 0];
   const code = errnoName(failed.code);
   if (!change) return new NetlinkError(tried, code, failed.detail);
+  if ('what' in change) return new NetlinkError([...tried, change.op, change.what], code, failed.detail);
   const key = refusedKey(request, failed);
   return new NetlinkError(
     [...tried, change.op, change.set],

@@ -1,4 +1,5 @@
 /** What a proxy needs of nf_tables once its table, chains and sets exist: elements in, elements out, and word of what others did. */
+import type { NfObject } from './nf-image.ts';
 
 export type NfFamily = 'ip' | 'ip6';
 
@@ -35,6 +36,14 @@ export interface SetChange {
   readonly elements: readonly SetElement[];
 }
 
+/** What a transaction does besides elements. */
+export interface RulesetChange {
+  /** Before any element, in this order. What is there already under its name is EEXIST. */
+  readonly made?: readonly NfObject[];
+  /** Chains nothing leads to when all is done, with their rules; EBUSY where something does. */
+  readonly unmade?: readonly string[];
+}
+
 export type NfChangeKind =
   | 'table-added'
   | 'table-deleted'
@@ -68,7 +77,7 @@ export interface NfTables {
    * no error; with another value it is EEXIST (delete it first, in the same commit). Deleting one that is not there is ENOENT.
    * Throws NetlinkError: its message names the set and the errno (ENOENT, EEXIST, EBUSY, ENOSPC, …).
    */
-  commit(family: NfFamily, table: string, changes: readonly SetChange[]): Promise<void>;
+  commit(family: NfFamily, table: string, changes: readonly SetChange[], ruleset?: RulesetChange): Promise<void>;
   /**
    * Every element, as of one generation of the ruleset that has at least the commits awaited before. Commits do not wait for it, unless they keep coming
    * between, so that it is begun again. Throws NetlinkError (ENOENT where the table or set is not there; EINTR when others

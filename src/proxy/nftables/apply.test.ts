@@ -10,9 +10,11 @@ import { addressBytes, fieldsBytes, portBytes } from './bytes.ts';
 import { compile } from './compile.ts';
 import { FakeNft } from './fake-nft.ts';
 import { nftablesMode } from './mode.ts';
+import { parse } from './parse.ts';
 import { keyAndValueOf } from './netlink-elements.ts';
 import { elementText, keyText } from './render.ts';
 import { schemaOf, setNames, type SetName } from './schema.ts';
+import { countedChain } from './skeleton.ts';
 
 const planOf = (name: string): Plan => {
   const scenario = scenarios.find((one) => one.name === name);
@@ -47,7 +49,7 @@ const only = (plan: Plan): ServicePort => {
 function world(wrap: (tables: FakeNfTables) => NfTables = (tables) => tables) {
   const tables = new FakeNfTables();
   const nft = new FakeNft(tables);
-  return { tables, nft, start: () => nftablesBackendOf('IPv4', nft, wrap(tables)) };
+  return { tables, nft, start: () => nftablesBackendOf('IPv4', nft, wrap(tables), nft) };
 }
 
 const wordsOf = (changes: readonly SetChange[]) =>
@@ -172,35 +174,45 @@ describe('the nftables applier', () => {
     await assertHolds(tables, other);
   });
 
-  it('writes the whole table for a number of endpoints nobody foresaw', async () => {
+  it('makes the chain of a number of endpoints in the transaction of the elements that lead to it', async () => {
     const { tables, nft, start } = world();
     const plan = planOf('cluster-ip');
     const service = only(plan);
-    const [endpoint] = service.clusterEndpoints;
-    assert.ok(endpoint);
-    const many = Array.from({ length: 100 }, (_, at) => ({ ...endpoint, ip: `10.244.9.${String(at)}` }));
     const backend = start();
     await backend.sync(whole(plan));
-    const update = change(plan, [service], [{ ...service, clusterEndpoints: many }]);
-    await backend.sync(update);
-    assert.equal(nft.loaded.length, FIRST_LOADS + 1);
-    assert.match(nft.loaded.at(-1) ?? '', /chain cluster-ip-128 \{/);
-    await assertHolds(tables, update.plan);
-  });
-
-  it('adds an affinity time to a table that is there', async () => {
-    const { tables, nft, start } = world();
-    const plan = planOf('session-affinity');
-    const service = only(plan);
-    const backend = start();
-    await backend.sync(whole(plan));
-    const update = change(plan, [service], [{ ...service, affinitySeconds: 77 }]);
+    const update = change(plan, [service], [withEndpoints(service, 100)]);
     assert.equal((await backend.sync(update)).kind, 'partial');
-    assert.match(
-      nft.loaded.at(-1) ?? '',
-      /^add chain ip kube-proxy remember-77\nadd rule ip kube-proxy remember-77 .* timeout 77s /,
+    assert.equal(nft.loaded.length, FIRST_LOADS, 'without nft');
+    assert.deepEqual(
+      tables.commits.at(-1)?.ruleset.made?.map(({ kind, name }) => `${kind} ${name}`),
+      ['chain cluster-ip-100', 'rule cluster-ip-100', 'rule cluster-ip-100'],
     );
     await assertHolds(tables, update.plan);
+    await assertChains(nft, update.plan, ['cluster-ip-3']);
+  });
+
+  it('makes the chain of an affinity time likewise', async () => {
+    const { nft, start, tables } = world();
+    const plan = planOf('session-affinity');
+    const backend = start();
+    await backend.sync(whole(plan));
+    const update = change(plan, [only(plan)], [{ ...only(plan), affinitySeconds: 77 }]);
+    assert.equal((await backend.sync(update)).kind, 'partial');
+    assert.equal(nft.loaded.length, FIRST_LOADS);
+    await assertHolds(tables, update.plan);
+    await assertChains(nft, update.plan, ['remember-10']);
+  });
+
+  it('takes away with the next full reading the chains that nothing leads to', async () => {
+    const { nft, start, tables } = world();
+    const plan = planOf('cluster-ip');
+    const backend = start();
+    await backend.sync(whole(plan));
+    const update = change(plan, [only(plan)], [withEndpoints(only(plan), 40)]);
+    await backend.sync(update);
+    assert.deepEqual(await start().sync(whole(update.plan)), { kind: 'full', changes: 0, refused: [] });
+    assert.deepEqual(tables.commits.at(-1)?.ruleset.unmade, ['cluster-ip-3']);
+    await assertChains(nft, update.plan, []);
   });
 });
 
@@ -222,6 +234,41 @@ describe('what others do', () => {
     assert.equal(await backend.isIntact(), true);
     await assertHolds(tables, plan);
     stop?.();
+  });
+
+  it('a table that is gone is made again from what nft made, without nft', async () => {
+    const { nft, tables, start } = world();
+    const plan = planOf('session-affinity');
+    const backend = start();
+    await backend.sync(whole(plan));
+    const update = change(plan, [only(plan)], [withEndpoints(only(plan), 9)]);
+    await backend.sync(update);
+    tables.flushRuleset();
+    backend.distrust();
+    const from = tables.commits.length;
+    await backend.sync(nothingChanged(update.plan));
+    assert.equal(nft.loaded.length, FIRST_LOADS);
+    await assertHolds(tables, update.plan);
+    await assertChains(nft, update.plan, []);
+    // what packets enter by comes last
+    const enters = tables.commits
+      .slice(from)
+      .map(({ ruleset }) => ruleset.made?.some(({ name }) => /^nat-/.test(name)));
+    assert.deepEqual([enters.indexOf(true), enters.length > 2], [enters.length - 1, true]);
+  });
+
+  it('a table others changed is not what is made again', async () => {
+    const { nft, tables, start } = world();
+    const plan = planOf('cluster-ip');
+    await start().sync(whole(plan));
+    nft.addRule('ip', 'kube-proxy', 'services', 'accept');
+    nft.addRule('ip', 'kube-proxy', 'cluster-ip-1', 'accept');
+    const backend = start();
+    await backend.sync(whole(plan));
+    tables.flushRuleset();
+    backend.distrust();
+    await backend.sync(nothingChanged(plan));
+    await assertChains(nft, plan, []);
   });
 
   it('our own commits are not told as tampering', async () => {
@@ -433,8 +480,10 @@ it('cleans up what it made', async () => {
 
 function failing(real: FakeNfTables, when: (changes: readonly SetChange[]) => boolean): NfTables {
   return {
-    commit: (family, table, changes) =>
-      when(changes) ? Promise.reject(new NetlinkError(['commit'], 'EINVAL')) : real.commit(family, table, changes),
+    commit: (family, table, changes, ruleset) =>
+      when(changes)
+        ? Promise.reject(new NetlinkError(['commit'], 'EINVAL'))
+        : real.commit(family, table, changes, ruleset),
     dump: (...args) => real.dump(...args),
     sets: (...args) => real.sets(...args),
     chains: (...args) => real.chains(...args),
@@ -444,6 +493,23 @@ function failing(real: FakeNfTables, when: (changes: readonly SetChange[]) => bo
       real.close();
     },
   };
+}
+
+const withEndpoints = (service: ServicePort, count: number): ServicePort => {
+  const [endpoint] = service.clusterEndpoints;
+  assert.ok(endpoint);
+  const clusterEndpoints = Array.from({ length: count }, (_, at) => ({ ...endpoint, ip: `10.244.9.${String(at)}` }));
+  return { ...service, clusterEndpoints };
+};
+
+/** Chain for chain what a full sync would write, and those of former numbers. */
+async function assertChains(nft: FakeNft, plan: Plan, former: readonly string[]): Promise<void> {
+  const [table] = parse(await nft.list('ip', 'kube-proxy'));
+  const wanted = [...compile(plan).chains, ...former.flatMap((name) => countedChain(name, plan.options) ?? [])];
+  assert.deepEqual(
+    new Map([...(table?.chains.values() ?? [])].map(({ name, rules }) => [name, rules])),
+    new Map(wanted.map(({ name, rules }) => [name, rules])),
+  );
 }
 
 /** What a packet of a new connection does. */

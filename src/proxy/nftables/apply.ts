@@ -8,7 +8,7 @@ import { frontendsOf } from './frontends.ts';
 import type { KernelTable, Tampering } from './kernel-table.ts';
 import { setNames, schemaOf, type SetName } from './schema.ts';
 import { countedChain, countOf, fixedChains, shapeOf, type Chain } from './skeleton.ts';
-import { canBeAdded, withSpares } from './spares.ts';
+import { isTemplate, withTemplates } from './templates.ts';
 import { difference } from './difference.ts';
 import { Wanted } from './wanted.ts';
 
@@ -138,7 +138,7 @@ export class NftablesApplier {
   /** Returns how many elements changed; undefined where only a whole table will do. */
   async #partial({ wanted, chains, plan }: Known, changes: readonly ServiceChange[]): Promise<number | undefined> {
     const transaction = wanted.change(changes);
-    const missing = missingChains(transaction, chains, plan);
+    const missing = await this.#missingChains(transaction, chains, plan);
     if (!missing) return undefined;
     await this.#table.commit(transaction, missing);
     for (const { name } of missing) chains.add(name);
@@ -196,7 +196,7 @@ export class NftablesApplier {
       const fixed = fixedChains(shapeOf(plan));
       const holds = part !== undefined || (await this.#holds(fixed, plan));
       const mended = holds ? await this.#mend(wanted, plan, part) : undefined;
-      const { chains, changes } = mended ?? (await this.#replace(wanted, plan, fixed));
+      const { chains, changes } = mended ?? (await this.#replace(wanted, plan, fixed, holds));
       const judge = new AffinityJudge(plan, true);
       for (const owner of wanted.owners()) if (hasAffinity(owner.service)) judge.add(owner, owner);
       await this.#forget(judge);
@@ -231,37 +231,61 @@ export class NftablesApplier {
     const transaction = new Map<SetName, SetTransaction>(part?.written);
     const sets = part?.sets ?? setNames(family).filter((set) => !schemaOf(set, family).dynamic);
     for (const set of sets) transaction.delete(set);
+    const used = new Set<string>();
     for (const some of inGroups(sets)) {
       const elements = wanted.elements(some);
       for (const set of some) {
+        if (!part) for (const value of elements.get(set)?.values() ?? []) addCounted(used, value);
         const change = difference(await this.#table.elements(set), elements.get(set) ?? new Map<string, string>());
         if (change.add.size + change.remove.size > 0) transaction.set(set, change);
       }
     }
-    const missing = missingChains(transaction, chains, plan);
+    const missing = await this.#missingChains(transaction, chains, plan);
     if (!missing) return undefined;
-    await this.#table.commit(transaction, missing);
+    const isUnused = (name: string) => countOf(name) !== undefined && !isTemplate(name) && !used.has(name);
+    const unused = part ? [] : [...chains].filter(isUnused);
+    await this.#table.commit(transaction, missing, unused);
     for (const { name } of missing) chains.add(name);
+    for (const name of unused) chains.delete(name);
     return { chains, changes: sizeOf(transaction) };
   }
 
+  /** `keepCounted`: those that are there are right, and a count comes back more often than not. */
   async #replace(
     wanted: Wanted,
     plan: Context,
     fixed: readonly Chain[],
+    keepCounted: boolean,
   ): Promise<{ chains: Set<string>; changes: number }> {
-    const names = new Set<string>();
+    const names = new Set(keepCounted ? [...(await this.#table.chains())].filter(countOf) : []);
     let size = 0;
     wanted.emit((_set, _key, value) => {
       size++;
       if (value !== '') addCounted(names, value);
     });
-    const counted = sortCounted(withSpares(names));
+    const counted = sortCounted(withTemplates(names));
     const all = [...fixed, ...counted.flatMap((name) => countedChain(name, plan.options) ?? [])];
     const isThere = await this.#table.isThere();
     await this.#table.replace(all, wanted, isThere ? await this.#remembered() : []);
     const changes = all.length + size;
     return { chains: new Set(all.map((one) => one.name)), changes };
+  }
+
+  /** Counted chains that new elements lead to and nobody made yet; undefined where the whole table must be written for them. */
+  async #missingChains(
+    transaction: Transaction,
+    chains: ReadonlySet<string>,
+    { options }: Context,
+  ): Promise<readonly Chain[] | undefined> {
+    const names = new Set<string>();
+    for (const { add } of transaction.values()) {
+      for (const value of add.values()) {
+        const chain = chainOf(value);
+        if (chain !== undefined && !chains.has(chain)) names.add(chain);
+      }
+    }
+    for (const name of names) if (!(await this.#table.canMake(name))) return undefined;
+    return [...names].flatMap((name) => countedChain(name, options) ?? []);
   }
 
   /** Those of the table before. One that is not as we would have made it holds none. */
@@ -314,21 +338,4 @@ function inGroups(sets: readonly SetName[]): readonly (readonly SetName[])[] {
   const isBig = (set: SetName) => set === 'service-endpoints' || set === 'hairpin-connections';
   const others = sets.filter((set) => !isBig(set));
   return [...sets.filter(isBig).map((set) => [set]), ...(others.length > 0 ? [others] : [])];
-}
-
-/** Counted chains that new elements lead to and nobody made yet; undefined where the whole table must be written for them. */
-function missingChains(
-  transaction: Transaction,
-  chains: ReadonlySet<string>,
-  { options }: Pick<Plan, 'options'>,
-): readonly Chain[] | undefined {
-  const names = new Set<string>();
-  for (const { add } of transaction.values()) {
-    for (const value of add.values()) {
-      const chain = chainOf(value);
-      if (chain !== undefined && !chains.has(chain)) names.add(chain);
-    }
-  }
-  if ([...names].some((name) => !canBeAdded(countOf(name)?.kind ?? ''))) return undefined;
-  return [...names].flatMap((name) => countedChain(name, options) ?? []);
 }

@@ -4,6 +4,7 @@ import type { Plan } from '../plan/types.ts';
 import { compareText } from '../plan/order.ts';
 import { chainOf, type Elements } from './elements.ts';
 import { countOf, countedChain, fixedChains, shapeOf, type Chain } from './skeleton.ts';
+import { withTemplates } from './templates.ts';
 import { Wanted } from './wanted.ts';
 
 export interface Table {
@@ -12,7 +13,7 @@ export interface Table {
   readonly elements: Elements;
 }
 
-/** Pure. Counted chains are those some element leads to. */
+/** Pure. Counted chains are those some element leads to, and one of each kind. */
 export function compile(plan: Plan): Table {
   const elements = new Wanted(plan).elements();
   const shape = shapeOf(plan);
@@ -20,11 +21,11 @@ export function compile(plan: Plan): Table {
   return { family: plan.options.family, chains: [...fixedChains(shape), ...counted], elements };
 }
 
-/** The counted chains that elements lead to, by kind and count. */
+/** The counted chains that elements lead to, and the templates, by kind and count. */
 export function countedNames(elements: Elements): readonly string[] {
   const names = new Set<string>();
   for (const values of elements.values()) for (const value of values.values()) addCounted(names, value);
-  return sortCounted(names);
+  return sortCounted(withTemplates(names));
 }
 
 /** Adds the counted chain an element's value leads to, if it does. */

@@ -12,7 +12,6 @@ import { jhash } from './jhash.ts';
 import { keyText } from './render.ts';
 import { assertSupported, SKIP_KERNEL_CHECK } from './requirements.ts';
 import type { Field } from './schema.ts';
-import { withSpares } from './spares.ts';
 import { elementKey } from './text-elements.ts';
 
 const servicePort = (more: Partial<ServicePort>): ServicePort => {
@@ -113,18 +112,6 @@ describe('a transaction', () => {
 it('jhash is the kernel’s', () => {
   // as seen in the kernel (kernel.kernel.test.ts asks it again)
   assert.equal(jhash(`${'\0'.repeat(15)}\u0001`, 1), 2_309_708_270);
-});
-
-describe('spare chains', () => {
-  it('go up to the next power of two, and to 64 at least', () => {
-    const names = withSpares(['pick-100', 'remember-30']);
-    assert.ok(names.includes('pick-128') && !names.includes('pick-129'));
-    assert.ok(names.includes('cluster-ip-64') && !names.includes('cluster-ip-65'));
-    assert.deepEqual(
-      names.filter((one) => one.startsWith('remember')),
-      ['remember-30'],
-    );
-  });
 });
 
 describe('requirements', () => {

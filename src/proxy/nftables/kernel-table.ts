@@ -17,8 +17,10 @@ export interface KernelTable {
   /** Of a set that packets do not fill. */
   elements(set: SetName): Promise<Iterable<readonly [key: string, value: string]>>;
   affinity(): Promise<readonly AffinityEntry[]>;
-  /** In force when it resolves: all or, when it throws, nothing. `chains` are new. */
-  commit(transaction: Transaction, chains: readonly Chain[]): Promise<void>;
+  /** Whether `commit` can make such a counted chain in the table that is there. */
+  canMake(name: string): Promise<boolean>;
+  /** In force when it resolves: all or, when it throws, nothing. `chains` are new; to those in `unused` nothing leads after it. */
+  commit(transaction: Transaction, chains: readonly Chain[], unused?: readonly string[]): Promise<void>;
   /** Entries that are not there any more are no error. */
   forget(entries: readonly AffinityEntry[]): Promise<void>;
   /** Puts a whole table in the place of what is there, at one moment. */

@@ -14,6 +14,9 @@ import type { Plan, PlanUpdate, ServicePort } from '../plan/types.ts';
 import { loadScenario, scenarios } from '../scenarios/index.ts';
 import { createNftablesBackend, nftablesBackend, nftablesBackendOf } from './backend.ts';
 import { compile } from './compile.ts';
+import { render } from './render.ts';
+import { COUNTED_KINDS, countedChain } from './skeleton.ts';
+import { countedObjects, tableObjects } from './templates.ts';
 import { jhash } from './jhash.ts';
 import { nftablesMode } from './mode.ts';
 import { parse } from './parse.ts';
@@ -121,6 +124,80 @@ async function run<T>(family: Family, writer: 'nft' | 'netlink', task: (backend:
   await backend.stop();
   return result;
 }
+
+describe('chains that netlink makes', () => {
+  for (const family of FAMILIES) {
+    after(() => cleanup(family));
+    for (const [what, more] of [
+      ['a cluster CIDR', {}],
+      ['the name of an interface', { detectLocal: { by: 'interface', name: 'veth', prefix: true } }],
+      ['everything masqueraded', { masqueradeAll: true }],
+    ] as const) {
+      it(`are listed like those nft makes, ${family}, ${what}`, async () => {
+        await cleanup(family);
+        const plan = planOf('session-affinity', family);
+        const options = { ...plan.options, ...more };
+        const names = COUNTED_KINDS.flatMap((kind) => [2, 65, 4000].map((count) => `${kind}-${String(count)}`));
+        const chains = names.flatMap((name) => countedChain(name, options) ?? []);
+        const empty = compile({ ...plan, options, servicePorts: [] });
+        await nft.load(render({ ...empty, chains: [...empty.chains, ...chains] }));
+        const byCommand = await listed(family);
+        await nft.load(render(empty));
+        const [tables, rules] = [createNfTables(), createNfRules()];
+        const image = await rules.read(word(family), 'kube-proxy');
+        assert.ok(image?.isUntouched);
+        const made = names.flatMap((name) => countedObjects(image, name) ?? []);
+        await tables.commit(word(family), 'kube-proxy', [], { made });
+        assert.equal(await listed(family), byCommand);
+        await tables.commit(word(family), 'kube-proxy', [], { unmade: names });
+        assert.equal((await rules.read(word(family), 'kube-proxy'))?.chains.size, empty.chains.length);
+        for (const one of [tables, rules]) one.close();
+      });
+    }
+
+    it(`a whole table is made again as it was, ${family}`, async () => {
+      await cleanup(family);
+      const plan = planOf('session-affinity', family);
+      const ranges = family === 'IPv6' ? ['fd00:10:96::/112', 'fd00:20::/112'] : ['10.96.0.0/16', '10.200.0.0/16'];
+      const empty = compile({ ...plan, options: { ...plan.options, serviceCIDRs: ranges }, servicePorts: [] });
+      await nft.load(render(empty));
+      const good = await nft.list(word(family), 'kube-proxy');
+      const [tables, rules] = [createNfTables(), createNfRules()];
+      const image = await rules.read(word(family), 'kube-proxy');
+      assert.ok(image);
+      await cleanup(family);
+      const objects = tableObjects(
+        image,
+        empty.chains.map((one) => one.name),
+      );
+      await tables.commit(word(family), 'kube-proxy', [], { made: objects?.inner ?? [] });
+      await tables.commit(word(family), 'kube-proxy', [], { made: objects?.entries ?? [] });
+      const sorted = (text: string) => text.split('\n\n').sort().join('\n\n');
+      const order = (text: string) => sorted(text.replace(/\}\s*$/, '\n').replaceAll('\n\n\n', '\n\n'));
+      assert.equal(order(await nft.list(word(family), 'kube-proxy')), order(good));
+      assert.equal((await rules.read(word(family), 'kube-proxy'))?.isUntouched, true);
+      await nft.load(`add chain ${word(family)} kube-proxy foreign\n`);
+      await nft.load(`delete chain ${word(family)} kube-proxy cluster-ip-1\n`);
+      assert.equal((await rules.read(word(family), 'kube-proxy'))?.isUntouched, false);
+      for (const one of [tables, rules]) one.close();
+    });
+
+    it(`where there is only the nft command a new number is a new table, and the old numbers stay, ${family}`, async () => {
+      await cleanup(family);
+      const plan = planOf('cluster-ip', family);
+      const [service] = plan.servicePorts;
+      assert.ok(service);
+      const fewer = (count: number) => ({ ...service, clusterEndpoints: service.clusterEndpoints.slice(0, count) });
+      await run(family, 'nft', async (backend) => {
+        await backend.sync(whole(plan));
+        assert.equal((await backend.sync(change(plan, service, fewer(2)))).kind, 'full');
+        const two = { ...plan, servicePorts: [fewer(2)] };
+        assert.equal((await backend.sync(change(two, two.servicePorts[0], service))).kind, 'partial');
+      });
+      assert.match(await nft.list(word(family), 'kube-proxy'), /chain cluster-ip-2 /);
+    });
+  }
+});
 
 describe('what others do', () => {
   let tables: NfTables;

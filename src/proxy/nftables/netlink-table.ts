@@ -1,10 +1,11 @@
 /**
- * Our table through one long-lived netlink socket: elements in well under a millisecond. Chains are still written by nft, which happens
- * when a number of endpoints or an affinity time is seen for the first time.
+ * Our table through one long-lived netlink socket: elements in well under a millisecond, and with them the chains of a number of endpoints or an
+ * affinity time that is seen for the first time. nft writes the table once; what it made is read back, and sent again where somebody took it away.
  */
 import type { Family } from '../../lib/ip.ts';
 import { HostError } from '../../host/exec.ts';
 import type { NfChange, NfFamily, NfTables, SetElement } from '../../host/netlink/nf-tables.ts';
+import type { NfImage } from '../../host/netlink/nf-image.ts';
 import type { NfRules } from '../../host/netlink/nf-rules.ts';
 import type { Nft } from '../../host/nft.ts';
 import type { AffinityEntry } from './affinity.ts';
@@ -14,7 +15,8 @@ import { changesOf, commitAll, elementOf, keyAndValueOf, textOf } from './netlin
 import { NftTable } from './nft-table.ts';
 import { render, renderChains } from './render.ts';
 import { nftFamily, schemaOf, setNames, TABLE, type SetName } from './schema.ts';
-import type { Chain } from './skeleton.ts';
+import { SIGNATURE, type Chain } from './skeleton.ts';
+import { countedObjects, tableObjects } from './templates.ts';
 import type { Wanted } from './wanted.ts';
 
 /** After nft wrote for us, word of it comes a little later. */
@@ -30,8 +32,10 @@ export class NetlinkTable implements KernelTable {
   /** Who changed our table while nft wrote for us, by process; undefined: it does not. */
   #echoes: Set<number> | undefined;
   #listener: ((what: Tampering) => void) | undefined;
+  /** As it was when nft had made it, or, of a table found, when it was first needed. */
+  #image: NfImage | undefined;
 
-  /** `nfRules`: counts rules without reading all elements on the way, as nft does. */
+  /** Without `nfRules` they are counted by nft, which reads all elements on the way, and no counted chain can be added. */
   constructor(tables: NfTables, nft: Nft, family: Family, nfRules?: NfRules) {
     this.#nfRules = nfRules;
     this.#tables = tables;
@@ -74,10 +78,17 @@ export class NetlinkTable implements KernelTable {
     });
   }
 
-  async commit(transaction: Transaction, chains: readonly Chain[]): Promise<void> {
-    if (chains.length > 0) await this.#load(renderChains(chains, this.#family));
+  async canMake(name: string): Promise<boolean> {
+    if (this.#nfRules) this.#image ??= await this.#nfRules.read(this.#nfFamily, TABLE);
+    return this.#image !== undefined && countedObjects(this.#image, name) !== undefined;
+  }
+
+  async commit(transaction: Transaction, chains: readonly Chain[], unmade: readonly string[] = []): Promise<void> {
+    const image = this.#image;
+    const made = image ? chains.flatMap(({ name }) => countedObjects(image, name) ?? []) : [];
     const changes = changesOf(transaction, this.#family);
-    if (changes.length > 0) await this.#tables.commit(this.#nfFamily, TABLE, changes);
+    if (changes.length + made.length + unmade.length === 0) return;
+    await this.#tables.commit(this.#nfFamily, TABLE, changes, { made, unmade });
   }
 
   /** One that expired meanwhile fails the rest, so then they are tried by halves. */
@@ -106,17 +117,53 @@ export class NetlinkTable implements KernelTable {
    */
   async replace(chains: readonly Chain[], wanted: Wanted, affinity: readonly AffinityEntry[]): Promise<void> {
     if (await this.isThere()) {
+      this.#image = undefined;
       await this.#expectEcho(() => this.#byCommand.replace(chains, wanted, affinity));
+      await this.#remember();
       return;
     }
+    if (await this.#remake(chains, wanted)) return;
+    this.#image = undefined;
     const isEntry = ({ base }: Chain) => base !== undefined;
     const inner = chains.filter((one) => !isEntry(one));
     await this.#load(render({ family: this.#family, chains: inner, elements: new Map() }));
+    await this.#fill(wanted);
+    await this.#load(renderChains(chains.filter(isEntry), this.#family));
+    await this.#remember();
+  }
+
+  /** From what nft made before, where that was the same. False when nothing was written. */
+  async #remake(chains: readonly Chain[], wanted: Wanted): Promise<boolean> {
+    const image = this.#image;
+    const names = chains.map(({ name }) => name);
+    const isSame = image?.isUntouched === true && names.some((name) => SIGNATURE.test(name) && image.chains.has(name));
+    const objects = isSame ? tableObjects(image, names) : undefined;
+    if (!objects) return false;
+    try {
+      await this.#tables.commit(this.#nfFamily, TABLE, [], { made: objects.inner });
+    } catch (error) {
+      if (!(error instanceof HostError)) throw error;
+      return false;
+    }
+    await this.#fill(wanted);
+    await this.#tables.commit(this.#nfFamily, TABLE, [], { made: objects.entries });
+    return true;
+  }
+
+  #fill(wanted: Wanted): Promise<void> {
     const emitAll = (emit: Emit) => {
       wanted.emit(emit);
     };
-    await commitAll(emitAll, this.#family, (changes) => this.#tables.commit(this.#nfFamily, TABLE, changes));
-    await this.#load(renderChains(chains.filter(isEntry), this.#family));
+    return commitAll(emitAll, this.#family, (changes) => this.#tables.commit(this.#nfFamily, TABLE, changes));
+  }
+
+  /** Rules are in force already: what cannot be read now is read when it is needed. */
+  async #remember(): Promise<void> {
+    try {
+      this.#image = await this.#nfRules?.read(this.#nfFamily, TABLE);
+    } catch (error) {
+      if (!(error instanceof HostError)) throw error;
+    }
   }
 
   watch(onTampering: (what: Tampering) => void): () => void {

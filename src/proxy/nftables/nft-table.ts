@@ -9,7 +9,7 @@ import type { KernelTable } from './kernel-table.ts';
 import { parse, type ParsedElement, type ParsedTable } from './parse.ts';
 import { affinityTexts, keyText, render, renderTransaction } from './render.ts';
 import { nftFamily, schemaOf, setNames, TABLE, type SetName } from './schema.ts';
-import type { Chain } from './skeleton.ts';
+import { countOf, type Chain } from './skeleton.ts';
 import { elementKey } from './text-elements.ts';
 import type { Wanted } from './wanted.ts';
 
@@ -62,8 +62,13 @@ export class NftTable implements KernelTable {
     });
   }
 
-  async commit(transaction: Transaction, chains: readonly Chain[]): Promise<void> {
-    const text = renderTransaction(transaction, chains, this.#family);
+  /** nft 1.0.6 cannot add a rule that asks a map declared with `typeof` once that map is in the kernel ("conflicting protocols specified"). */
+  canMake(name: string): Promise<boolean> {
+    return Promise.resolve(countOf(name)?.kind === 'remember');
+  }
+
+  async commit(transaction: Transaction, chains: readonly Chain[], unused: readonly string[] = []): Promise<void> {
+    const text = renderTransaction(transaction, chains, this.#family, unused);
     if (text !== '') await this.#nft.load(text);
   }
 

@@ -67,7 +67,7 @@ for (const family of ['IPv4', 'IPv6'] as const satisfies readonly Family[]) {
         const other = { options: read(otherOptions), node: read(otherNode) };
         const tables = new FakeNfTables();
         const nft = new FakeNft(tables);
-        let backend = nftablesBackendOf(family, nft, tables);
+        let backend = nftablesBackendOf(family, nft, tables, nft);
         const planner = new Planner(node, options);
         const present: (ReturnType<typeof objects> | undefined)[] = [];
         for (const { at, to, shared, elsewhere, then } of [...steps, LAST]) {
@@ -84,7 +84,7 @@ for (const family of ['IPv4', 'IPv6'] as const satisfies readonly Family[]) {
           for (const slice of next?.slices ?? []) planner.setSlice(slice);
           if (then === 'nothing') continue;
           if (then === 'distrust') backend.distrust();
-          if (then === 'restart') backend = nftablesBackendOf(family, nft, tables);
+          if (then === 'restart') backend = nftablesBackendOf(family, nft, tables, nft);
           if (then === 'fail') tables.failNext = 'ENOBUFS';
           if (then === 'flush') {
             tables.flushRuleset();

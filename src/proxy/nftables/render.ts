@@ -94,8 +94,13 @@ export function renderChains(chains: readonly Chain[], family: Family): string {
   return [...heads, ...rules].join('');
 }
 
-/** What goes first, then what comes: a key may do both. `chains` are new. */
-export function renderTransaction(transaction: Transaction, chains: readonly Chain[], family: Family): string {
+/** What goes first, then what comes: a key may do both. `chains` are new, those in `unused` go. */
+export function renderTransaction(
+  transaction: Transaction,
+  chains: readonly Chain[],
+  family: Family,
+  unused: readonly string[] = [],
+): string {
   const name = `${nftFamily(family)} ${TABLE}`;
   const lines: string[] = [renderChains(chains, family)];
   const each = (verb: string, set: SetName, texts: readonly string[]) => {
@@ -115,5 +120,6 @@ export function renderTransaction(transaction: Transaction, chains: readonly Cha
       [...(transaction.get(set)?.add ?? [])].map(([key, value]) => elementText(set, key, value, family)),
     );
   }
+  for (const chain of unused) lines.push(`delete chain ${name} ${chain}\n`);
   return lines.join('');
 }
