@@ -82,7 +82,7 @@ const GRAMMAR: Grammar = [
   [at(String.raw`update @[\w-]+ \{[^{}]*\}`), () => ({ kind: 'update' })],
   [at('masquerade fully-random'), () => ({ kind: 'masquerade' })],
   [
-    at(String.raw`(?<text>accept|drop|reject|return|continue|(?:jump|goto) \S+)`),
+    at(String.raw`(?<text>accept|drop|reject(?: with tcp reset)?|return|continue|(?:jump|goto) \S+)`),
     ({ text = '' }) => ({ kind: 'verdict', text }),
   ],
   [at('comment "[^"]*"|counter packets \\d+ bytes \\d+'), () => undefined],

@@ -107,12 +107,14 @@ function filterChains(shape: Shape): readonly Chain[] {
       name: 'cluster-ips-check',
       rules: options.guardClusterIPs
         ? [
-            `${ip} daddr @cluster-ips reject comment "no such port"`,
+            `${ip} daddr @cluster-ips goto reject-chain comment "no such port"`,
             ...(ranges.length > 0 ? [`${ip} daddr ${anyOf(ranges)} drop comment "no such Service"`] : []),
           ]
         : [],
     },
-    { name: 'reject-chain', rules: ['reject'] },
+    // Over veth an ICMP error reaches a Pod while connect() holds the socket, is lost, and the Pod waits a second for its second try. A reset takes its
+    // turn behind connect().
+    { name: 'reject-chain', rules: ['meta l4proto tcp reject with tcp reset', 'reject'] },
   ];
 }
 
