@@ -153,7 +153,8 @@ export function testContinuity(suite: ContinuitySuite): void {
       const [first = ''] = await world.ask('client', ask('IPv4', CLUSTER_IP, 80));
       assert.match(first, /^(?:own|far)-/);
       client = new SteadyClient('client', CLUSTER_IP, 80);
-      control = new SteadyClient('client', WORLD.pods['far-a'].ip, 9376);
+      // from elsewhere: a Pod that is asked by one client in two ways sees the same ports again too soon
+      control = new SteadyClient('far-b', WORLD.pods['far-a'].ip, 9376);
     });
     after(async () => {
       client.stop();
@@ -223,19 +224,25 @@ export function testContinuity(suite: ContinuitySuite): void {
     test('feels a foreign flush only for a moment', async (): Promise<void> => {
       if (current !== mode) await goOver(mode);
       const felt: number[] = [];
+      const told: number[][] = [];
       for (let times = 0; times < 5; times++) {
         await client.report();
         const { command, input } = suite.flush;
         const [file, ...args] = command;
+        const flushedAt = Date.now();
         await exec(file, args, input === undefined ? {} : { input });
         await sleep(1500);
         const { failures, slow } = await client.report();
         const hurt = [...failures, ...slow].map((one) => one.at);
         felt.push(hurt.length === 0 ? 0 : Math.max(...hurt) - Math.min(...hurt) + 5);
+        told.push(hurt.map((at) => at - flushedAt).sort((a, b) => a - b));
       }
       // on a busy machine one of them may meet a pause of everything
       const median = felt.toSorted((a, b) => a - b)[2] ?? Infinity;
-      assert.ok(median <= suite.outage, `felt for ${felt.join(', ')} ms`);
+      assert.ok(
+        median <= suite.outage,
+        `felt for ${felt.join(', ')} ms, by attempts after ${told.map((one) => one.join(' ')).join('; ')} ms`,
+      );
     });
   });
 }
