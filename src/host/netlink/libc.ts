@@ -73,9 +73,7 @@ function load(koffi: typeof koffiModule): Libc {
     addressOf: (bytes) => koffi.address(bytes),
     errorName: () => errnoName(koffi.errno()),
     onReadable(fd, callback) {
-      const handle = koffi.node.poll(fd, { readable: true }, () => {
-        callback();
-      });
+      const handle = koffi.node.poll(fd, { readable: true }, () => inTurn(callback));
       handle.unref();
       return () => {
         handle.close();
@@ -84,13 +82,23 @@ function load(koffi: typeof koffiModule): Libc {
   };
 }
 
+/**
+ * What koffi calls back runs outside of any turn of the event loop: whatever is awaited there would wait for the next event, which on
+ * a quiet machine is a second away.
+ */
+function inTurn(task: () => void): void {
+  setImmediate(task);
+}
+
 function promised<Arguments extends unknown[]>(call: WithAsync<Arguments>): (...args: Arguments) => Promise<number> {
   return (...args) =>
     new Promise((resolve, reject) => {
       call.async(...args, (error, result) => {
         // the arguments are named here so that their memory outlives the call
-        if (error) reject(new Error(`call with ${String(args.length)} arguments failed`, { cause: error }));
-        else resolve(result);
+        inTurn(() => {
+          if (error) reject(new Error(`call with ${String(args.length)} arguments failed`, { cause: error }));
+          else resolve(result);
+        });
       });
     });
 }
