@@ -91,8 +91,8 @@ export class NftablesApplier {
     const stop = this.#table.watch?.((what) => {
       this.#tampering.add(what);
       this.#doubts++;
-      // what the kernel could not tell is looked for with the next sync
-      if (what !== 'lost') onTampered();
+      // also what the kernel could not tell: a flush of everything may be too much for it to tell
+      onTampered();
     });
     if (stop === undefined) return undefined;
     this.#watchedSince = this.#now();
