@@ -5,8 +5,8 @@ import { sysctl as realSysctl } from '../host/sysctl.ts';
 import type { Family } from '../lib/ip.ts';
 import { defaultIpvsSettings, type Backend, type BackendContext } from './backend.ts';
 import { BACKENDS } from './backends.ts';
-import { FlowKeeper } from './flow-keeper.ts';
-import { prepareKernel, type PreparedKernel } from './kernel-settings.ts';
+import { FlowKeeper } from './flows/flow-keeper.ts';
+import { prepareKernel, type PreparedKernel } from './settings/kernel-settings.ts';
 import { MODES } from './modes.ts';
 import { familiesOf, type ProxyHost, type ProxyOptions } from './options.ts';
 

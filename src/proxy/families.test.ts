@@ -11,7 +11,7 @@ import { FakeClock } from '../lib/clock.ts';
 import { silentLog, type Log } from '../lib/log.ts';
 import type { Backend, SyncResult } from './backend.ts';
 import { FamilyProxy } from './family-proxy.ts';
-import { FlowKeeper } from './flow-keeper.ts';
+import { FlowKeeper } from './flows/flow-keeper.ts';
 import type { ProxyHost, ProxyOptions } from './options.ts';
 import { defaultPlanOptions, type Plan, type PlanUpdate } from './plan/types.ts';
 import { runProxy } from './run.ts';

@@ -2,7 +2,7 @@
 import type { EndpointSlice, Service } from '../api/types.ts';
 import type { Family } from '../lib/ip.ts';
 import type { Backend, SyncResult } from './backend.ts';
-import type { FlowKeeper } from './flow-keeper.ts';
+import type { FlowKeeper } from './flows/flow-keeper.ts';
 import { Planner } from './plan/planner.ts';
 import type { PlanFollower, PlanNode, PlanOptions, PlanProblem } from './plan/types.ts';
 import { Tally } from './tally.ts';

@@ -10,7 +10,7 @@ import { familyOf, type Family } from '../lib/ip.ts';
 import type { Log } from '../lib/log.ts';
 import type { Backend, BackendContext, IpvsSettings, ProxyMode, UserspaceSettings } from './backend.ts';
 import type { Cleaned, CleanupOptions } from './cleanup.ts';
-import type { ConntrackSettings } from './conntrack-settings.ts';
+import type { ConntrackSettings } from './settings/conntrack-settings.ts';
 import { MODES } from './modes.ts';
 import { defaultPlanOptions, type LocalDetector, type PlanOptions } from './plan/types.ts';
 

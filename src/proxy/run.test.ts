@@ -9,7 +9,7 @@ import { FakeIptables } from '../host/iptables-fake.ts';
 import { FakeSysctl } from '../host/sysctl.ts';
 import { silentLog } from '../lib/log.ts';
 import { dryRun } from './dry-run.ts';
-import { serve } from './http-server.ts';
+import { serve } from './faces/http-server.ts';
 import { iptablesBackendOf } from './iptables/backend.ts';
 import type { ProxyHost, ProxyOptions } from './options.ts';
 import { runProxy } from './run.ts';

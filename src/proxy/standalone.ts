@@ -13,7 +13,7 @@ import { MODES } from './modes.ts';
 import type { KubeProxyConfiguration } from './config/configuration.ts';
 import { modeOf, proxyOptionsOf } from './config/options.ts';
 import { dryRun, type DryRun } from './dry-run.ts';
-import { prepareKernel } from './kernel-settings.ts';
+import { prepareKernel } from './settings/kernel-settings.ts';
 import { nodeIpsOf, unknownNode, waitForNode, withLocalAddresses, type LocalAddress } from './node-addresses.ts';
 import { familiesOf, type ProxyOptions } from './options.ts';
 import { runProxy, type RunningProxy } from './run.ts';

@@ -11,7 +11,7 @@ import { sysctl } from '../../host/sysctl.ts';
 import { silentLog } from '../../lib/log.ts';
 import type { Family } from '../../lib/ip.ts';
 import { defaultIpvsSettings, type Backend, type BackendContext } from '../backend.ts';
-import { FlowKeeper } from '../flow-keeper.ts';
+import { FlowKeeper } from '../flows/flow-keeper.ts';
 import type { Mode } from '../mode.ts';
 import type { Plan, PlanFollower, PlanUpdate } from '../plan/types.ts';
 import { inIPv6, loadScenario, scenarios, type PodName, type Scenario } from './index.ts';

@@ -1,5 +1,5 @@
 /** Since when each address family's rules are what the API says: what health answers are made of (3-143). */
-import type { Family } from '../lib/ip.ts';
+import type { Family } from '../../lib/ip.ts';
 
 export interface FamilyHealth {
   /** ms since the epoch of the last sync that worked; 0: none yet. */

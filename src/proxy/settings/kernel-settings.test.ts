@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { FakeSysctl } from '../host/sysctl.ts';
+import { FakeSysctl } from '../../host/sysctl.ts';
 import { conntrackLimits, defaultConntrackSettings, type ConntrackSettings } from './conntrack-settings.ts';
 import { prepareKernel } from './kernel-settings.ts';
 import { reservedPorts } from './reserved-ports.ts';

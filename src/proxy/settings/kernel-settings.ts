@@ -1,7 +1,7 @@
 /** Settings of the node's network that every mode needs, as far as the kernel lets us change them: never fatal (trap T24). */
 import { availableParallelism } from 'node:os';
-import type { Sysctl } from '../host/sysctl.ts';
-import type { Family } from '../lib/ip.ts';
+import type { Sysctl } from '../../host/sysctl.ts';
+import type { Family } from '../../lib/ip.ts';
 import { conntrackLimits, defaultConntrackSettings, type ConntrackSettings } from './conntrack-settings.ts';
 import { reservedPorts } from './reserved-ports.ts';
 

@@ -1,6 +1,6 @@
 /** The proxy's figures, under the names and labels dashboards know from kube-proxy (3-148..3-150). What is not measured is not there. */
-import type { Family } from '../lib/ip.ts';
-import type { KernelCounters, ProxyMode, SyncResult } from './backend.ts';
+import type { Family } from '../../lib/ip.ts';
+import type { KernelCounters, ProxyMode, SyncResult } from '../backend.ts';
 import { ModeMetrics } from './mode-metrics.ts';
 import { exponentialBounds, Histogram, linearBounds, Value, type Labels, type Metric } from './prometheus.ts';
 

@@ -1,6 +1,6 @@
 /** Keeps the conntrack table free of UDP flows that lead nowhere. */
-import type { Conntrack } from '../host/conntrack.ts';
-import type { PlanFollower, PlanNode, PlanOptions, PlanUpdate } from './plan/types.ts';
+import type { Conntrack } from '../../host/conntrack.ts';
+import type { PlanFollower, PlanNode, PlanOptions, PlanUpdate } from '../plan/types.ts';
 import { staleFlows, type FlowContext } from './stale-flows.ts';
 import { UdpFrontends } from './udp-frontends.ts';
 

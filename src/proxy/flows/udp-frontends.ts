@@ -1,6 +1,6 @@
 /** Where UDP clients knock, and who may answer them: followed change by change, so that a sync without UDP costs nothing (3-136). */
-import { joinHostPort } from '../lib/ip.ts';
-import type { PlanUpdate, ServicePort } from './plan/types.ts';
+import { joinHostPort } from '../../lib/ip.ts';
+import type { PlanUpdate, ServicePort } from '../plan/types.ts';
 
 /** Where flows cannot be deleted for long these pile up; clients of the oldest have long gone. */
 const MOST_RETIRED = 100_000;

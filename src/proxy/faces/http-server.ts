@@ -1,6 +1,6 @@
 /** A very small HTTP server: one function from a path to an answer, GET and HEAD alone, everything bounded. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { familyOf } from '../lib/ip.ts';
+import { familyOf } from '../../lib/ip.ts';
 
 export interface HttpAnswer {
   readonly status: number;

@@ -1,7 +1,7 @@
 /** What a proxy says on its Node when it begins (3-031, 3-110). */
-import { apiVersionOf, NODES } from '../api/kinds.ts';
-import type { EventRecorder } from '../client/events.ts';
-import type { ProxyMode } from './backend.ts';
+import { apiVersionOf, NODES } from '../../api/kinds.ts';
+import type { EventRecorder } from '../../client/events.ts';
+import type { ProxyMode } from '../backend.ts';
 
 /** As the kubelet does, the name stands in for the uid: `kubectl describe node` looks for it so. */
 export function sayStarting(recorder: EventRecorder, nodeName: string, mode: ProxyMode): void {

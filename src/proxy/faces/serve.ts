@@ -1,7 +1,7 @@
 /** The HTTP faces of a proxy: health for load balancers and kubelets, figures for people (3-142, 3-143, 3-147). */
-import type { Clock } from '../lib/clock.ts';
-import type { Log } from '../lib/log.ts';
-import { Complaint } from '../lib/complaint.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { Log } from '../../lib/log.ts';
+import { Complaint } from '../../lib/complaint.ts';
 import type { FamilyHealths } from './health.ts';
 import { serve, type HttpAnswer, type HttpServer } from './http-server.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { PROXY_MODES, type ProxyMode, type SyncResult } from './backend.ts';
+import { PROXY_MODES, type ProxyMode, type SyncResult } from '../backend.ts';
 import { ProxyMetrics } from './metrics.ts';
 import { renderProcessMetrics } from './process-metrics.ts';
 

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { networkInterfaces } from 'node:os';
 import { describe, it } from 'node:test';
-import type { EndpointSlice, Service } from '../api/types.ts';
-import { FakeClock } from '../lib/clock.ts';
-import type { Family } from '../lib/ip.ts';
-import { silentLog } from '../lib/log.ts';
+import type { EndpointSlice, Service } from '../../api/types.ts';
+import { FakeClock } from '../../lib/clock.ts';
+import type { Family } from '../../lib/ip.ts';
+import { silentLog } from '../../lib/log.ts';
 import { HealthCheckPorts } from './health-check-ports.ts';
 import { serve } from './http-server.ts';
-import { Planner } from './plan/planner.ts';
-import { defaultPlanOptions, type PlanNode } from './plan/types.ts';
+import { Planner } from '../plan/planner.ts';
+import { defaultPlanOptions, type PlanNode } from '../plan/types.ts';
 
 const node: PlanNode = { name: 'node01', ips: ['172.30.0.11'], labels: {} };
 

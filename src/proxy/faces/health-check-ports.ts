@@ -2,12 +2,12 @@
  * The healthCheckNodePort of Services with externalTrafficPolicy Local: a load balancer asks it whether this node has an endpoint
  * (3-144, 3-145). A PlanFollower for one address family; what a change costs follows what changed.
  */
-import type { Clock } from '../lib/clock.ts';
-import { joinHostPort, type Family } from '../lib/ip.ts';
-import type { Log } from '../lib/log.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { joinHostPort, type Family } from '../../lib/ip.ts';
+import type { Log } from '../../lib/log.ts';
 import type { HttpAnswer, HttpServer } from './http-server.ts';
 import { serve } from './http-server.ts';
-import type { PlanFollower, PlanUpdate, ServicePort } from './plan/types.ts';
+import type { PlanFollower, PlanUpdate, ServicePort } from '../plan/types.ts';
 
 export interface HealthCheckPortsParts {
   readonly family: Family;

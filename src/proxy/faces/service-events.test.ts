@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { EVENTS } from '../api/kinds.ts';
-import { createEventRecorder } from '../client/events.ts';
-import { FakeClient } from '../client/fake-client.ts';
-import { silentLog } from '../lib/log.ts';
-import type { PlanProblem } from './plan/types.ts';
+import { EVENTS } from '../../api/kinds.ts';
+import { createEventRecorder } from '../../client/events.ts';
+import { FakeClient } from '../../client/fake-client.ts';
+import { silentLog } from '../../lib/log.ts';
+import type { PlanProblem } from '../plan/types.ts';
 import { ServiceEvents } from './service-events.ts';
 
 const problem = (service: string, message = 'port 0 is not between 1 and 65535'): PlanProblem => {

@@ -2,9 +2,9 @@
  * Which UDP flows must be forgotten: those to an address of a Service that lead to no endpoint of it. Judged by the state of the
  * table, not by what changed, so that a failed write, a restart or a lost event leaves nothing behind (3-136..3-140, trap T1).
  */
-import { cidrContains, parseCidr } from '../lib/cidr.ts';
-import { joinHostPort, parseIp } from '../lib/ip.ts';
-import type { PlanNode, PlanOptions } from './plan/types.ts';
+import { cidrContains, parseCidr } from '../../lib/cidr.ts';
+import { joinHostPort, parseIp } from '../../lib/ip.ts';
+import type { PlanNode, PlanOptions } from '../plan/types.ts';
 import type { UdpFrontends } from './udp-frontends.ts';
 
 interface Flow {

@@ -1,9 +1,9 @@
 /** Tells people what is wrong with a Service where they look: Warning events on it, each once for as long as it lasts. */
-import { SERVICES, apiVersionOf } from '../api/kinds.ts';
-import type { KubeObject } from '../api/types.ts';
-import type { EventRecorder } from '../client/events.ts';
-import type { Log } from '../lib/log.ts';
-import type { PlanProblem } from './plan/types.ts';
+import { SERVICES, apiVersionOf } from '../../api/kinds.ts';
+import type { KubeObject } from '../../api/types.ts';
+import type { EventRecorder } from '../../client/events.ts';
+import type { Log } from '../../lib/log.ts';
+import type { PlanProblem } from '../plan/types.ts';
 
 /** Problems told of at one time; the rest waits for the next change, so that a broken cluster is not flooded with events. */
 const MOST = 100;

@@ -1,6 +1,6 @@
 /** Figures that only some modes have (3-149, 3-150). ipvs and userspace restore iptables rules too, and have kube-proxy's names for that. */
-import type { Family } from '../lib/ip.ts';
-import type { KernelCounters, ProxyMode, SyncFigures } from './backend.ts';
+import type { Family } from '../../lib/ip.ts';
+import type { KernelCounters, ProxyMode, SyncFigures } from '../backend.ts';
 import { Value, type Labels } from './prometheus.ts';
 
 export class ModeMetrics {

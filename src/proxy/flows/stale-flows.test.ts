@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { FakeConntrack, parseFlows } from '../host/conntrack.ts';
+import { FakeConntrack, parseFlows } from '../../host/conntrack.ts';
 import { FlowKeeper } from './flow-keeper.ts';
-import { loadScenario, scenarios } from './scenarios/index.ts';
-import type { PlanUpdate, ServicePort } from './plan/types.ts';
+import { loadScenario, scenarios } from '../scenarios/index.ts';
+import type { PlanUpdate, ServicePort } from '../plan/types.ts';
 import { staleFlows } from './stale-flows.ts';
 import { UdpFrontends } from './udp-frontends.ts';
 
