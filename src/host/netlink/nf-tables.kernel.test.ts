@@ -407,3 +407,27 @@ function plain(elements: readonly SetElement[]): readonly SetElement[] {
     ...(element.data && { data: Uint8Array.from(element.data) }),
   }));
 }
+
+test('promises go on at once in what a change calls back, though nothing else happens', async () => {
+  const other = createNfTables();
+  await nft('add table ip fairway', 'add set ip fairway quiet { type ipv4_addr; }');
+  const waited = await new Promise<number>((resolve) => {
+    let isFirst = true;
+    const stop = tables.monitor(() => {
+      if (!isFirst) return;
+      isFirst = false;
+      const called = performance.now();
+      void Promise.resolve().then(() => {
+        stop();
+        resolve(performance.now() - called);
+      });
+    });
+    const change = () =>
+      other.commit('ip', 'fairway', [{ op: 'add', set: 'quiet', elements: [{ key: bytes(1, 2, 3, 4) }] }]);
+    // what nft did is told before; and the next event is half a second away
+    setTimeout(() => void change(), 100);
+    setTimeout(() => undefined, 600);
+  });
+  other.close();
+  assert.ok(waited < 200, `${String(waited)} ms`);
+});
