@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { requireOuterNamespace } from '../../../test/support/outer-namespace.ts';
 import { exec } from '../exec.ts';
 import { NfGeneration } from './nf-generation.ts';
@@ -409,25 +410,7 @@ function plain(elements: readonly SetElement[]): readonly SetElement[] {
 }
 
 test('promises go on at once in what a change calls back, though nothing else happens', async () => {
-  const other = createNfTables();
-  await nft('add table ip fairway', 'add set ip fairway quiet { type ipv4_addr; }');
-  const waited = await new Promise<number>((resolve) => {
-    let isFirst = true;
-    const stop = tables.monitor(() => {
-      if (!isFirst) return;
-      isFirst = false;
-      const called = performance.now();
-      void Promise.resolve().then(() => {
-        stop();
-        resolve(performance.now() - called);
-      });
-    });
-    const change = () =>
-      other.commit('ip', 'fairway', [{ op: 'add', set: 'quiet', elements: [{ key: bytes(1, 2, 3, 4) }] }]);
-    // what nft did is told before; and the next event is half a second away
-    setTimeout(() => void change(), 100);
-    setTimeout(() => undefined, 600);
-  });
-  other.close();
-  assert.ok(waited < 200, `${String(waited)} ms`);
+  const script = fileURLToPath(new URL('testing-quiet.ts', import.meta.url));
+  const { stdout } = await exec(process.execPath, [script]);
+  assert.ok(stdout !== '' && Number(stdout) < 500, `${stdout} ms`);
 });
