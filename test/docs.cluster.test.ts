@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { Cluster, must, run } from './support/cluster.ts';
+import { Cluster, FAIRWAY, must, run } from './support/cluster.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const cluster = new Cluster('default');
@@ -22,8 +22,20 @@ test('the examples under "What you can do with it" work line by line', () => {
   assert.ok(block.split('\n').filter((line) => line.trim() !== '').length >= 5, 'the block is there');
   const output = must(run('bash', ['-c', `set -euo pipefail; cd "$0"; ${block}`, ROOT], { env }));
   assert.match(output, /deployment\.apps\/hostnames created/);
-  assert.match(output, /KUBE-SVC-ODX2UBAZM7RQWOIU/);
+  assert.match(output, /10\.96\.\d+\.\d+ \. tcp \. 80 comment "default\/hostnames:default" : goto /);
   assert.match(output.trim().split('\n').at(-1) ?? '', /^hostnames-[0-9a-z]+-[0-9a-z]{5}$/);
+});
+
+test('the examples of other proxy modes work line by line', () => {
+  const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+  const block =
+    readme
+      .split('```sh\n')
+      .find((part) => part.includes('--proxy-mode iptables'))
+      ?.split('```')[0] ?? '';
+  const output = must(run('bash', ['-c', `set -euo pipefail; cd "$0"; ${block}`, ROOT], { env }));
+  assert.match(output, /KUBE-SVC-ODX2UBAZM7RQWOIU/);
+  assert.match(must(run(FAIRWAY, ['status'], { env })), /Proxy mode +nftables \(node02: userspace\)/);
 });
 
 test("make up's demonstration shows three answers", () => {

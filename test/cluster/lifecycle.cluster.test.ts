@@ -29,12 +29,12 @@ describe('one cluster through its life', () => {
     assert.deepEqual(pids(), before);
   });
 
-  test('another node port range restarts the server and nothing else', () => {
+  test('another node port range restarts the server, and the agents, whose proxies keep these ports free; no container', () => {
     const before = pids();
     must(cluster.up('--service-node-port-range', '20000-20100'));
     const after = pids();
     assert.notEqual(after['server'], before['server']);
-    assert.deepEqual({ ...after, server: 0 }, { ...before, server: 0 });
+    for (const part of ['node01-containerd', 'node02-containerd']) assert.equal(after[part], before[part]);
     cluster.apply(
       'apiVersion: v1\nkind: Service\nmetadata: {name: ranged}\nspec: {type: NodePort, selector: {a: b}, ports: [{port: 80}]}\n',
     );
