@@ -51,12 +51,19 @@ test('a file with fields nobody knows is served, and each is named', () => {
   assert.equal(status, 0);
   assert.equal(
     stderr,
-    `fairway: warning: frobnicate: unknown field, ignored
+    `fairway: warning: ${at('odd')}: frobnicate: unknown field, ignored
 fairway: warning: --proxy-mode: ignored: --config says everything
-fairway: warning: clusterCIDR: pods is no range such as 10.244.0.0/16; left out
+fairway: warning: ${at('odd')}: clusterCIDR: pods is no range such as 10.244.0.0/16; left out
 `,
   );
   assert.match(readFileSync(at('out'), 'utf8'), /^mode: iptables$/m);
+});
+
+test('a file that is something else is named', () => {
+  writeFileSync(at('pod'), 'apiVersion: v1\nkind: Pod\n');
+  const { status, stderr } = proxy('--config', at('pod'), '--dry-run');
+  assert.equal(status, 2);
+  assert.ok(stderr.startsWith(`fairway: ${at('pod')}: this is no KubeProxyConfiguration: `), stderr);
 });
 
 test('all that is wrong with a file is told at once, and nothing starts', () => {

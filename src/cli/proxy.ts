@@ -105,7 +105,7 @@ function given(command: Command): ReadonlyMap<string, string | true> {
 async function run(flags: Flags, told: ReadonlyMap<string, string | true>): Promise<void> {
   const file = flags.config === undefined ? undefined : readConfig(flags.config);
   const { loadConfiguration } = await import('../proxy/config/load.ts');
-  const { config } = accept(loadConfiguration({ flags: told, ...(file !== undefined && { file }) }));
+  const { config } = accept(loadConfiguration({ flags: told, ...(file !== undefined && { file }) }), flags.config);
   if (flags.writeConfigTo !== undefined) await writeConfig(flags.writeConfigTo, config);
   else if (flags.cleanup) await cleanup(flags, config);
   else if (flags.initOnly) await initOnly(config);
@@ -135,9 +135,12 @@ function readConfig(path: string): string {
 }
 
 /** Throws an Answer with every problem where one of them is fatal; else they are told and the rest is served. */
-function accept(loaded: Loaded): Loaded {
+function accept(loaded: Loaded, file?: string): Loaded {
   const fatal = loaded.problems.filter((problem) => problem.fatal);
-  const lines = loaded.problems.map((one) => `fairway: ${one.fatal ? '' : 'warning: '}${renderProblem(one)}`);
+  const where = (field: string) => (file === undefined || field.startsWith('--') ? '' : `${file}: `);
+  const lines = loaded.problems.map(
+    (one) => `fairway: ${one.fatal ? '' : 'warning: '}${where(one.field)}${renderProblem(one)}`,
+  );
   if (fatal.length > 0) throw new Answer(2, lines.join('\n'));
   for (const line of lines) console.error(line);
   return loaded;
