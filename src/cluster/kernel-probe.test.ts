@@ -12,7 +12,7 @@ function machine(missing?: string): { run: Exec; ran: string[] } {
       const line = [file, ...args, options?.input ?? ''].join(' ');
       ran.push(line);
       if (missing !== undefined && line.includes(missing))
-        return Promise.reject(new HostError([file], 'exit code 2', 2, 'No such device\nmore'));
+        return Promise.reject(new HostError([file], 'exit code 2', 2, 'Error: No such device.\nmore'));
       return Promise.resolve({ stdout: '', stderr: '' });
     },
   };

@@ -166,7 +166,10 @@ export async function probeKernel(
 }
 
 function sentence(what: string, options: string, modules: string | undefined, error: unknown): string {
-  const words = error instanceof HostError ? error.stderr.trim().split('\n')[0] : String(error);
+  const words = error instanceof HostError ? wordsOf(error.stderr) : String(error);
   const cure = modules === undefined ? 'use another kernel' : `run: modprobe ${modules}, or use a kernel built with it`;
-  return `the kernel has no ${what} (${options}): ${words ?? 'it was refused'}; ${cure}`;
+  return `the kernel has no ${what} (${options}): ${words === '' ? 'it was refused' : words}; ${cure}`;
 }
+
+/** The first line of what a tool said, as part of a sentence of ours. */
+const wordsOf = (stderr: string) => (stderr.trim().split('\n')[0] ?? '').replace(/^Error: |\.$/g, '');
