@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DEFAULT_CONFIG, incompatibilities, validateConfig, validateName, type ClusterConfig } from './config.ts';
+import {
+  configOf,
+  DEFAULT_CONFIG,
+  incompatibilities,
+  validateConfig,
+  validateName,
+  type ClusterConfig,
+} from './config.ts';
 import { isOtherCluster } from './down.ts';
 import { layoutOf } from './layout.ts';
 import { planLan, planNode } from './network.ts';
@@ -16,6 +23,7 @@ const BAD: [change: Partial<ClusterConfig>, message: RegExp][] = [
   [{ serviceNodePortRange: '30000' }, /must be LOW-HIGH/],
   [{ serviceNodePortRange: '40000-30000' }, /must be LOW-HIGH/],
   [{ nodeProxyModes: { node01: 'magic' as 'ipvs' } }, /^--node node01:proxy-mode=magic: must be one of nftables/],
+  [{ nodeProxyModes: { node03: 'ipvs' } }, /^--node node03:proxy-mode=ipvs: with --nodes 2 there is no node03$/],
   [{ clusterDomain: 'Cluster.Local' }, /must be a lower-case domain name/],
 ];
 for (const [change, message] of BAD) {
@@ -28,6 +36,18 @@ for (const [change, message] of BAD) {
 
 test('the defaults are valid', () => {
   assert.deepEqual(validateConfig(DEFAULT_CONFIG), []);
+});
+
+test('a flag that is not given stays as it was, and the mode of a node goes with the node', () => {
+  const recorded: ClusterConfig = {
+    ...DEFAULT_CONFIG,
+    nodes: 3,
+    nodeProxyModes: { node02: 'iptables', node03: 'ipvs' },
+  };
+  assert.deepEqual(configOf(recorded, {}), recorded);
+  assert.deepEqual(configOf(recorded, { nodes: 2 }).nodeProxyModes, { node02: 'iptables' });
+  assert.deepEqual(configOf(recorded, { nodeProxyModes: {} }).nodeProxyModes, {});
+  assert.deepEqual(configOf(undefined, {}), DEFAULT_CONFIG);
 });
 
 test('addresses already given out cannot change, other flags can', () => {

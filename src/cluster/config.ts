@@ -4,7 +4,7 @@
  */
 import { parseCidr } from '../lib/cidr.ts';
 import { PROXY_MODES, type ProxyMode } from '../proxy/backend.ts';
-import { MAX_NODES } from './layout.ts';
+import { MAX_NODES, nodeName } from './layout.ts';
 
 export const HAIRPIN_MODES = ['hairpin-veth', 'promiscuous-bridge', 'none'] as const;
 export { PROXY_MODES, type ProxyMode };
@@ -51,6 +51,8 @@ export function validateConfig(config: ClusterConfig): string[] {
   for (const [node, mode] of Object.entries(config.nodeProxyModes)) {
     if (!PROXY_MODES.includes(mode))
       problems.push(`--node ${node}:proxy-mode=${mode}: must be one of ${PROXY_MODES.join(', ')}`);
+    if (!isAmong(config.nodes, node))
+      problems.push(`--node ${node}:proxy-mode=${mode}: with --nodes ${String(config.nodes)} there is no ${node}`);
   }
   if (!HAIRPIN_MODES.includes(config.hairpinMode)) wrong('hairpinMode', `must be one of ${HAIRPIN_MODES.join(', ')}`);
   for (const field of ['serviceClusterIpRange', 'clusterCidr'] as const) {
@@ -71,6 +73,17 @@ export function validateConfig(config: ClusterConfig): string[] {
   if (!/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(config.clusterDomain))
     wrong('clusterDomain', 'must be a lower-case domain name such as cluster.local');
   return problems;
+}
+
+const isAmong = (nodes: number, name: string) =>
+  Array.from({ length: Math.min(nodes, MAX_NODES) }, (_, index) => nodeName(index + 1)).includes(name);
+
+/** What is asked for on top of what is recorded. The mode of a node goes with the node; only where it is asked for now is it worth a complaint. */
+export function configOf(recorded: ClusterConfig | undefined, asked: Partial<ClusterConfig>): ClusterConfig {
+  const config: ClusterConfig = { ...DEFAULT_CONFIG, ...recorded, ...asked };
+  if (asked.nodeProxyModes) return config;
+  const modes = Object.entries(config.nodeProxyModes).filter(([node]) => isAmong(config.nodes, node));
+  return { ...config, nodeProxyModes: Object.fromEntries(modes) };
 }
 
 /** What of `wanted` cannot be had while the data of `recorded` is kept. */

@@ -5,7 +5,7 @@
 import { rmSync } from 'node:fs';
 import { Links, namespacesStartingWith } from '../host/links.ts';
 import { isAlive } from '../host/process.ts';
-import { DEFAULT_CONFIG, incompatibilities, modesOf, validateConfig, type ClusterConfig } from './config.ts';
+import { configOf, incompatibilities, modesOf, validateConfig, type ClusterConfig } from './config.ts';
 import { converge, type ConvergeOptions } from './converge.ts';
 import { isOtherCluster, teardown } from './down.ts';
 import { chooseIndex } from './lan-index.ts';
@@ -58,7 +58,7 @@ export async function up(options: UpOptions): Promise<Layout> {
 function decide({ name, dataDir, config: asked }: UpOptions): { recorded?: ClusterState; config: ClusterConfig } {
   const layout = layoutOf(name, dataDir, 0);
   const recorded = readState(layout.stateFile);
-  const config: ClusterConfig = { ...DEFAULT_CONFIG, ...recorded?.config, ...asked };
+  const config = configOf(recorded?.config, asked);
   refuse(validateConfig(config), true);
   refuse(recorded ? incompatibilities(recorded.config, config) : leftovers(layout));
   return recorded ? { recorded, config } : { config };
