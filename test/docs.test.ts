@@ -38,6 +38,18 @@ for (const page of pages) {
   });
 }
 
+for (const page of pages.filter((one) => one.startsWith('src/'))) {
+  test(`every source file ${page} names is there`, () => {
+    const roots = [dirname(page), '', 'src'];
+    for (const [, file = ''] of text(page).matchAll(/`((?:\.\.\/)*[a-z][a-z0-9./-]*\.ts)`/g)) {
+      assert.ok(
+        roots.some((root) => existsSync(join(ROOT, root, file))),
+        `${file} does not exist`,
+      );
+    }
+  });
+}
+
 const folders = readdirSync(join(ROOT, 'src'), { withFileTypes: true })
   .filter((entry) => entry.isDirectory())
   .map(({ name }) => name);
