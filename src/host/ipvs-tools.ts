@@ -84,7 +84,13 @@ export function createIpvsTools(options: IpvsToolsOptions = {}): IpvsTools {
     hasServer: (key) => succeeds(exec('ipvsadm', ['--list', '--numeric', ...key.split(' ')])),
     addDevice: async () => {
       // down: the kernel answers for its addresses all the same, and nothing is ever sent through it
-      if (!(await hasDevice())) await exec('ip', ['link', 'add', device, 'type', 'dummy']);
+      if (await hasDevice()) return;
+      try {
+        await exec('ip', ['link', 'add', device, 'type', 'dummy']);
+      } catch (error) {
+        // the other family made it meanwhile
+        if (!(await hasDevice())) throw error;
+      }
     },
     isDeviceEmpty: async () => !/^\s+inet6? /m.test((await exec('ip', ['address', 'show', 'dev', device])).stdout),
     deleteDevice: async () => {

@@ -3,6 +3,7 @@ import { release } from 'node:os';
 import { HostError } from '../../host/exec.ts';
 import { chooseIptables, createIptables } from '../../host/iptables.ts';
 import { createIpvsTools, type IpvsTools } from '../../host/ipvs-tools.ts';
+import type { Family } from '../../lib/ip.ts';
 import type { Backend, BackendContext, BackendModule } from '../backend.ts';
 import { IpvsApplier } from './apply.ts';
 import { cleanup } from './cleanup.ts';
@@ -16,7 +17,7 @@ export const ipvsBackend: BackendModule = {
     const { family, exec, log, ipvs } = context;
     const programs = createIpvsTools({ family, exec });
     await requireKernel(programs);
-    await requireScheduler(programs, ipvs.scheduler);
+    await requireScheduler(programs, family, ipvs.scheduler);
     for (const warning of await prepareKernel(context)) log.warn({ family }, warning);
     const { tcpTimeout, tcpFinTimeout, udpTimeout } = ipvs;
     if (tcpTimeout + tcpFinTimeout + udpTimeout > 0) await programs.setTimeouts(tcpTimeout, tcpFinTimeout, udpTimeout);
@@ -94,15 +95,16 @@ async function requireKernel(tools: IpvsTools): Promise<void> {
   }
 }
 
-/** A mark nobody uses: the kernel is asked for the scheduler with a virtual server that is gone at once. */
-const PROBE = '-f 1526618878';
+/** Marks nobody uses: the kernel is asked for the scheduler with a virtual server that is gone at once. Both families ask at the same time. */
+const PROBES: Readonly<Record<Family, string>> = { IPv4: '-f 1526618878', IPv6: '-f 1526618879' };
 
-async function requireScheduler(tools: IpvsTools, name: string): Promise<void> {
+async function requireScheduler(tools: IpvsTools, family: Family, name: string): Promise<void> {
+  const probe = PROBES[family];
   const complaint = /^[a-z]{1,15}$/.test(name)
-    ? await tools.changeServers([`-A ${PROBE} -s ${schedulerOptions(name)}`])
+    ? await tools.changeServers([`-A ${probe} -s ${schedulerOptions(name)}`])
     : 'not the name of one';
   if (complaint === '') {
-    await tools.changeServers([`-D ${PROBE}`]);
+    await tools.changeServers([`-D ${probe}`]);
     return;
   }
   const known = `there are ${SCHEDULERS.join(', ')}`;
