@@ -54,6 +54,7 @@ export class FamilyRunner {
   #tamperedIn: number | undefined;
   #looking: Promise<void> | undefined;
   #lookAgain = false;
+  #isWatched = false;
   #stopped = false;
 
   constructor(parts: FamilyRunnerParts) {
@@ -85,6 +86,11 @@ export class FamilyRunner {
 
   get backend(): FamilyProxy['backend'] | undefined {
     return this.#proxy?.backend;
+  }
+
+  /** The kernel tells when somebody touches the rules. */
+  get isWatched(): boolean {
+    return this.#isWatched;
   }
 
   /** To be called once both lists are there: half a picture would take away good rules (3-001). */
@@ -212,6 +218,7 @@ export class FamilyRunner {
   #watch({ backend }: FamilyProxy): () => void {
     try {
       const stop = backend.watch?.(() => void this.lookForFlush());
+      this.#isWatched = stop !== undefined;
       if (stop) return stop;
     } catch (error) {
       this.#parts.log.warn({ err: error, family: this.family }, 'the kernel will not tell who touches our rules');

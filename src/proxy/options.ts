@@ -45,7 +45,7 @@ export interface ProxyOptions {
   readonly minSyncPeriod?: number;
   /** ms between looks at the whole rule set, default 30 s. */
   readonly syncPeriod?: number;
-  /** ms between looks for a foreign flush, default 1 s. */
+  /** ms between looks for a foreign flush; default 1 s where the kernel tells of one, else 100 ms. */
   readonly flushCheckPeriod?: number;
   /** `ip:port`; '' for none. Default 0.0.0.0:10256. */
   readonly healthzBindAddress?: string;

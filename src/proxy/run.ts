@@ -45,6 +45,10 @@ export function runProxy(options: ProxyOptions): RunningProxy {
   return proxy;
 }
 
+/** ms between looks for a foreign flush, and how many times that where the kernel tells of one. */
+const LOOK_MS = 100;
+const SELDOM = 10;
+
 class Proxy implements RunningProxy {
   readonly synced: Promise<void>;
   readonly #options: ProxyOptions;
@@ -102,7 +106,7 @@ class Proxy implements RunningProxy {
   }
 
   start(): void {
-    const { flushCheckPeriod = 1000, syncPeriod = 30_000, nodeName, mode } = this.#options;
+    const { flushCheckPeriod, syncPeriod = 30_000, nodeName, mode } = this.#options;
     const needed = [this.#services.synced, this.#slices.synced, this.#serviceCIDRs.looked, this.#node.looked];
     // 3-001: half a picture would take away good rules
     void Promise.all(needed).then(() => {
@@ -110,8 +114,12 @@ class Proxy implements RunningProxy {
     });
     this.#listen();
     sayStarting(this.#recorder, nodeName, mode);
-    this.#every(flushCheckPeriod, async () => {
-      await Promise.all(this.#families.map((family) => family.lookForFlush()));
+    let turn = 0;
+    this.#every(flushCheckPeriod ?? LOOK_MS, async () => {
+      const isSeldom = flushCheckPeriod === undefined && turn++ % SELDOM !== 0;
+      // what the kernel tells of need not be looked for as often
+      const families = this.#families.filter((family) => !isSeldom || !family.isWatched);
+      await Promise.all(families.map((family) => family.lookForFlush()));
     });
     this.#every(syncPeriod, () => {
       for (const family of this.#families) family.distrust();
