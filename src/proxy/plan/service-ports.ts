@@ -104,12 +104,15 @@ function commonOf(
   const timeout = spec.sessionAffinityConfig?.clientIP?.timeoutSeconds;
   const nodeIps = node.ips.flatMap((text) => parseIp(text) ?? []);
   const isLocalOnly = spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local';
+  const balanced = loadBalancerIPsOf(service, options);
+  const external = options.allowExternalIPs ? inFamily(spec.externalIPs ?? [], options) : [];
   return {
     namespace: service.metadata.namespace ?? '',
     service: service.metadata.name,
     clusterIP,
-    externalIPs: options.allowExternalIPs ? inFamily(spec.externalIPs ?? [], options) : [],
-    loadBalancerIPs: isClosed ? [] : loadBalancerIPsOf(service, options),
+    // one that is both is the load balancer's: else it would be open to those whom the ranges keep out
+    externalIPs: external.filter((ip) => !balanced.includes(ip)),
+    loadBalancerIPs: isClosed ? [] : balanced,
     sourceRanges: sourceRanges.map(formatCidr),
     nodeInSourceRanges: sourceRanges.some((range) => nodeIps.some((ip) => cidrContains(range, ip))),
     affinitySeconds: spec.sessionAffinity === 'ClientIP' ? (isTimeout(timeout) ? timeout : 10_800) : undefined,

@@ -92,6 +92,7 @@ export interface ServicePort {
   readonly protocol: Protocol;
   readonly clusterIP: string;
   readonly port: number;
+  /** None of `loadBalancerIPs`. */
   readonly externalIPs: readonly string[];
   /** Those a proxy serves: of ipMode VIP (3-021). */
   readonly loadBalancerIPs: readonly string[];

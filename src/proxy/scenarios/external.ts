@@ -168,6 +168,19 @@ export const externalScenarios: readonly Scenario[] = [
     ],
   },
   {
+    name: 'load-balancer-source-ranges-also-external',
+    about:
+      'Who writes the load balancer address under externalIPs too does not open it to those its ranges keep out (3-061).',
+    yaml:
+      loadBalancer('  externalIPs: [172.30.0.160, 172.30.0.150]\n  loadBalancerSourceRanges: [10.244.1.9/32]\n') + all,
+    packets: [
+      { from: 'client', to: '172.30.0.160', port: 80, expect: ['own-a', 'own-b', 'far-a'], masqueraded: true },
+      { from: 'outside', to: '172.30.0.160', port: 80, expect: 'DROP' },
+      { from: 'own-a', to: '172.30.0.160', port: 80, expect: 'DROP' },
+      { from: 'outside', to: '172.30.0.150', port: 80, expect: ['own-a', 'own-b', 'far-a'], masqueraded: true },
+    ],
+  },
+  {
     name: 'load-balancer-local',
     about: 'A load balancer with externalTrafficPolicy Local and a health check port (3-064, 3-067).',
     yaml:
