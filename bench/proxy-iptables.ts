@@ -1,6 +1,7 @@
 /**
  * The proxy in iptables mode against the tool itself: what it takes from an event to rules in force, next to iptables-restore given the same
  * bytes, in turns. Services have two endpoints each. One JSON line per figure.
+ * Run by `make bench`; by hand:
  * scripts/in-outer-namespace node bench/proxy-iptables.ts [SERVICES…]   IPTABLES_VARIANT=nft for the other variant, ROUNDS=n for more.
  */
 import { spawn } from 'node:child_process';

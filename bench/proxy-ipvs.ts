@@ -1,6 +1,7 @@
 /**
  * How long ipvs mode takes to write 2,500 Services of four endpoints into an empty kernel, against the same entries written by one program
  * each, and how long one changed endpoint takes. Under User-Mode Linux, whose kernel has IPVS; all of it is slower there, both sides alike.
+ * Run by `make bench`; by hand:
  * scripts/in-uml node bench/proxy-ipvs.ts [SERVICES] [RUNS]
  */
 import { requireOuterNamespace } from '../test/support/outer-namespace.ts';

@@ -1,5 +1,6 @@
 /**
  * The proxy in nftables mode: what it takes from an event to rules in force, next to the kernel's own time for the same. One JSON line per figure.
+ * Run by `make bench`; by hand:
  * scripts/in-outer-namespace node bench/proxy-nftables.ts [change | scale | flush | cold | shape | memory | connect] [SERVICES…]
  */
 import { setTimeout as pause } from 'node:timers/promises';
