@@ -83,6 +83,34 @@ it('a flow that a relay answers is left alone as long as somebody serves behind 
   }
 });
 
+it('where two Services claim one address, its flows are judged by the first of them, as rules are; when it goes, by the next', () => {
+  const claim = (service: string, clusterIP: string, endpoint: string): ServicePort => ({
+    ...port(clusterIP, undefined, [endpoint]),
+    namespace: 'default',
+    service,
+    externalIPs: ['172.30.0.150'],
+  });
+  const [a, b] = [claim('a', '10.96.0.13', '10.244.1.5:53'), claim('b', '10.96.0.14', '10.244.1.6:53')];
+  const update = (key: string, before: readonly ServicePort[], after: readonly ServicePort[]): PlanUpdate => ({
+    ...{ changed: new Map([[key, { before, after }]]), problems: [] },
+    plan: undefined as never,
+  });
+  const context = { node, options: known, isFirst: false };
+  const flows = [flow('172.30.0.150:53', '10.244.1.5:53'), flow('172.30.0.150:53', '10.244.1.6:53')];
+  for (const order of [
+    [a, b],
+    [b, a],
+  ]) {
+    const books = new UdpFrontends();
+    for (const one of order) books.follow(update(`default/${one.service}`, [], [one]));
+    assert.deepEqual(staleFlows(flows, books, context), [flows[1]]);
+    books.follow(update('default/a', [a], []));
+    assert.deepEqual(staleFlows(flows, books, context), [flows[0]]);
+    books.follow(update('default/b', [b], []));
+    assert.deepEqual(staleFlows(flows, books, context), flows);
+  }
+});
+
 it('reads what conntrack prints, each kind of flow once', () => {
   const text = [
     'udp      17 29 src=10.244.1.9 dst=10.96.0.10 sport=40000 dport=53 src=10.244.1.5 dst=10.244.1.9 sport=53 dport=40000 mark=0 use=1',
