@@ -85,6 +85,6 @@ it('what is written step by step is what all at once would be, and relays have t
         }
       },
     ),
-    { numRuns: Number(process.env['FUZZ_RUNS'] ?? 100) },
+    { numRuns: Number(process.env['FUZZ_RUNS'] ?? 1000) },
   );
 });
