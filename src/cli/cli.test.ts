@@ -10,19 +10,25 @@ import { renderStatus } from './status.ts';
 const FAIRWAY = join(import.meta.dirname, '..', '..', 'bin', 'fairway');
 const fairway = (...args: string[]) => spawnSync(FAIRWAY, args, { encoding: 'utf8' });
 
+const KNOWN = { clusters: () => ['lab'], nodes: (cluster: string) => [`${cluster}01`] };
 const COMPLETIONS: [words: string[], includes: string[], excludes: string[]][] = [
   [[''], ['up', 'down', 'node'], ['__complete']],
   [['node', ''], ['exec'], ['up']],
   [['up', '--'], ['--nodes', '--hairpin-mode', '--name'], ['--purge']],
   [['up', '--hairpin-mode', ''], ['promiscuous-bridge', 'none'], ['--nodes']],
   [['down', '--name', ''], ['lab'], ['--purge']],
+  [['node', 'exec', ''], ['default01', '--name'], ['lab']],
+  [['node', 'exec', '--name', 'lab', ''], ['lab01'], ['default01']],
+  [['node', 'exec', 'default01', ''], [], ['default01']],
+  [['logs', '--tail', '5', ''], ['server', 'default01', 'default01-containerd', '--follow'], []],
+  [['completion', ''], ['bash'], []],
   [['up', '--nodes', ''], [], ['--nodes']],
   [['proxy', '--'], ['--kubeconfig', '--dry-run', '--cluster-cidr', '--ipvs-scheduler'], ['--nodes']],
   [['proxy', '--proxy-mode', ''], ['nftables', 'iptables', 'ipvs', 'userspace'], ['--kubeconfig']],
 ];
 for (const [words, includes, excludes] of COMPLETIONS) {
   test(`fairway ${words.join(' ')}<TAB>`, () => {
-    const found = candidates(program(), words, () => ['lab']);
+    const found = candidates(program(), words, KNOWN);
     for (const word of includes) assert.ok(found.includes(word), `${word} is missing in ${found.join(' ')}`);
     for (const word of excludes) assert.ok(!found.includes(word), word);
   });

@@ -1,7 +1,7 @@
 /** `fairway completion bash`: candidates come from the commands' own declarations, so they are never out of date. */
 import { Argument, type Command } from 'commander';
-import { listClusters } from '../cluster/state.ts';
-import { DEFAULT_DATA_DIR } from '../cluster/layout.ts';
+import { DEFAULT_DATA_DIR, layoutOf, nodeName } from '../cluster/layout.ts';
+import { listClusters, readState } from '../cluster/state.ts';
 
 const BASH = `_fairway() {
   local IFS=$'\\n'
@@ -26,22 +26,57 @@ export function addCompletion(program: Command): void {
     .helpOption(false)
     .passThroughOptions()
     .action((words: string[]) => {
-      console.log(candidates(program, words, () => listClusters(DEFAULT_DATA_DIR)).join('\n'));
+      console.log(candidates(program, words, HERE).join('\n'));
     });
 }
 
-/** What may stand in the place of the last word. Pure but for the clusters' names, which are asked for only behind --name. */
-export function candidates(program: Command, words: readonly string[], clusters: () => string[]): string[] {
+/** Names that no declaration tells. */
+export interface Known {
+  readonly clusters: () => string[];
+  /** Of one cluster; none where there is no such cluster. */
+  readonly nodes: (cluster: string) => string[];
+}
+
+const HERE: Known = {
+  clusters: () => listClusters(DEFAULT_DATA_DIR),
+  nodes: (cluster) => {
+    const count = readState(layoutOf(cluster, DEFAULT_DATA_DIR, 0).stateFile)?.config.nodes ?? 0;
+    return Array.from({ length: count }, (_, index) => nodeName(index + 1));
+  },
+};
+
+/** What may stand in the place of the last word. Pure but for the names in `known`, which are asked for only where they may stand. */
+export function candidates(program: Command, words: readonly string[], known: Known): string[] {
   const before = words.slice(0, -1);
   let command = program;
-  for (const word of before) command = command.commands.find((candidate) => candidate.name() === word) ?? command;
+  let behind: readonly string[] = [];
+  for (const [at, word] of before.entries()) {
+    const next = command.commands.find((candidate) => candidate.name() === word);
+    if (next) [command, behind] = [next, before.slice(at + 1)];
+  }
   const previous = before.at(-1);
-  if (previous === '--name') return clusters();
+  if (previous === '--name') return known.clusters();
   const option = command.options.find(
     ({ long, short }) => previous !== undefined && (long === previous || short === previous),
   );
   if (option?.argChoices) return option.argChoices;
   if (option?.required) return [];
   const names = command.commands.map((candidate) => candidate.name()).filter((name) => !name.startsWith('_'));
-  return [...names, ...command.options.flatMap(({ long, hidden }) => (long && !hidden ? [long] : []))];
+  const flags = command.options.flatMap(({ long, hidden }) => (long && !hidden ? [long] : []));
+  return [...names, ...firstArguments(command, behind, known), ...flags];
+}
+
+/** Values of a command's first argument, while it is not there. `behind`: the words behind the command's name. */
+function firstArguments(command: Command, behind: readonly string[], known: Known): readonly string[] {
+  const takesValue = (word: string) =>
+    command.options.some(({ long, short, required }) => required && (word === long || word === short));
+  const hasArgument = behind.some((word, at) => !word.startsWith('-') && !takesValue(behind[at - 1] ?? ''));
+  const [argument] = command.registeredArguments;
+  if (!argument || hasArgument) return [];
+  if (argument.argChoices) return argument.argChoices;
+  const name = behind.indexOf('--name');
+  const nodes = () => known.nodes(name < 0 ? 'default' : (behind[name + 1] ?? ''));
+  if (argument.name() === 'node') return nodes();
+  if (argument.name() === 'part') return ['server', ...nodes().flatMap((node) => [node, `${node}-containerd`])];
+  return [];
 }
