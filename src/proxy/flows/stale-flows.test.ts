@@ -157,3 +157,20 @@ it('asks the kernel only when something about UDP changed, and again after a fai
   keeper.follow(updateOf(all, []));
   assert.equal(await keeper.reconcile(context, false), 1);
 });
+
+it('takes flows of the node port range for those of an older Service only in its first look that works', async () => {
+  const scenario = scenarios.find((one) => one.name === 'cluster-ip-two-ports');
+  assert.ok(scenario);
+  const { plan } = loadScenario(scenario);
+  const hostPort = flow(`${NODE}:30099`, '10.244.1.6:53');
+  const conntrack = new FakeConntrack([hostPort]);
+  const remove = conntrack.deleteUdp.bind(conntrack);
+  conntrack.deleteUdp = () => Promise.reject(new Error('no'));
+  const keeper = new FlowKeeper(conntrack);
+  const context = { node: { ...plan.node, ips: [NODE] }, options: { ...plan.options, ...known } };
+  await assert.rejects(keeper.reconcile(context, true));
+  conntrack.deleteUdp = remove;
+  assert.equal(await keeper.reconcile(context, true), 1);
+  conntrack.flows = [hostPort];
+  assert.equal(await keeper.reconcile(context, true), 0);
+});
