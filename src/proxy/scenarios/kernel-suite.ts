@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { requireOuterNamespace } from '../../../test/support/outer-namespace.ts';
 import { createConntrack } from '../../host/conntrack.ts';
 import { sysctl } from '../../host/sysctl.ts';
@@ -27,7 +28,7 @@ export interface KernelSuite {
   readonly cleanup: (context: BackendContext) => Promise<unknown>;
   /** Told of every update, after the sync: what listens on loopback. */
   readonly relays?: () => PlanFollower & { stop(): Promise<void> };
-  /** Scenario -> why it is not run with real packets here. */
+  /** Scenario, or `affinity-time`, or `fragments-from-node`, -> why it is not run with real packets here. */
   readonly excused?: Readonly<Record<string, string>>;
 }
 
@@ -96,6 +97,17 @@ export function testWithRealPackets(suite: KernelSuite): void {
         });
       }
       testAffinity(planOf, sync, () => world, family);
+      testAffinityTime(planOf, sync, () => world, family, excused['affinity-time']);
+      it('datagrams of many fragments go the same way (trap T33)', async (test) => {
+        const scenario = scenarios.find((one) => one.name === 'node-port-udp');
+        assert.ok(scenario);
+        await sync(planOf(scenario.name));
+        for (const packet of scenario.packets) {
+          const why = packet.from === 'node' ? excused['fragments-from-node'] : undefined;
+          if (why === undefined) await expectAnswers(world, scenario, packet, reading, FRAGMENTED);
+          else test.diagnostic(`not run from the node: ${why}`);
+        }
+      });
       testForgottenFlows(planOf, sync, () => world, family);
 
       it('a new proxy adopts the rules and writes nothing', async () => {
@@ -133,6 +145,9 @@ export function testWithRealPackets(suite: KernelSuite): void {
   }
 }
 
+/** Bytes: six packets on a link of 1500. */
+const FRAGMENTED = 8000;
+
 type PlanOf = (name: string) => Plan;
 type Sync = (plan: Plan) => Promise<unknown>;
 
@@ -150,6 +165,37 @@ function testAffinity(planOf: PlanOf, sync: Sync, world: () => KernelWorld, fami
     await sync(withoutEndpoint(plan, family === 'IPv6' ? inIPv6(ip) : ip));
     const next = (await world().ask('client', target))[0]?.split(':')[0];
     assert.ok(next !== undefined && next !== first && next in WORLD.pods, String(next));
+  });
+}
+
+/** ms between questions of a client that is to be remembered, less than the second it is remembered for; and of one that is to be forgotten. */
+const [OFTEN, SELDOM] = [250, 1150];
+
+function testAffinityTime(planOf: PlanOf, sync: Sync, world: () => KernelWorld, family: Family, excuse?: string): void {
+  it('a client is remembered for timeoutSeconds since it last came, and no longer (trap T18)', async (test) => {
+    if (excuse !== undefined) {
+      test.diagnostic(`not run here: ${excuse}`);
+      return;
+    }
+    const plan = planOf('session-affinity');
+    await sync({ ...plan, servicePorts: plan.servicePorts.map((one) => ({ ...one, affinitySeconds: 1 })) });
+    const who = async () => (await world().ask('client', ask(family, '10.96.0.40', 80)))[0]?.split(':')[0];
+    let first = await who();
+    assert.ok(first !== undefined && first in WORLD.pods, String(first));
+    let [since, last] = [performance.now(), performance.now()];
+    while (last - since < 1500) {
+      await pause(OFTEN);
+      const now = await who();
+      const before = last;
+      last = performance.now();
+      // on a busy machine the pause may have been too long, and then it proves nothing
+      if (last - before < 900) assert.equal(now, first);
+      else [first, since] = [now, last];
+    }
+    for (let tries = 0; (await who()) === first; tries++) {
+      assert.ok(tries < 10, 'one of three endpoints eleven times, and never another');
+      await pause(SELDOM);
+    }
   });
 }
 

@@ -5,11 +5,13 @@ import { inIPv6 } from './ipv6.ts';
 import { ask, type KernelWorld } from './kernel-world.ts';
 import { WORLD, type Answerer } from './scenario.ts';
 
+/** `size`: bytes of a UDP packet. */
 export async function expectAnswers(
   world: KernelWorld,
   scenario: Scenario,
   packet: ScenarioPacket,
   reading: Reading,
+  size?: number,
 ): Promise<void> {
   const { from, to, port, protocol = 'TCP' } = packet;
   const { expect, masqueraded = false } = expectedOf(packet, reading.traits);
@@ -20,6 +22,7 @@ export async function expectAnswers(
     ...ask(reading.family, to, port),
     protocol,
     until,
+    ...(size !== undefined && { size }),
     tries: isQuiet ? 1 : 80,
     // an ICMP refusal that comes while connect() still holds the socket is lost, and the next one follows the SYN sent again after 1 s
     timeout: expect === 'REJECT' ? 2500 : isQuiet ? 600 : 3000,

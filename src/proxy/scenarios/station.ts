@@ -16,6 +16,8 @@ export interface Probe {
   /** Stop when all of these have answered. */
   readonly until: readonly string[];
   readonly tries: number;
+  /** Bytes of the question, UDP only; default 1. */
+  readonly size?: number;
   /** Source port, UDP only: the same one is the same flow. */
   readonly from?: number;
   /** ms without any answer that count as DROP. */
@@ -86,7 +88,7 @@ function askTcp({ host, port, timeout }: Probe): Promise<string> {
   });
 }
 
-function askUdp({ host, port, timeout, from }: Probe): Promise<string> {
+function askUdp({ host, port, timeout, from, size = 1 }: Probe): Promise<string> {
   return new Promise((resolve) => {
     const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
     const timer = setTimeout(() => {
@@ -106,7 +108,7 @@ function askUdp({ host, port, timeout, from }: Probe): Promise<string> {
     // connected, so that an ICMP error reaches us
     socket.bind(from ?? 0, () => {
       socket.connect(port, host, () => {
-        socket.send('?');
+        socket.send('?'.repeat(size));
       });
     });
   });
@@ -120,7 +122,8 @@ async function run(probe: Probe): Promise<ProbeResult> {
     const answer = await ASK[probe.protocol](probe);
     seen.add(answer);
     const names = [...seen].map((one) => one.split(' ')[0] ?? '');
-    if (probe.until.every((one) => names.includes(one))) break;
+    // who waits for an answer that never comes need not wait for it again
+    if (answer === 'DROP' || probe.until.every((one) => names.includes(one))) break;
   }
   return [...seen].sort();
 }
