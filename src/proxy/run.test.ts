@@ -31,6 +31,11 @@ const slice = (name: string, ...ips: string[]): KubeObject => ({
   },
 });
 
+const labelled = (object: KubeObject, labels: Record<string, string>): KubeObject => ({
+  ...object,
+  metadata: { ...object.metadata, labels },
+});
+
 /** Resolves when the rules satisfy `test`: woken by every write, never by time. */
 class WatchedIptables extends FakeIptables {
   #waiting: { test: (dump: string) => boolean; resolve: () => void }[] = [];
@@ -130,6 +135,29 @@ describe('the proxy', () => {
     await iptables.until((dump) => dump.includes('default/other: cluster IP') && !dump.includes('has no endpoints'));
     await client.delete(SERVICES, 'web', 'default');
     await iptables.until((dump) => !dump.includes('default/web'));
+    await proxy.stop();
+  });
+
+  it('leaves to other proxies what is labelled for them, also when the label comes and goes (3-002)', async () => {
+    const label = 'service.kubernetes.io/service-proxy-name';
+    const client = new FakeClient([
+      service('web', '10.96.0.5'),
+      slice('web', '10.244.1.1'),
+      labelled(slice('web-headless', '10.244.1.9'), {
+        'kubernetes.io/service-name': 'web',
+        'service.kubernetes.io/headless': '',
+      }),
+      labelled(service('foreign', '10.96.0.6'), { [label]: 'mesh' }),
+      slice('foreign', '10.244.1.2'),
+    ]);
+    const { proxy, iptables } = start(client);
+    await proxy.synced;
+    assert.match(iptables.dump(), /10\.244\.1\.1:9376/);
+    assert.doesNotMatch(iptables.dump(), /default\/foreign|10\.96\.0\.6|10\.244\.1\.[29]/);
+    await client.patch(SERVICES, 'web', 'default', 'merge', { metadata: { labels: { [label]: 'mesh' } } });
+    await iptables.until((dump) => !dump.includes('default/web'));
+    await client.patch(SERVICES, 'web', 'default', 'merge', { metadata: { labels: { [label]: null } } });
+    await iptables.until((dump) => dump.includes('10.244.1.1:9376'));
     await proxy.stop();
   });
 
