@@ -111,6 +111,31 @@ describe('the applier of ipvs mode', () => {
     });
   }
 
+  it('tries what the kernel refused again with the next full sync, and then says no more of it', async () => {
+    const one = machine();
+    one.tools.refuse = (text) => text.startsWith('-A -t 10.96.0.20:80');
+    assert.equal((await one.applier.sync(whole(planOf('cluster-ip')))).refused.length, 1);
+    one.tools.refuse = () => false;
+    one.applier.distrust();
+    assert.deepEqual((await one.applier.sync(whole(planOf('cluster-ip')))).refused, []);
+    assert.deepEqual(kernel(one), await kernelOf(planOf('cluster-ip')));
+  });
+
+  it('looks again when it was doubted while it wrote: what went wrong may have gone wrong after the write', async () => {
+    const one = machine();
+    const restore = one.iptables.restore.bind(one.iptables);
+    one.iptables.restore = async (text) => {
+      await restore(text);
+      one.applier.distrust();
+    };
+    await one.applier.sync(whole(planOf('cluster-ip')));
+    one.iptables.restore = restore;
+    const plan = planOf('cluster-ip');
+    const nothing = { plan, changed: new Map(), problems: [] };
+    assert.equal((await one.applier.sync(nothing)).kind, 'full');
+    assert.equal((await one.applier.sync(nothing)).kind, 'partial');
+  });
+
   it('keeps a real server with connections at weight 0 until they end, in TCP alone (3-123)', async () => {
     const one = machine();
     const plan = planOf('cluster-ip-two-ports');

@@ -172,3 +172,28 @@ it('a flush is seen and mended, and clean-up leaves the rules of others', async 
   assert.equal(iptables.dump().replace(/^\*filter[^]*?COMMIT\n/m, ''), others);
   assert.equal(await cleanup(iptables), 0);
 });
+
+it('a Service that a whole Plan has no more is gone, rules and relay', async (t) => {
+  const iptables = new FakeIptables();
+  const backend = backendOn(t, iptables);
+  await backend.sync(whole(plan));
+  assert.equal(backend.relays.size, 1);
+  await backend.sync(whole(withPorts(plan, [])));
+  assert.equal(backend.relays.size, 0);
+  assert.doesNotMatch(iptables.dump(), /hostnames/);
+});
+
+it('looks again when it was doubted while it wrote: what went wrong may have gone wrong after the write', async (t) => {
+  const iptables = new FakeIptables();
+  const backend = backendOn(t, iptables);
+  const restore = iptables.restore.bind(iptables);
+  iptables.restore = async (text) => {
+    await restore(text);
+    backend.distrust();
+  };
+  await backend.sync(whole(plan));
+  iptables.restore = restore;
+  const nothing: PlanUpdate = { plan, changed: new Map(), problems: [] };
+  assert.equal((await backend.sync(nothing)).kind, 'full');
+  assert.equal((await backend.sync(nothing)).kind, 'partial');
+});
