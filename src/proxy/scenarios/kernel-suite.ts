@@ -20,6 +20,8 @@ import { ask, KernelWorld } from './kernel-world.ts';
 import { expectAnswers } from './real-packet.ts';
 import { WORLD } from './scenario.ts';
 
+const SCTP_TRACKING = '/proc/sys/net/netfilter/nf_conntrack_sctp_timeout_closed';
+
 export interface KernelSuite {
   readonly mode: Mode;
   /** Distinguishes runs of one mode, such as variants of its tool. */
@@ -36,7 +38,7 @@ export interface KernelSuite {
 function excusedForAll(): Record<string, string> {
   return {
     'session-affinity': 'its packets depend on earlier ones: run as "a client stays with its endpoint"',
-    ...(!existsSync('/proc/net/sctp') && { sctp: 'this kernel has no SCTP; run under User-Mode Linux' }),
+    ...(!existsSync(SCTP_TRACKING) && { sctp: 'this kernel tracks no SCTP' }),
   };
 }
 
