@@ -45,13 +45,18 @@ function listen(port: number): Promise<unknown> {
   ]);
 }
 
-/** Node has no sockets for SCTP, so a program of a few lines has them, where the kernel knows the protocol. */
-const SCTP = fileURLToPath(new URL('../../../test/support/uml-sctp.py', import.meta.url));
+/** Node has no sockets for SCTP. Programs of a few lines have: those of the kernel, or raw ones where it only tracks and translates it. */
+const hasSctp = existsSync('/proc/net/sctp');
+const SCTP = fileURLToPath(new URL(`../../../test/support/${hasSctp ? 'uml' : 'raw'}-sctp.py`, import.meta.url));
 
-function listenSctp(port: number): Promise<void> {
-  const child = spawn('python3', [SCTP, 'serve', `${name}:${String(port)}`, String(port)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+async function listenSctp(): Promise<void> {
+  if (ports.length === 0) return;
+  if (hasSctp) await Promise.all(ports.map((port) => serveSctp(`${name}:${port}`, port)));
+  else await serveSctp(name, ...ports);
+}
+
+function serveSctp(...args: string[]): Promise<void> {
+  const child = spawn('python3', [SCTP, 'serve', ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
   process.on('exit', () => child.kill());
   return new Promise((resolve) =>
     child.stdout.once('data', () => {
@@ -130,7 +135,7 @@ async function run(probe: Probe): Promise<ProbeResult> {
 
 if (import.meta.main) {
   await Promise.all(ports.map((port) => listen(Number(port))));
-  if (existsSync('/proc/net/sctp')) await Promise.all(ports.map((port) => listenSctp(Number(port))));
+  await listenSctp();
   process.stdout.write('"ready"\n');
   for await (const line of createInterface({ input: process.stdin })) {
     process.stdout.write(`${JSON.stringify(await run(JSON.parse(line) as Probe))}\n`);
