@@ -46,6 +46,7 @@ export class FamilyRunner {
   readonly #triggers: TriggerTimes;
   readonly #unwritten: Complaint;
   readonly #staleFlows: Complaint;
+  readonly #flushed: Complaint;
   #proxy: FamilyProxy | undefined;
   #unsubscribe: (() => void)[] = [];
   #state: 'waiting' | 'leftOut' | 'open' | 'synced' = 'waiting';
@@ -64,6 +65,7 @@ export class FamilyRunner {
     this.#triggers = new TriggerTimes(clock.now());
     this.#unwritten = new Complaint(clock);
     this.#staleFlows = new Complaint(clock);
+    this.#flushed = new Complaint(clock);
     this.#pacer = new Pacer({
       clock,
       minInterval: parts.minSyncPeriod,
@@ -255,7 +257,11 @@ export class FamilyRunner {
         continue;
       }
       metrics.flushed(family);
-      log.warn({ family }, 'another program took our rules away; writing all of them again');
+      // one that does so all the time would fill the log
+      const text = 'another program took our rules away; writing all of them again';
+      this.#flushed.raise(text, (repeats) => {
+        log.warn({ family, ...(repeats > 0 && { repeats }) }, text);
+      });
       this.#tamperedIn = this.#begun;
       this.distrust();
     }

@@ -528,3 +528,24 @@ async function clients(tables: FakeNfTables): Promise<string[]> {
 
 /** The applier takes word of what nft did for it as its own for a moment. */
 const echoesArePast = () => new Promise((resolve) => setTimeout(resolve, 60));
+
+it('looks again when it was doubted while it wrote', async () => {
+  const tables = new FakeNfTables();
+  const nft = new FakeNft(tables);
+  const backend = nftablesBackendOf('IPv4', nft, tables, nft);
+  const plan = planOf('cluster-ip');
+  await backend.sync(whole(plan));
+  const [service] = plan.servicePorts;
+  assert.ok(service);
+  const fewer = withoutEndpoint(service, '10.244.1.5');
+  const commit = tables.commit.bind(tables);
+  tables.commit = async (...args) => {
+    await commit(...args);
+    backend.distrust();
+  };
+  assert.equal((await backend.sync(change(plan, [service], [fewer]))).kind, 'partial');
+  tables.commit = commit;
+  const after = { ...plan, servicePorts: [fewer] };
+  assert.equal((await backend.sync(nothingChanged(after))).kind, 'full');
+  assert.equal((await backend.sync(nothingChanged(after))).kind, 'partial');
+});
