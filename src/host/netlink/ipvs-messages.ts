@@ -2,7 +2,7 @@
 import { addressFamily, AF_INET6, ipBytes, ipText } from './addresses.ts';
 import { attributes, text, type Attributes } from './message-reader.ts';
 import type { MessageWriter } from './message-writer.ts';
-import type { RealServer, VirtualServer, VirtualServerKey } from './ipvs.ts';
+import type { RealServer, VirtualServer, VirtualServerKey } from './virtual-server.ts';
 
 export const IPVS_CMD = {
   newService: 1,

@@ -1,7 +1,7 @@
 /** What the kernel multicasts after a transaction, gathered into what changed. */
 import { readListNames } from './nf-elements.ts';
 import { attributes, text, type Message } from './message-reader.ts';
-import type { NfChange, NfChangeKind } from './nf-tables.ts';
+import type { NfChange, NfChangeKind } from './nf-types.ts';
 
 const NFT_MSG_NEWGEN = 0xa0f;
 

@@ -9,7 +9,7 @@ import {
   type MessageWriter,
 } from './message-writer.ts';
 import { messageOf } from './nf-image.ts';
-import type { RulesetChange, SetChange, SetElement, Verdict, VerdictCode } from './nf-tables.ts';
+import type { RulesetChange, SetChange, SetElement, Verdict, VerdictCode } from './nf-types.ts';
 
 export const NFT_MSG_NEWSETELEM = 0xa0c;
 export const NFT_MSG_DELSETELEM = 0xa0e;

@@ -12,7 +12,7 @@ import {
   type NfKind,
   type NfObject,
 } from './nf-image.ts';
-import type { NfFamily } from './nf-tables.ts';
+import type { NfFamily } from './nf-types.ts';
 import { NETLINK_NETFILTER, NetlinkSocket } from './socket.ts';
 
 /** The message that asks is one behind that which makes. */

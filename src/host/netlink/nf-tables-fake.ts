@@ -1,4 +1,4 @@
-import type { NfChange, NfFamily, NfTables, RulesetChange, SetChange, SetElement } from './nf-tables.ts';
+import type { NfChange, NfFamily, NfTables, RulesetChange, SetChange, SetElement } from './nf-types.ts';
 import { NetlinkError } from './netlink-error.ts';
 
 type Elements = ReadonlyMap<string, SetElement>;

@@ -7,7 +7,7 @@ import { NetlinkError } from './netlink-error.ts';
 import { ChangeGatherer } from './nf-changes.ts';
 import { readGeneration } from './nf-generation.ts';
 import { readElements, writeBatch, writeListNames, type Batch } from './nf-elements.ts';
-import type { NfChange, NfFamily, NfTables, RulesetChange, SetChange, SetElement } from './nf-tables.ts';
+import type { NfChange, NfFamily, NfTables, RulesetChange, SetChange, SetElement } from './nf-types.ts';
 import { NETLINK_NETFILTER, NetlinkSocket, type Answer } from './socket.ts';
 
 const NFT_MSG_GETTABLE = 0xa01;
