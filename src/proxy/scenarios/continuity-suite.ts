@@ -16,7 +16,7 @@ import { ENDPOINT_SLICES, NODES, SERVICES } from '../../api/kinds.ts';
 import type { EndpointSlice, Node, Service } from '../../api/types.ts';
 import { exec } from '../../host/exec.ts';
 import type { ProxyMode } from '../backend.ts';
-import { ask, KernelWorld } from './kernel-world.ts';
+import { ask, forgetFlows, KernelWorld } from './kernel-world.ts';
 import { WORLD, type PodName } from './scenario.ts';
 import { SteadyClient, type SteadyReport } from './steady-client.ts';
 
@@ -227,6 +227,7 @@ export function testContinuity(suite: ContinuitySuite): void {
       const told: number[][] = [];
       for (let times = 0; times < 5; times++) {
         await client.report();
+        await forgetFlows();
         const { command, input } = suite.flush;
         const [file, ...args] = command;
         const flushedAt = Date.now();

@@ -80,8 +80,15 @@ const SETTINGS = [
   'net.bridge.bridge-nf-call-ip6tables=1',
 ];
 
+/** A connection tried while no rule was there stays untranslated for two minutes: the next client with that port would hang too. */
+export async function forgetFlows(): Promise<void> {
+  // a kernel that tracks nothing yet has nothing to forget
+  await exec('conntrack', ['-F']).catch(() => undefined);
+}
+
 /** What of this world is there, also from a test that broke off. */
 async function takeDown(): Promise<void> {
+  await forgetFlows();
   const there = await readdir('/run/netns').catch((): string[] => []);
   for (const name of OTHERS.filter((one) => there.includes(one))) await exec('ip', ['netns', 'del', name]);
   const { stdout } = await exec('ip', ['-brief', 'link']);
