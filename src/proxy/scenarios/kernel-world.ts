@@ -18,7 +18,8 @@ export type Machine = PodName | 'node' | 'outside';
 /** undefined: where this process is. */
 const namespaceOf = (machine: Machine): string | undefined => (machine === 'node' ? undefined : machine);
 
-const NODE_LINKS = ['eth0', 'cni0'];
+/** On the node under test; those of Pods elsewhere are in namespaces that are taken away whole. */
+const NODE_LINKS = ['eth0', 'cni0', ...Object.keys(WORLD.pods)];
 const OTHERS = ['lan', 'outside', WORLD.otherNode.name, ...Object.keys(WORLD.pods)];
 
 /** A probe of one try, as of a scenario's address. */
@@ -89,11 +90,12 @@ export async function forgetFlows(): Promise<void> {
 /** What of this world is there, also from a test that broke off. */
 async function takeDown(): Promise<void> {
   await forgetFlows();
-  const there = await readdir('/run/netns').catch((): string[] => []);
-  for (const name of OTHERS.filter((one) => there.includes(one))) await exec('ip', ['netns', 'del', name]);
+  // links before namespaces: the kernel takes a namespace down later, and the peer of its link would be in the next world's way
   const { stdout } = await exec('ip', ['-brief', 'link']);
   const links = NODE_LINKS.filter((link) => new RegExp(`^${link}[@ ]`, 'm').test(stdout));
   for (const link of links) await exec('ip', ['link', 'del', link]).catch(() => undefined); // went with its peer
+  const there = await readdir('/run/netns').catch((): string[] => []);
+  for (const name of OTHERS.filter((one) => there.includes(one))) await exec('ip', ['netns', 'del', name]);
 }
 
 class Station {
