@@ -52,6 +52,8 @@ const groupOrder = [
   'rbac',
   'policy',
   'events',
+  'scheduling',
+  'admissionregistration',
   'meta',
 ];
 

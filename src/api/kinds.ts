@@ -176,6 +176,21 @@ export const POD_DISRUPTION_BUDGETS = define<T.PodDisruptionBudget>('policy/v1',
   'pdb',
   'status',
 ]);
+export const PRIORITY_CLASSES = define<T.PriorityClass>('scheduling.k8s.io/v1', 'Cluster', [
+  'PriorityClass',
+  'priorityclasses',
+  'pc',
+]);
+export const MUTATING_WEBHOOK_CONFIGURATIONS = define<T.MutatingWebhookConfiguration>(
+  'admissionregistration.k8s.io/v1',
+  'Cluster',
+  ['MutatingWebhookConfiguration', 'mutatingwebhookconfigurations', '', '', 'api-extensions'],
+);
+export const VALIDATING_WEBHOOK_CONFIGURATIONS = define<T.ValidatingWebhookConfiguration>(
+  'admissionregistration.k8s.io/v1',
+  'Cluster',
+  ['ValidatingWebhookConfiguration', 'validatingwebhookconfigurations', '', '', 'api-extensions'],
+);
 export const EVENTS_V1 = define('events.k8s.io/v1', 'Namespaced', ['Event', 'events', 'ev'], EVENTS);
 
 /** Every served kind, in the order discovery lists them. */
@@ -215,6 +230,9 @@ export const KINDS: readonly Kind[] = [
   CLUSTER_ROLES,
   ROLE_BINDINGS,
   ROLES,
+  PRIORITY_CLASSES,
+  MUTATING_WEBHOOK_CONFIGURATIONS,
+  VALIDATING_WEBHOOK_CONFIGURATIONS,
 ];
 
 /** `v1` for the core group, else `group/version`: the text of `apiVersion`. */

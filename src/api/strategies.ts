@@ -1,9 +1,11 @@
 /** Which behaviour belongs to which kind. A kind without a line of its own has metadata checks and nothing else. */
 import { defineStrategy } from './define-strategy.ts';
 import * as K from './kinds.ts';
+import * as admission from './strategies/admission.ts';
 import * as cluster from './strategies/cluster.ts';
 import * as networking from './strategies/networking.ts';
 import { podStrategy } from './strategies/pod.ts';
+import * as scheduling from './strategies/scheduling.ts';
 import { serviceStrategy } from './strategies/service.ts';
 import * as workloads from './strategies/workloads.ts';
 import type { Strategy } from './strategy.ts';
@@ -47,6 +49,9 @@ const strategies = new Map<K.Kind, Strategy>([
   entry(K.CLUSTER_ROLE_BINDINGS, cluster.clusterRoleBindingStrategy),
   entry(K.PERSISTENT_VOLUMES, cluster.persistentVolumeStrategy),
   entry(K.PERSISTENT_VOLUME_CLAIMS, cluster.persistentVolumeClaimStrategy),
+  entry(K.PRIORITY_CLASSES, scheduling.priorityClassStrategy),
+  entry(K.MUTATING_WEBHOOK_CONFIGURATIONS, admission.mutatingWebhookStrategy),
+  entry(K.VALIDATING_WEBHOOK_CONFIGURATIONS, admission.validatingWebhookStrategy),
 ]);
 
 /** The behaviour of a served kind; every row of KINDS has one. */

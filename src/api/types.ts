@@ -2,6 +2,7 @@
  * The shapes of Kubernetes objects, as TypeScript types. They come from the `kubernetes-types` package; what is
  * here only narrows them: an object that has been stored always has metadata with a name.
  */
+import type * as Admission from 'kubernetes-types/admissionregistration/v1';
 import type * as Apps from 'kubernetes-types/apps/v1';
 import type * as Batch from 'kubernetes-types/batch/v1';
 import type * as Coordination from 'kubernetes-types/coordination/v1';
@@ -9,9 +10,10 @@ import type * as Core from 'kubernetes-types/core/v1';
 import type * as Discovery from 'kubernetes-types/discovery/v1';
 import type * as Networking from 'kubernetes-types/networking/v1';
 import type * as Policy from 'kubernetes-types/policy/v1';
+import type * as Scheduling from 'kubernetes-types/scheduling/v1';
 import type * as Meta from 'kubernetes-types/meta/v1';
 
-export type { Apps, Batch, Coordination, Core, Discovery, Meta, Networking, Policy };
+export type { Admission, Apps, Batch, Coordination, Core, Discovery, Meta, Networking, Policy, Scheduling };
 
 /** Metadata of an object that came from the API server: name is always there; uid and resourceVersion once stored. */
 export type ObjectMeta = Writable<Meta.ObjectMeta> & { name: string };
@@ -52,6 +54,9 @@ export type Lease = Stored<Coordination.Lease>;
 export type Ingress = Stored<Networking.Ingress>;
 export type IngressClass = Stored<Networking.IngressClass>;
 export type PodDisruptionBudget = Stored<Policy.PodDisruptionBudget>;
+export type PriorityClass = Stored<Scheduling.PriorityClass>;
+export type MutatingWebhookConfiguration = Stored<Admission.MutatingWebhookConfiguration>;
+export type ValidatingWebhookConfiguration = Stored<Admission.ValidatingWebhookConfiguration>;
 
 /** networking.k8s.io/v1 IPAddress: one claimed cluster IP (features 1-105, 1-118). */
 export interface IPAddress extends KubeObject {

@@ -1,6 +1,20 @@
 /** Field numbers of every package but core; how to read them says `field-numbers.ts`. */
 
 export const groupNumbers: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'io.k8s.api.admissionregistration.v1': {
+    MatchCondition: '1 name 2 expression',
+    MutatingWebhook:
+      '1 name 2 clientConfig 3 rules 4 failurePolicy? 5 namespaceSelector 6 sideEffects? 7 timeoutSeconds? 8 admissionReviewVersions 9 matchPolicy? 10 reinvocationPolicy? 11 objectSelector 12 matchConditions',
+    MutatingWebhookConfiguration: '1 metadata 2 webhooks',
+    MutatingWebhookConfigurationList: '1 metadata 2 items',
+    RuleWithOperations: '1 operations 2 (1 apiGroups 2 apiVersions 3 resources 4 scope?)',
+    ServiceReference: '1 namespace 2 name 3 path? 4 port?',
+    ValidatingWebhook:
+      '1 name 2 clientConfig 3 rules 4 failurePolicy? 5 namespaceSelector 6 sideEffects? 7 timeoutSeconds? 8 admissionReviewVersions 9 matchPolicy? 10 objectSelector 11 matchConditions',
+    ValidatingWebhookConfiguration: '1 metadata 2 webhooks',
+    ValidatingWebhookConfigurationList: '1 metadata 2 items',
+    WebhookClientConfig: '1 service 2 caBundle 3 url?',
+  },
   'io.k8s.api.apps.v1': {
     ControllerRevision: '1 metadata 2 data 3 revision',
     ControllerRevisionList: '1 metadata 2 items',
@@ -176,6 +190,10 @@ export const groupNumbers: Readonly<Record<string, Readonly<Record<string, strin
     RoleList: '1 metadata 2 items',
     RoleRef: '1 apiGroup 2 kind 3 name',
     Subject: '1 kind 2 apiGroup 3 name 4 namespace',
+  },
+  'io.k8s.api.scheduling.v1': {
+    PriorityClass: '1 metadata 2 value 3 globalDefault 4 description 5 preemptionPolicy?',
+    PriorityClassList: '1 metadata 2 items',
   },
   'io.k8s.apimachinery.pkg.apis.meta.v1': {
     Condition: '1 type 2 status 3 observedGeneration 4 lastTransitionTime 5 reason 6 message',

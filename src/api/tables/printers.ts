@@ -1,9 +1,11 @@
 /** Which printer belongs to which kind; a kind without one shows its name and when it was made (feature 8-024). */
 import * as K from '../kinds.ts';
+import * as admission from './admission.ts';
 import * as cluster from './cluster.ts';
 import * as networking from './networking.ts';
 import { podPrinter } from './pods.ts';
 import { definePrinter, type Printer } from './printer.ts';
+import * as scheduling from './scheduling.ts';
 import * as workloads from './workloads.ts';
 
 const plain = definePrinter([['Created At', 'date', (object) => object.metadata.creationTimestamp ?? null]]);
@@ -41,6 +43,9 @@ const printers = new Map<K.Kind, Printer>([
   [K.PERSISTENT_VOLUME_CLAIMS, cluster.persistentVolumeClaimPrinter],
   [K.POD_TEMPLATES, cluster.podTemplatePrinter],
   [K.RESOURCE_QUOTAS, cluster.resourceQuotaPrinter],
+  [K.PRIORITY_CLASSES, scheduling.priorityClassPrinter],
+  [K.MUTATING_WEBHOOK_CONFIGURATIONS, admission.webhookPrinter],
+  [K.VALIDATING_WEBHOOK_CONFIGURATIONS, admission.webhookPrinter],
 ]);
 
 export function printerFor(kind: K.Kind): Printer {
