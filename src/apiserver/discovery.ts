@@ -44,7 +44,7 @@ function subresourceOf(kind: Kind, subresource: Subresource): Sub | undefined {
     case 'proxy':
       return kind.kind === 'Node' ? undefined : { kind: core(`${kind.kind}ProxyOptions`), verbs: proxyVerbs };
     case 'ephemeralcontainers':
-      return undefined;
+      return { kind: own, verbs: ['get', 'patch', 'update'] };
   }
 }
 

@@ -128,7 +128,9 @@ function prepare(
   delete object.metadata.managedFields;
   delete object.metadata.selfLink;
   if (through === 'raw') {
+    const { generation } = object.metadata; // such a change counts it itself
     carryOverMetadata(object, old);
+    if (generation !== undefined) object.metadata.generation = generation;
     return [];
   }
   if (through === 'status') {

@@ -29,7 +29,7 @@ function alignServiceAccount(spec: Core.PodSpec): void {
   spec.serviceAccount = name;
 }
 
-function defaultContainer(container: Core.Container, hostNetwork = false): void {
+export function defaultContainer(container: Core.Container, hostNetwork = false): void {
   container.imagePullPolicy ||= hasMovingTag(container.image ?? '') ? 'Always' : 'IfNotPresent';
   container.terminationMessagePath ||= '/dev/termination-log';
   container.terminationMessagePolicy ||= 'File';

@@ -4,13 +4,13 @@ import { defaultPod } from '../defaults/pod.ts';
 import { PODS } from '../kinds.ts';
 import { podQosClass } from '../pods.ts';
 import type { Pod } from '../types.ts';
-import { validatePod, validatePodUpdate } from '../validation/pod.ts';
+import { validatePodCreate, validatePodUpdate } from '../validation/pod.ts';
 
 export const podStrategy = defineStrategy(PODS, {
   applyDefaults: defaultPod,
   keepsGeneration: true,
   initialStatus: (pod) => ({ phase: 'Pending', qosClass: podQosClass(pod.spec) }),
-  validate: validatePod,
+  validate: validatePodCreate,
   validateUpdate: validatePodUpdate,
   deletionGracePeriod,
 });

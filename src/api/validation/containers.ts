@@ -28,6 +28,45 @@ export function validateContainers(spec: Core.PodSpec, path: string): FieldError
   return [...errors, ...hostPortConflicts(containers, `${path}.containers`)];
 }
 
+const notForEphemeral = 'cannot be set for an Ephemeral Container';
+/** What a container has to be relied upon for its Pod's work, and what would hold back the Pod's resources. */
+const workFields = [
+  'ports',
+  'resources',
+  'livenessProbe',
+  'readinessProbe',
+  'startupProbe',
+  'lifecycle',
+  'resizePolicy',
+  'restartPolicy',
+] as const;
+
+/** Containers that were added to a running Pod to look into it (KEP-277): they share its volumes, and need a name of their own. */
+export function validateEphemeralContainers(spec: Core.PodSpec, path: string): FieldError[] {
+  const volumes = new Set((spec.volumes ?? []).map((volume) => volume.name));
+  const targets = new Set([...spec.containers, ...(spec.initContainers ?? [])].map(({ name }) => name));
+  const names = new Set(targets);
+  return (spec.ephemeralContainers ?? []).flatMap((container, index) => {
+    const at = `${path}[${index}]`;
+    const { name, targetContainerName: target, volumeMounts = [] } = container;
+    const errors = validateContainer(container as Core.Container, volumes, at, false);
+    if (name && names.has(name)) errors.push(duplicate(`${at}.name`, name));
+    names.add(name);
+    if (target && !targets.has(target))
+      errors.push({ type: 'NotFound', field: `${at}.targetContainerName`, value: target });
+    for (const field of workFields)
+      if (isSet((container as Core.Container)[field])) errors.push(forbidden(`${at}.${field}`, notForEphemeral));
+    for (const [place, mount] of volumeMounts.entries())
+      for (const field of ['subPath', 'subPathExpr'] as const)
+        if (mount[field]) errors.push(forbidden(`${at}.volumeMounts[${place}].${field}`, notForEphemeral));
+    return errors;
+  });
+}
+
+function isSet(value: unknown): boolean {
+  return typeof value === 'object' ? Object.keys(value ?? {}).length > 0 : value !== undefined && value !== '';
+}
+
 function validateContainer(
   container: Core.Container,
   volumes: ReadonlySet<string>,

@@ -2,6 +2,7 @@
 import { semanticEqual } from '../deep-equal.ts';
 import { forbidden, type FieldError } from '../field-error.ts';
 import type { Core, Pod } from '../types.ts';
+import { validateEphemeralContainers } from './containers.ts';
 import { validatePodSpec } from './pod-spec.ts';
 
 const onlyThese =
@@ -36,7 +37,6 @@ function frozenPart(spec: Core.PodSpec): unknown {
     terminationGracePeriodSeconds: grace !== undefined && grace < 0 ? 1 : grace,
     containers: spec.containers.map(withoutImage),
     initContainers: (spec.initContainers ?? []).map(withoutImage),
-    ephemeralContainers: undefined,
   };
 }
 
@@ -59,4 +59,22 @@ function validateTolerationsChange({ spec }: Pod, old: Pod): FieldError[] {
   );
   if (kept) return [];
   return [forbidden('spec.tolerations', 'existing toleration can not be modified except its tolerationSeconds')];
+}
+
+/** A Pod begins without; they are added to one that is there, through their own subresource. */
+export function validatePodCreate(pod: Pod): FieldError[] {
+  const added = (pod.spec.ephemeralContainers ?? []).length > 0;
+  return [...(added ? [forbidden('spec.ephemeralContainers', 'cannot be set on create')] : []), ...validatePod(pod)];
+}
+
+/** The list grows and nothing of it ever changes: what ran cannot be undone. */
+export function validateEphemeralContainersUpdate({ spec }: Pod, old: Pod): FieldError[] {
+  const field = 'spec.ephemeralContainers';
+  const kept = (old.spec.ephemeralContainers ?? []).flatMap((before) => {
+    const now = (spec.ephemeralContainers ?? []).find(({ name }) => name === before.name);
+    const title = `existing ephemeral containers ${JSON.stringify(before.name)} may not be`;
+    if (!now) return [forbidden(field, `${title} removed`)];
+    return semanticEqual(now, before) ? [] : [forbidden(field, `${title} changed`)];
+  });
+  return [...validateEphemeralContainers(spec, field), ...kept];
 }

@@ -7,6 +7,7 @@ import type { DeleteOptions } from '../../client/client.ts';
 import { decodeChecked, fieldValidationOf, parseBody } from '../body.ts';
 import type { Core, WriteContext } from '../core.ts';
 import { deleteObject } from '../delete.ts';
+import type { Entry } from '../entry.ts';
 import { patchTypeOf } from '../media-types.ts';
 import { patchObject } from '../patch.ts';
 import { readObject } from '../read.ts';
@@ -16,6 +17,7 @@ import type { TokenIssuer } from '../service-account-tokens.ts';
 import { updateObject } from '../update.ts';
 import { applyBinding, BINDING, type Binding } from './binding.ts';
 import { admitEviction, EVICTION } from './eviction.ts';
+import { additionsOf, applyEphemeralContainers, withAdditions } from './ephemeral-containers.ts';
 import { applyScale, SCALE, scaleOf, type Scale } from './scale.ts';
 import { requestToken, TOKEN_REQUEST, type TokenRequest } from './token.ts';
 
@@ -27,6 +29,7 @@ export const plainSubresources: readonly Subresource[] = [
   'eviction',
   'token',
   'finalize',
+  'ephemeralcontainers',
 ];
 
 export async function answerSubresource(call: Call, tokens: TokenIssuer): Promise<Answer> {
@@ -34,6 +37,7 @@ export async function answerSubresource(call: Call, tokens: TokenIssuer): Promis
   const { subresource, name } = info;
   if (name === undefined) throw badRequest('a subresource needs the name of its object');
   if (subresource === 'scale') return await answerScale(call, name);
+  if (subresource === 'ephemeralcontainers') return await answerEphemeralContainers(call, name);
   if (info.verb === 'create' && kind === PODS && subresource === 'binding') {
     const binding = decodeBody<Binding>(call, BINDING);
     await bindPod(core, info.namespace, name, binding, context);
@@ -78,6 +82,26 @@ async function answerScale(call: Call, name: string): Promise<Answer> {
     wanted = (current) => patchObject<Scale>(SCALE, current, { type, value, validation: 'Warn' }, context.warnings);
   } else throw methodNotAllowed();
   return { type: 'value', status: 200, value: await scaleObject(core, kind, info.namespace, name, wanted, context) };
+}
+
+async function answerEphemeralContainers(call: Call, name: string): Promise<Answer> {
+  const { info, core, kind, request, context } = call;
+  const { namespace, verb } = info;
+  const answer = (entry: Entry): Answer => ({ type: 'object', status: 200, kind, entry });
+  let wanted: (current: Pod) => Pod;
+  if (verb === 'get' || verb === 'head') return answer(await readObject(core, PODS, namespace, name));
+  if (verb === 'update') {
+    const added = additionsOf(parseBody(request));
+    const pod = added ? undefined : decodeBody<Pod>(call, PODS);
+    wanted = (current) => pod ?? withAdditions(current, added ?? []);
+  } else if (verb === 'patch') {
+    const type = patchTypeOf(request.headers['content-type']);
+    const { value } = parsePatchBody(request);
+    const validation = fieldValidationOf(request.query);
+    wanted = (current) => patchObject(PODS, current, { type, value, validation }, context.warnings);
+  } else throw methodNotAllowed();
+  const apply = (pod: KubeObject | undefined) => applyEphemeralContainers(pod as Pod, wanted(pod as Pod));
+  return answer((await updateObject(core, PODS, namespace, name, { through: 'raw', apply }, context)).entry);
 }
 
 export async function scaleObject(
