@@ -40,7 +40,9 @@ function dropTypeDependentFields(service: Service, old: Service): void {
     if (unchanged('ipFamilies')) delete spec.ipFamilies;
     if (unchanged('ipFamilyPolicy')) delete spec.ipFamilyPolicy;
   }
-  if (lost(needsNodePorts) && sameNodePorts(service, old)) for (const port of spec.ports ?? []) delete port.nodePort;
+  if (lost(needsNodePorts) && addsNoNodePorts(service, old)) {
+    for (const port of spec.ports ?? []) delete port.nodePort;
+  }
   if (lost(needsHealthCheckNodePort) && unchanged('healthCheckNodePort')) delete spec.healthCheckNodePort;
   if (lost((each) => each.spec.type === 'LoadBalancer')) {
     if (unchanged('allocateLoadBalancerNodePorts')) delete spec.allocateLoadBalancerNodePorts;
@@ -53,9 +55,10 @@ function nodePortsOf({ spec }: Service): Set<number> {
   return new Set((spec.ports ?? []).map((port) => port.nodePort ?? 0).filter((port) => port !== 0));
 }
 
-function sameNodePorts(service: Service, old: Service): boolean {
-  const [now, before] = [nodePortsOf(service), nodePortsOf(old)];
-  return now.size === before.size && [...now].every((port) => before.has(port));
+/** Ports may go and lose their numbers, as long as no number is new. */
+function addsNoNodePorts(service: Service, old: Service): boolean {
+  const before = nodePortsOf(old);
+  return [...nodePortsOf(service)].every((port) => before.has(port));
 }
 
 function keepAllocatedValues(service: Service, old: Service): void {
@@ -72,7 +75,7 @@ function keepAllocatedValues(service: Service, old: Service): void {
   }
 }
 
-/** By port name. A number that another port of the new object claims is not given twice. */
+/** By port name. A number the new object itself names is not given to another port; two ports that shared one go on sharing it (1-065). */
 function keepNodePorts(service: Service, old: Service): void {
   const before = nodePortsOf(old);
   const taken = new Set([...nodePortsOf(service)].filter((port) => before.has(port)));
@@ -80,10 +83,7 @@ function keepNodePorts(service: Service, old: Service): void {
   for (const port of service.spec.ports ?? []) {
     if (port.nodePort) continue;
     const known = byName.get(port.name ?? '');
-    if (known && !taken.has(known)) {
-      port.nodePort = known;
-      taken.add(known);
-    }
+    if (known && !taken.has(known)) port.nodePort = known;
   }
 }
 

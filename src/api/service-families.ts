@@ -20,13 +20,14 @@ export function initIpFamilies(service: Service, old: Service | undefined, famil
   const free = isHeadless(service) && Object.keys(spec.selector ?? {}).length === 0;
   spec.ipFamilyPolicy ??= before?.spec.ipFamilyPolicy ?? (free ? 'RequireDualStack' : 'SingleStack');
   if (before) downgrade(service, before);
+  const reduced = before ? checkReduced(service, before) : [];
 
   const inferred = [...((spec.ipFamilies ?? []) as Family[])];
   for (const [index, address] of (spec.clusterIPs ?? []).entries()) {
     const family = familyOf(address);
     if (family && index >= inferred.length) inferred.push(family);
   }
-  const errors = checkFamilies(service, inferred, families, free);
+  const errors = [...reduced, ...checkFamilies(service, inferred, families, free)];
   if (errors.length > 0) return errors;
 
   if (inferred.length === 0) inferred.push(families[0] ?? 'IPv4');
@@ -55,6 +56,19 @@ function downgrade({ spec }: Service, { spec: before }: Service): void {
   if (spec.ipFamilies && deepEqual(spec.ipFamilies, before.ipFamilies)) spec.ipFamilies = spec.ipFamilies.slice(0, 1);
 }
 
+/** A second address or family only goes where SingleStack says that this is meant; headless Services included. */
+function checkReduced({ spec }: Service, { spec: before }: Service): FieldError[] {
+  if (spec.ipFamilyPolicy === 'SingleStack') return [];
+  const reduced = (now: readonly string[] = [], old: readonly string[] = []) =>
+    now.length > 0 && now.length < old.length;
+  const why = (what: string) =>
+    invalid('spec.ipFamilyPolicy', spec.ipFamilyPolicy, `must be 'SingleStack' to release the secondary ${what}`);
+  return [
+    ...(reduced(spec.clusterIPs, before.clusterIPs) ? [why('cluster IP')] : []),
+    ...(reduced(spec.ipFamilies, before.ipFamilies) ? [why('IP family')] : []),
+  ];
+}
+
 function checkFamilies(
   { spec }: Service,
   wanted: readonly Family[],
@@ -81,7 +95,7 @@ function checkFamilies(
     errors.push(
       index < (spec.ipFamilies ?? []).length
         ? invalid(`spec.ipFamilies[${index}]`, family, 'not configured on this cluster')
-        : invalid(`spec.clusterIPs[${index}]`, spec.clusterIPs?.[index], `${family} is not configured on this cluster`),
+        : invalid(`spec.clusterIPs[${index}]`, spec.clusterIPs, `${family} is not configured on this cluster`),
     );
   }
   return errors;

@@ -5,7 +5,7 @@ import { SERVICES } from '../kinds.ts';
 import { dns1123Label } from '../names.ts';
 import { isHeadless, prepareServiceForCreate, prepareServiceForUpdate } from '../service-changes.ts';
 import type { Service } from '../types.ts';
-import { ipWarnings } from '../validation/ip.ts';
+import { cidrWarnings, ipWarnings } from '../validation/ip.ts';
 import {
   topologyHintsAnnotation,
   topologyModeAnnotation,
@@ -35,7 +35,8 @@ function warnings(service: Service): string[] {
   if (metadata.annotations?.[topologyHintsAnnotation] !== undefined) {
     texts.push(`annotation ${topologyHintsAnnotation} is deprecated, please use ${topologyModeAnnotation} instead`);
   }
-  if (isHeadless(service)) {
+  const headless = isHeadless(service);
+  if (headless) {
     const ignored = (field: string) => `spec.${field} is ignored for headless services`;
     if (spec.loadBalancerIP) texts.push(ignored('loadBalancerIP'));
     if ((spec.externalIPs ?? []).length > 0) texts.push(ignored('externalIPs'));
@@ -47,12 +48,19 @@ function warnings(service: Service): string[] {
   for (const [index, address] of (spec.externalIPs ?? []).entries()) {
     texts.push(...ipWarnings(`spec.externalIPs[${index}]`, address));
   }
+  const hasExternalIps = (spec.externalIPs ?? []).length > 0;
+  if (hasExternalIps && !headless && spec.type !== 'ExternalName') {
+    texts.push('spec.externalIPs is deprecated and may no longer be implemented in some clusters');
+  }
   if (spec.loadBalancerIP) texts.push(...ipWarnings('spec.loadBalancerIP', spec.loadBalancerIP));
+  for (const [index, range] of (spec.loadBalancerSourceRanges ?? []).entries()) {
+    texts.push(...cidrWarnings(`spec.loadBalancerSourceRanges[${index}]`, range));
+  }
+  if (hasExternalIps && spec.type === 'ExternalName') {
+    texts.push('spec.externalIPs is ignored when spec.type is "ExternalName"');
+  }
   if (spec.externalName && spec.type !== 'ExternalName') {
     texts.push('spec.externalName is ignored when spec.type is not "ExternalName"');
-  }
-  if ((spec.externalIPs ?? []).length > 0) {
-    texts.push('spec.externalIPs is deprecated and may no longer be implemented in some clusters');
   }
   if (spec.trafficDistribution === 'PreferClose') {
     texts.push('spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"');

@@ -1,5 +1,5 @@
 /** Addresses and ranges in fields: strict for new values, whatever is already stored stays acceptable (feature 1-033). */
-import { formatCidr, parseCidr } from '../../lib/cidr.ts';
+import { formatCidr, parseCidr, parseNetwork } from '../../lib/cidr.ts';
 import { formatIp, parseIp, type Ip } from '../../lib/ip.ts';
 import { invalid, type FieldError } from '../field-error.ts';
 
@@ -72,17 +72,43 @@ export function validateEndpointIp(path: string, text: string): FieldError[] {
   return errors;
 }
 
+const unmapped = (ip: Ip): string => formatIp({ family: 'IPv4', value: ip.value & 0xffffffffn });
+
+function nonStandard(path: string, what: string, text: string, use: string): string {
+  return `${path}: non-standard ${what} ${JSON.stringify(text)} will be considered invalid in a future Kubernetes release: use ${JSON.stringify(use)}`;
+}
+
+/** The same for a range; only what was stored before the rules were strict can get one of the first two. */
+export function cidrWarnings(path: string, text: string): string[] {
+  const plain = parseNetwork(text) ?? parseNetwork(withoutLeadingZeros(text));
+  if (!plain) return [];
+  const network = formatCidr(plain);
+  const address = parseIp(withoutLeadingZeros(text).split('/')[0] ?? '');
+  const warnings: string[] = [];
+  if (address && address.value !== plain.base) {
+    const single = `${formatIp(address)}/${address.family === 'IPv4' ? '32' : '128'}`;
+    const [one, other] = [JSON.stringify(network), JSON.stringify(single)];
+    warnings.push(
+      `${path}: CIDR value ${JSON.stringify(text)} is ambiguous in this context (should be ${one} or ${other}?)`,
+    );
+  }
+  if (!parseNetwork(text)) warnings.push(nonStandard(path, 'CIDR value', text, network));
+  else if (warnings.length === 0 && plain.family === 'IPv6' && network !== text) {
+    warnings.push(
+      `${path}: IPv6 CIDR value ${JSON.stringify(text)} should be in RFC 5952 canonical format (${JSON.stringify(network)})`,
+    );
+  }
+  return warnings;
+}
+
 /** A warning for an address that is valid but not written as other programs would write it. */
 export function ipWarnings(path: string, text: string): string[] {
   const ip = parseIp(text);
   if (!ip) {
     const lenient = text.includes(':') ? undefined : parseIp(withoutLeadingZeros(text));
-    return lenient
-      ? [
-          `${path}: non-standard IP address ${JSON.stringify(text)} will be considered invalid in a future Kubernetes release: use ${JSON.stringify(formatIp(lenient))}`,
-        ]
-      : [];
+    return lenient ? [nonStandard(path, 'IP address', text, formatIp(lenient))] : [];
   }
+  if (mapped(ip)) return [nonStandard(path, 'IP address', text, unmapped(ip))];
   const canonical = formatIp(ip);
   return ip.family === 'IPv6' && canonical !== text
     ? [

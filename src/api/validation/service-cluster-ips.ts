@@ -74,14 +74,14 @@ function compareWithFamilies(spec: Service['spec']): FieldError[] {
   return errors;
 }
 
-/** What may change once allocated: nothing but a second address coming or, with SingleStack, going. */
+/** What may change once allocated: nothing but a second address coming or going (`initIpFamilies` asks for SingleStack then). */
 export function validateClusterIpChange(service: Service, old: Service): FieldError[] {
   if (service.spec.type === 'ExternalName' || old.spec.type === 'ExternalName') return [];
   if (isHeadless(service) && isHeadless(old)) return [];
-  return [
-    ...compareLists(service, 'clusterIPs', 'clusterIP', old),
-    ...compareLists(service, 'ipFamilies', 'ipFamily', old),
-  ];
+  const addresses = compareLists(service, 'clusterIPs', 'clusterIP', old);
+  return isHeadless(service) || isHeadless(old)
+    ? addresses
+    : [...addresses, ...compareLists(service, 'ipFamilies', 'ipFamily', old)];
 }
 
 function compareLists(
@@ -97,10 +97,5 @@ function compareLists(
   }
   if (now.length > before.length) return before.length > 0 && now[0] !== before[0] ? [changed(0)] : [];
   if (now.length === 0) return [invalid(`spec.${field}[0]`, now, `primary ${singular} can not be unset`)];
-  const errors = now[0] === before[0] ? [] : [changed(0)];
-  if (service.spec.ipFamilyPolicy !== 'SingleStack') {
-    const why = `must be set to 'SingleStack' when releasing the secondary ${singular}`;
-    errors.push(invalid('spec.ipFamilyPolicy', service.spec.ipFamilyPolicy, why));
-  }
-  return errors;
+  return now[0] === before[0] ? [] : [changed(0)];
 }

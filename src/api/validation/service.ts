@@ -32,7 +32,8 @@ export function validateService(service: Service, old?: Service): FieldError[] {
     ...validateClusterIps(service, old?.spec.clusterIPs),
     ...(spec.externalIPs ?? []).flatMap((address, index) => {
       const path = `spec.externalIPs[${index}]`;
-      return [...validateIp(path, address, old?.spec.externalIPs), ...validateEndpointIp(path, address)];
+      const errors = validateIp(path, address, old?.spec.externalIPs);
+      return errors.length > 0 ? errors : validateEndpointIp(path, address);
     }),
     ...(spec.type && types.includes(spec.type) ? [] : [notSupported('spec.type', spec.type, types)]),
     ...validateNodePorts(service),
@@ -64,7 +65,7 @@ function validateTypeNeeds(service: Service): FieldError[] {
     for (const [index, port] of (spec.ports ?? []).entries()) {
       if (port.port !== kubeletPort) continue;
       const why = `may not expose port ${kubeletPort} externally since it is used by kubelet`;
-      errors.push(invalid(`spec.ports[${index}].port`, port.port, why));
+      errors.push(invalid(`spec.ports[${index}]`, port.port, why));
     }
   }
   if (headless && (spec.type === 'NodePort' || spec.type === 'LoadBalancer')) {
@@ -118,7 +119,7 @@ function validatePort(port: Core.ServicePort, path: string, needsName: boolean, 
   const target = port.targetPort ?? number;
   const problems = typeof target === 'number' ? portNumber(target) : portName(target);
   errors.push(...problems.map((problem) => invalid(`${path}.targetPort`, target, problem)));
-  if (port.appProtocol) {
+  if (port.appProtocol !== undefined) {
     errors.push(...qualifiedName(port.appProtocol).map((why) => invalid(`${path}.appProtocol`, port.appProtocol, why)));
   }
   return errors;
@@ -217,7 +218,9 @@ function validateTrafficPolicies(service: Service): FieldError[] {
   }
   const internal = spec.internalTrafficPolicy;
   if (internal === undefined) {
-    if (spec.type !== 'ExternalName') errors.push(required('spec.internalTrafficPolicy'));
+    if (spec.type !== 'ExternalName' && types.includes(spec.type ?? '')) {
+      errors.push(required('spec.internalTrafficPolicy'));
+    }
   } else if (!trafficPolicies.includes(internal)) {
     errors.push(notSupported('spec.internalTrafficPolicy', internal, trafficPolicies));
   }

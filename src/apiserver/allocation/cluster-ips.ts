@@ -163,8 +163,9 @@ export class ClusterIps {
 }
 
 function isReady({ metadata, status }: ServiceCIDR): boolean {
-  const ready = status?.conditions?.some(({ type, status: value }) => type === 'Ready' && value === 'True');
-  return metadata.deletionTimestamp === undefined && ready === true;
+  // Until its condition has been written a range counts as usable, as in Kubernetes.
+  const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+  return metadata.deletionTimestamp === undefined && (ready === undefined || ready.status === 'True');
 }
 
 /** Without the network's own address, and for IPv4 without the broadcast address (feature 1-097). */

@@ -31,15 +31,15 @@ export function nodePortsOf({ spec }: Service): Set<number> {
 export class NodePorts {
   readonly #range: PortRange;
   readonly #random: (below: number) => number;
-  /** Number -> how many stored Services hold it; more than one only after foreign writes to the store. */
-  readonly #held = new Map<number, number>();
+  /** Number -> the stored Services that hold it; more than one only after foreign writes to the store. */
+  readonly #held = new Map<number, Set<string>>();
   readonly #pending = new Set<number>();
 
   constructor(range: PortRange, cache: WatchCache, random: (below: number) => number) {
     this.#range = range;
     this.#random = random;
     const services = cache.of(SERVICES);
-    for (const entry of services.range(prefixOf(SERVICES))) this.#count(entry.object as Service, 1);
+    for (const entry of services.range(prefixOf(SERVICES))) this.#hold(entry.object as Service);
     services.listeners.add((event) => {
       this.#follow(event);
     });
@@ -48,6 +48,9 @@ export class NodePorts {
   /** Takes `asked`, or any free one where it is 0. Throws AllocationError. */
   allocate(asked: number): number {
     const port = asked === 0 ? this.#pick() : this.check(asked);
+    const [owner] = this.#held.get(port) ?? [];
+    // Kubernetes does not say by whom, and people then search all namespaces.
+    if (owner !== undefined) throw new AllocationError(`provided port is already allocated to Service ${owner}`);
     if (this.#isTaken(port)) throw new AllocationError('provided port is already allocated');
     this.#pending.add(port);
     return port;
@@ -84,15 +87,24 @@ export class NodePorts {
   }
 
   #follow({ type, entry, previous }: CacheEvent): void {
-    if (previous) this.#count(previous.object as Service, -1);
-    if (type === 'put') this.#count(entry.object as Service, 1);
+    if (previous) this.#giveBack(previous.object as Service);
+    if (type === 'put') this.#hold(entry.object as Service);
   }
 
-  #count(service: Service, by: 1 | -1): void {
+  #hold(service: Service): void {
     for (const port of nodePortsOf(service)) {
-      const held = (this.#held.get(port) ?? 0) + by;
-      if (held > 0) this.#held.set(port, held);
-      else this.#held.delete(port);
+      const holders = this.#held.get(port) ?? new Set();
+      this.#held.set(port, holders.add(nameOf(service)));
+    }
+  }
+
+  #giveBack(service: Service): void {
+    for (const port of nodePortsOf(service)) {
+      const holders = this.#held.get(port);
+      holders?.delete(nameOf(service));
+      if (holders?.size === 0) this.#held.delete(port);
     }
   }
 }
+
+const nameOf = ({ metadata }: Service) => `${metadata.namespace ?? ''}/${metadata.name}`;

@@ -41,26 +41,27 @@ test('a claim somebody deleted is made again, and told (1-128)', async (t) => {
   assert.equal(told.length, 1, 'once is enough');
 });
 
-test('a second range becomes usable, and is held while addresses are in it (1-110, 1-114, 1-115)', async (t) => {
+test('a second range is usable at once, and is held while addresses are in it (1-110, 1-114, 1-115)', async (t) => {
   const { api, tools } = await start(t);
   const made = await api.request('POST', CIDRS, {
     body: { metadata: { name: 'more' }, spec: { cidrs: ['10.50.0.0/24'] } },
   });
   assert.equal(made.status, 201, made.text);
-  const service = (name: string) =>
+  const service = (name: string, clusterIP: string) =>
     api.request('POST', '/api/v1/namespaces/default/services', {
-      body: { metadata: { name }, spec: { clusterIP: '10.50.0.7', ports: [{ port: 80 }] } },
+      body: { metadata: { name }, spec: { clusterIP, ports: [{ port: 80 }] } },
     });
-  assert.equal((await service('early')).status, 422, 'not ready yet');
+  assert.equal((await service('early', '10.50.0.6')).status, 201, 'before anybody wrote a condition');
   await repair(tools);
   const ready = (await api.request('GET', `${CIDRS}/more`)).json;
   assert.deepEqual(
     [ready.status.conditions[0].status, ready.metadata.finalizers],
     ['True', ['networking.k8s.io/service-cidr-finalizer']],
   );
-  assert.equal((await service('there')).status, 201);
+  assert.equal((await service('there', '10.50.0.7')).status, 201);
   assert.equal((await api.request('DELETE', `${CIDRS}/more`)).status, 202);
   await repair(tools);
   const blocked = (await api.request('GET', `${CIDRS}/more`)).json.status.conditions[0];
   assert.deepEqual([blocked.status, blocked.reason], ['False', 'Terminating']);
+  assert.equal((await service('late', '10.50.0.8')).status, 422, 'a range that goes gives no more addresses');
 });

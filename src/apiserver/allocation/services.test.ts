@@ -101,7 +101,7 @@ test('an explicit node port that is taken is refused whatever the protocol, and 
   const clash = await create('np2', { type: 'NodePort', ports: [{ port: 53, protocol: 'UDP', nodePort: 30380 }] });
   assert.equal(
     clash.json.message,
-    'Service "np2" is invalid: spec.ports[0].nodePort: Invalid value: 30380: provided port is already allocated',
+    'Service "np2" is invalid: spec.ports[0].nodePort: Invalid value: 30380: provided port is already allocated to Service default/np',
   );
   await api.request('DELETE', `${SERVICES}/np`);
   assert.equal((await create('np2', spec)).status, 201);

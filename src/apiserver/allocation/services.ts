@@ -120,8 +120,7 @@ export class ServiceAllocation implements WriteHooks {
     if (needsHealthCheckNodePort(service)) {
       const asked = spec.healthCheckNodePort ?? 0;
       const kept = held.has(asked) && !own.has(asked);
-      const field = 'spec.healthCheckNodePort';
-      spec.healthCheckNodePort = kept ? asked : this.#explain(service, field, asked, () => taken.port(asked));
+      spec.healthCheckNodePort = kept ? asked : healthCheckPort(taken, asked);
     }
   }
 
@@ -144,11 +143,18 @@ function exhausted(service: Service, field: string): ApiError {
     const name = `${service.metadata.namespace ?? ''}/${service.metadata.name}`;
     return internalError(`failed to allocate a serviceIP for Service ${name}: range is full`);
   }
-  return internalError(
-    field === 'spec.healthCheckNodePort'
-      ? 'failed to allocate a HealthCheck NodePort: range is full'
-      : 'failed to allocate a nodePort: range is full',
-  );
+  return internalError('failed to allocate a nodePort: range is full');
+}
+
+/** Kubernetes answers 500 here, also for a number somebody else holds. */
+function healthCheckPort(taken: Taken, asked: number): number {
+  try {
+    return taken.port(asked);
+  } catch (error) {
+    if (!(error instanceof AllocationError)) throw error;
+    const what = asked === 0 ? 'a HealthCheck NodePort' : 'requested HealthCheck NodePort';
+    throw internalError(`failed to allocate ${what} ${String(asked)}: ${error.message}`);
+  }
 }
 
 function clusterIpsOf(service: Service): string[] {
