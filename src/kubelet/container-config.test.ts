@@ -6,7 +6,7 @@ import { testPod } from './fake-parts.ts';
 import { linuxResources } from './qos.ts';
 import { sandboxConfig } from './sandbox.ts';
 
-function configOf(container: Partial<Core.Container>, spec: Partial<Core.PodSpec> = {}) {
+function configOf(container: Partial<Core.Container>, spec: Partial<Core.PodSpec> = {}, targetId?: string) {
   const one = { name: 'web', image: 'web:1', ...container };
   const pod = testPod('a', { ...spec, containers: [one] });
   return containerConfig(pod, one, {
@@ -17,6 +17,7 @@ function configOf(container: Partial<Core.Container>, spec: Partial<Core.PodSpec
     mounts: [],
     resources: linuxResources(pod, one, 1),
     seccompDir: '/profiles',
+    ...(targetId !== undefined && { targetId }),
   });
 }
 
@@ -58,6 +59,13 @@ for (const [what, own, shared, expected] of contexts) {
     for (const [key, value] of Object.entries(expected)) assert.deepEqual(found[key as keyof typeof found], value, key);
   });
 }
+
+test('an ephemeral container sees its target’s processes, unless the pod shares them or the node’s', () => {
+  const pid = (spec: Partial<Core.PodSpec>) => configOf({}, spec, 'id-web').securityContext.namespaces;
+  assert.deepEqual(pid({}), { network: 'POD', pid: 'TARGET', ipc: 'POD', targetId: 'id-web' });
+  assert.equal(pid({ shareProcessNamespace: true }).pid, 'POD');
+  assert.equal(pid({ hostPID: true }).pid, 'NODE');
+});
 
 test('a profile outside the folder is refused', () => {
   for (const localhostProfile of ['../x', '/x', ''])

@@ -7,6 +7,7 @@ import type {
   Image,
   LinuxResources,
   Mount,
+  Namespaces,
   SeccompProfile,
 } from '../host/cri/cri.ts';
 import { containerHash, graceSeconds } from './containers.ts';
@@ -25,6 +26,8 @@ export interface ContainerContext {
   readonly resources: LinuxResources;
   /** Folder of the profiles that seccompProfile.localhostProfile names. */
   readonly seccompDir: string;
+  /** The container whose processes this one is to see: an ephemeral container's target. */
+  readonly targetId?: string;
 }
 
 export function containerConfig(pod: Pod, spec: Core.Container, context: ContainerContext): ContainerConfig {
@@ -51,11 +54,12 @@ export function containerConfig(pod: Pod, spec: Core.Container, context: Contain
     stdinOnce: spec.stdinOnce === true,
     tty: spec.tty === true,
     resources: context.resources,
-    securityContext: securityContext(pod, spec, context.seccompDir),
+    securityContext: securityContext(pod, spec, context),
   };
 }
 
-function securityContext(pod: Pod, spec: Core.Container, seccompDir: string): ContainerSecurityContext {
+function securityContext(pod: Pod, spec: Core.Container, context: ContainerContext): ContainerSecurityContext {
+  const { seccompDir, targetId } = context;
   const own = spec.securityContext ?? {};
   const { runAsUser, runAsGroup } = effectiveUser(pod, spec);
   const privileged = own.privileged === true;
@@ -70,8 +74,15 @@ function securityContext(pod: Pod, spec: Core.Container, seccompDir: string): Co
     noNewPrivileges: own.allowPrivilegeEscalation === false && !privileged,
     seccomp: seccompOf(own.seccompProfile ?? pod.spec.securityContext?.seccompProfile, privileged, seccompDir),
     ...((own.procMount === 'Unmasked' || privileged) && { maskedPaths: [], readonlyPaths: [] }),
-    namespaces: namespacesOf(pod),
+    namespaces: withTarget(namespacesOf(pod), targetId),
   };
+}
+
+/** Where the pod's processes share a namespace, they are seen anyway. */
+function withTarget(namespaces: Namespaces, targetId: string | undefined): Namespaces {
+  return targetId === undefined || namespaces.pid !== 'CONTAINER'
+    ? namespaces
+    : { ...namespaces, pid: 'TARGET', targetId };
 }
 
 /** A container without a profile is unconfined, as it is without the kubelet's seccompDefault; a privileged one always is. */

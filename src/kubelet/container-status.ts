@@ -1,7 +1,7 @@
-/** status.containerStatuses and status.initContainerStatuses of a pod. Pure. */
+/** status.containerStatuses, initContainerStatuses and ephemeralContainerStatuses of a pod. Pure. */
 import type { Core } from '../api/types.ts';
 import { timestamp } from '../lib/clock.ts';
-import { containersOf, podTitle } from './containers.ts';
+import { containersOf, ephemeralContainersOf, podTitle } from './containers.ts';
 import type { PodContainer } from './containers.ts';
 import type { ProbeResult } from './parts.ts';
 import { spellDelay } from './restart.ts';
@@ -24,6 +24,7 @@ export interface ContainerInput {
 export interface ContainerStatuses {
   readonly main: Core.ContainerStatus[];
   readonly init: Core.ContainerStatus[];
+  readonly ephemeral: Core.ContainerStatus[];
 }
 
 export function containerStatuses(input: ContainerInput): ContainerStatuses {
@@ -31,6 +32,7 @@ export function containerStatuses(input: ContainerInput): ContainerStatuses {
   return {
     main: all.flatMap(({ role, status }) => (role === 'main' ? [status] : [])),
     init: all.flatMap(({ role, status }) => (role === 'main' ? [] : [status])),
+    ephemeral: ephemeralContainersOf(input.pod).map((spec) => ephemeralStatus(input, spec)),
   };
 }
 
@@ -60,6 +62,21 @@ function statusOf(input: ContainerInput, { role, spec }: PodContainer): Core.Con
     imageID: found?.imageRef ?? '',
     ...(found && { containerID: containerId(found) }),
     started,
+  };
+}
+
+/** It is never ready: nothing is sent to it. */
+function ephemeralStatus(input: ContainerInput, spec: Core.Container): Core.ContainerStatus {
+  const found = newestContainer(input.runtime, spec.name);
+  return {
+    name: spec.name,
+    state: stateOf(input, spec.name, found, oldStatus(input.pod, spec.name)),
+    lastState: {},
+    ready: false,
+    restartCount: 0,
+    image: found?.image ?? spec.image ?? '',
+    imageID: found?.imageRef ?? '',
+    ...(found && { containerID: containerId(found) }),
   };
 }
 
@@ -115,6 +132,8 @@ export function restartCountOf(found: RuntimeContainer): number {
 }
 
 export function oldStatus(pod: Pod, name: string): Core.ContainerStatus | undefined {
-  const { containerStatuses = [], initContainerStatuses = [] } = pod.status ?? {};
-  return [...containerStatuses, ...initContainerStatuses].find((status) => status.name === name);
+  const { containerStatuses = [], initContainerStatuses = [], ephemeralContainerStatuses = [] } = pod.status ?? {};
+  return [...containerStatuses, ...initContainerStatuses, ...ephemeralContainerStatuses].find(
+    (status) => status.name === name,
+  );
 }

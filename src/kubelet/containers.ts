@@ -19,6 +19,11 @@ export function containersOf(pod: Pod): PodContainer[] {
   return [...init, ...pod.spec.containers.map((spec) => ({ role: 'main', spec }) as const)];
 }
 
+/** Those that were added to look into the pod while it runs (KEP-277): each runs once, and nothing waits for it. */
+export function ephemeralContainersOf(pod: Pod): Core.Container[] {
+  return (pod.spec.ephemeralContainers ?? []) as Core.Container[];
+}
+
 export function isSidecar(spec: Core.Container): boolean {
   return spec.restartPolicy === 'Always';
 }
@@ -53,6 +58,7 @@ export function isHostNetwork(pod: Pod): boolean {
 
 /** `spec.containers{web}`: the fieldPath of events about one container. */
 export function fieldPath(pod: Pod, name: string): string {
-  const list = pod.spec.containers.some((one) => one.name === name) ? 'containers' : 'initContainers';
-  return `spec.${list}{${name}}`;
+  const lists = ['containers', 'ephemeralContainers'] as const;
+  const list = lists.find((each) => (pod.spec[each] ?? []).some((one) => one.name === name));
+  return `spec.${list ?? 'initContainers'}{${name}}`;
 }

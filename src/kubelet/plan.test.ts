@@ -62,6 +62,7 @@ const brief = (actions: readonly Action[]) =>
 const exited = (exitCode = 0) => ({ state: 'EXITED', exitCode }) as const;
 const sidecar = { name: 'side', image: 'web:1', restartPolicy: 'Always' };
 const init = { name: 'init', image: 'web:1' };
+const debug = { name: 'debug', image: 'web:1' };
 
 const table: {
   name: string;
@@ -168,6 +169,33 @@ const table: {
     name: 'created but never started: another try',
     runtime: { sandboxes: [sandbox()], containers: [container('web', { state: 'CREATED' })] },
     expected: ['startContainer web'],
+  },
+  {
+    name: 'an ephemeral container starts while an init container still runs',
+    runtime: { sandboxes: [sandbox()], containers: [container('init')] },
+    spec: { initContainers: [init], ephemeralContainers: [debug] },
+    expected: ['startContainer debug'],
+  },
+  {
+    name: 'an ephemeral container runs once, whatever came of it',
+    runtime: { sandboxes: [sandbox()], containers: [container('web'), container('debug', exited(1))] },
+    spec: { ephemeralContainers: [debug] },
+    expected: [],
+  },
+  {
+    name: 'an ephemeral container of a sandbox before is not run again',
+    runtime: {
+      sandboxes: [sandbox(1), sandbox(0, 'NOTREADY')],
+      containers: [container('web', { sandboxId: 's1', attempt: 1 }), container('debug', exited())],
+    },
+    spec: { ephemeralContainers: [debug] },
+    expected: [],
+  },
+  {
+    name: 'main done: an ephemeral container does not keep the pod alive',
+    runtime: { sandboxes: [sandbox()], containers: [container('web', exited()), container('debug')] },
+    spec: { ephemeralContainers: [debug], restartPolicy: 'Never' },
+    expected: ['killContainer debug'],
   },
   {
     name: 'ending: main first, the sidecar stays',

@@ -3,7 +3,7 @@
  * is under way (`busy`) is not planned twice. Pure.
  */
 import type { Core, Pod } from '../api/types.ts';
-import { containerHash, containersOf, graceSeconds, restartPolicyOf } from './containers.ts';
+import { containerHash, containersOf, ephemeralContainersOf, graceSeconds, restartPolicyOf } from './containers.ts';
 import type { PodContainer } from './containers.ts';
 import { restartAt, restarts } from './restart.ts';
 import type { RestartState } from './restart.ts';
@@ -116,12 +116,22 @@ function planRun(state: PodState, out: Plan): void {
     return;
   }
   if (!state.volumesReady) return;
+  planEphemeral(state, out, sandbox.id);
   const all = containersOf(state.pod);
   const mains = all.filter(({ role }) => role === 'main');
   const initialized = mains.some(({ spec }) => newestContainer(runtime, spec.name, sandbox.id));
   const inits = all.filter(({ role }) => role !== 'main');
   if (!planInits(state, out, inits, sandbox.id, initialized)) return;
   for (const one of mains) planContainer(state, out, one, sandbox.id);
+}
+
+/** Each is started once in the life of its pod, whatever else of the pod runs or not. */
+function planEphemeral(state: PodState, out: Plan, sandboxId: string): void {
+  for (const { name } of ephemeralContainersOf(state.pod)) {
+    const found = newestContainer(state.runtime, name);
+    if (found && found.state !== 'CREATED') continue;
+    attempt(state, out, taskKey.start(name), { do: 'startContainer', name, sandboxId, finishedAt: undefined });
+  }
 }
 
 /** True when the main containers may run. */

@@ -18,7 +18,7 @@ import type {
   RunHandler,
   VolumeManager,
 } from './parts.ts';
-import { isHostNetwork } from './containers.ts';
+import { ephemeralContainersOf, isHostNetwork } from './containers.ts';
 import { currentSandbox } from './runtime-view.ts';
 import type { RuntimePod } from './runtime-view.ts';
 
@@ -84,5 +84,6 @@ export function podDirectory(node: NodeFacts, uid: string): string {
 }
 
 export function specOf(pod: Pod, name: string): Core.Container | undefined {
-  return [...(pod.spec.initContainers ?? []), ...pod.spec.containers].find((one) => one.name === name);
+  const all = [...(pod.spec.initContainers ?? []), ...pod.spec.containers, ...ephemeralContainersOf(pod)];
+  return all.find((one) => one.name === name);
 }

@@ -151,6 +151,7 @@ async function createContainer(scope: TaskScope, spec: Core.Container, action: S
   const volumes = record.volumes ?? new Map<string, string>();
   const mounts = await prepareMounts(context, { pod, spec, podIPs, restartCount, volumes, expand });
   const resources = linuxResources(pod, spec, context.node.memoryCapacity);
+  const targetId = targetOf(pod, spec, runtime());
   const config = containerConfig(pod, spec, {
     restartCount,
     imageRef,
@@ -159,11 +160,21 @@ async function createContainer(scope: TaskScope, spec: Core.Container, action: S
     mounts,
     resources,
     seccompDir: join(context.node.rootDir, 'seccomp'),
+    ...(targetId !== undefined && { targetId }),
   });
   const sandbox = runtime().sandboxes.find(({ id }) => id === action.sandboxId);
   const shared = sandboxConfigOf(context, pod, sandbox?.metadata.attempt ?? 0);
   await mkdir(join(podLogDirectory(context.node.podLogsDir, pod), spec.name), { recursive: true, mode: 0o755 });
   return context.cri.createContainer(action.sandboxId, config, shared);
+}
+
+/** The id of the container that an ephemeral one is to look into. Throws ContainerConfigError where it does not run. */
+function targetOf(pod: Pod, spec: Core.Container, runtime: RuntimePod): string | undefined {
+  const { targetContainerName: name } = pod.spec.ephemeralContainers?.find((one) => one.name === spec.name) ?? {};
+  if (!name) return undefined;
+  const found = newestContainer(runtime, name);
+  if (found?.state !== 'RUNNING') throw new ContainerConfigError(`unable to find target container ${name}`);
+  return found.id;
 }
 
 /** One more than the newest run; after the runtime lost them all, one more than the API server remembers. */

@@ -144,7 +144,14 @@ const OWN_CONDITIONS = new Set([
   'ContainersReady',
   'Ready',
 ]);
-const OWN_FIELDS = new Set(['reason', 'message', 'podIP', 'podIPs', 'initContainerStatuses']);
+const OWN_FIELDS = new Set([
+  'reason',
+  'message',
+  'podIP',
+  'podIPs',
+  'initContainerStatuses',
+  'ephemeralContainerStatuses',
+]);
 
 /** Without the differences JSON does not carry. */
 function plain(value: unknown): unknown {

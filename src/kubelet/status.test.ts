@@ -181,3 +181,14 @@ test('quality of service and what the kernel is told', () => {
     );
   }
 });
+
+test('an ephemeral container is told of apart, is never ready and makes no pod unready', () => {
+  const pod = testPod('a', { ephemeralContainers: [{ name: 'debug', image: 'busybox:1' }, { name: 'later' }] });
+  const status = compute([container('web'), container('debug', { state: 'EXITED', exitCode: 3 })], pod);
+  assert.equal(status.phase, 'Running');
+  assert.equal(status.conditions?.find(({ type }) => type === 'Ready')?.status, 'True');
+  const [debug, later] = status.ephemeralContainerStatuses ?? [];
+  assert.deepEqual([debug?.state?.terminated?.exitCode, debug?.ready], [3, false]);
+  assert.equal(later?.state?.waiting?.reason, 'ContainerCreating');
+  assert.equal(status.containerStatuses?.length, 1);
+});

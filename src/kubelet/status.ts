@@ -32,6 +32,7 @@ export function computeStatus(input: StatusInput): Core.PodStatus {
     qosClass: pod.status?.qosClass ?? qosClassOf(pod),
     ...(statuses.init.length > 0 && { initContainerStatuses: statuses.init }),
     containerStatuses: statuses.main,
+    ...(statuses.ephemeral.length > 0 && { ephemeralContainerStatuses: statuses.ephemeral }),
     ...(phase === 'Failed' && input.failure),
     ...(pod.status?.nominatedNodeName !== undefined && { nominatedNodeName: pod.status.nominatedNodeName }),
   };

@@ -113,11 +113,14 @@ export interface SandboxConfig {
   securityContext: SandboxSecurityContext;
 }
 
-export type NamespaceMode = 'POD' | 'CONTAINER' | 'NODE';
+/** `TARGET`: that of another container of the sandbox. */
+export type NamespaceMode = 'POD' | 'CONTAINER' | 'NODE' | 'TARGET';
 
 export interface Namespaces {
   network: 'POD' | 'NODE';
   pid: NamespaceMode;
+  /** Whose, where one is TARGET. */
+  targetId?: string;
   ipc: 'POD' | 'NODE';
 }
 

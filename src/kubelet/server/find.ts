@@ -31,7 +31,8 @@ export function findLog(pods: PodLookup, path: PodPath, name: string, previous: 
   const title = `container "${name}" in pod "${pod.metadata.name}"`;
   if (previous) throw new Refusal(400, `previous terminated ${title} not found`);
   const { status = {} } = pod;
-  const all = [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])];
+  const { initContainerStatuses = [], containerStatuses = [], ephemeralContainerStatuses = [] } = status;
+  const all = [...initContainerStatuses, ...containerStatuses, ...ephemeralContainerStatuses];
   const waiting = all.find((one) => one.name === name)?.state?.waiting?.reason ?? 'ContainerCreating';
   throw new Refusal(400, `${title} is waiting to start: ${waiting}`);
 }
