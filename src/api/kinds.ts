@@ -3,6 +3,8 @@
  * so a new kind is a row. Behaviour (defaults, validation, allocation) is code elsewhere, found by the row.
  */
 import type * as T from './types.ts';
+import type { Conversion } from './versions/conversion.ts';
+import { eventConversion } from './versions/event.ts';
 
 export type Subresource =
   | 'status'
@@ -34,6 +36,10 @@ export interface Kind<Object extends T.KubeObject = T.KubeObject> {
   readonly subresources: readonly Subresource[];
   /** The row whose storage this one is a view of; itself where undefined (events.k8s.io Events are stored as core Events). */
   readonly storedAs?: Kind;
+  /** Between this row and the stored one; undefined where they differ in nothing but apiVersion. */
+  readonly conversion?: Conversion;
+  /** What every answer warns of (feature 8-010). */
+  readonly deprecated?: string;
   /** Type only, never set. */
   readonly _object?: Object;
 }
@@ -44,7 +50,7 @@ function define<Object extends T.KubeObject = T.KubeObject>(
   groupVersion: string,
   scope: 'Namespaced' | 'Cluster',
   [kind, plural, shortNames = '', subresources = '', categories = '']: Row,
-  storedAs?: Kind,
+  more: Partial<Pick<Kind, 'storedAs' | 'conversion' | 'deprecated'>> = {},
 ): Kind<Object> {
   const slash = groupVersion.indexOf('/');
   const words = (text: string) => text.split(' ').filter((word) => word !== '');
@@ -58,7 +64,7 @@ function define<Object extends T.KubeObject = T.KubeObject>(
     namespaced: scope === 'Namespaced',
     categories: words(categories),
     subresources: words(subresources) as Subresource[],
-    ...(storedAs && { storedAs }),
+    ...more,
   });
 }
 
@@ -72,7 +78,9 @@ export const PODS = define<T.Pod>('v1', 'Namespaced', [
   'all',
 ]);
 export const SERVICES = define<T.Service>('v1', 'Namespaced', ['Service', 'services', 'svc', 'status proxy', 'all']);
-export const ENDPOINTS = define<T.Endpoints>('v1', 'Namespaced', ['Endpoints', 'endpoints', 'ep']);
+export const ENDPOINTS = define<T.Endpoints>('v1', 'Namespaced', ['Endpoints', 'endpoints', 'ep'], {
+  deprecated: 'v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice',
+});
 export const CONFIG_MAPS = define<T.ConfigMap>('v1', 'Namespaced', ['ConfigMap', 'configmaps', 'cm']);
 export const SECRETS = define<T.Secret>('v1', 'Namespaced', ['Secret', 'secrets']);
 export const SERVICE_ACCOUNTS = define<T.ServiceAccount>('v1', 'Namespaced', [
@@ -191,7 +199,10 @@ export const VALIDATING_WEBHOOK_CONFIGURATIONS = define<T.ValidatingWebhookConfi
   'Cluster',
   ['ValidatingWebhookConfiguration', 'validatingwebhookconfigurations', '', '', 'api-extensions'],
 );
-export const EVENTS_V1 = define('events.k8s.io/v1', 'Namespaced', ['Event', 'events', 'ev'], EVENTS);
+export const EVENTS_V1 = define('events.k8s.io/v1', 'Namespaced', ['Event', 'events', 'ev'], {
+  storedAs: EVENTS,
+  conversion: eventConversion,
+});
 
 /** Every served kind, in the order discovery lists them. */
 export const KINDS: readonly Kind[] = [
@@ -234,6 +245,11 @@ export const KINDS: readonly Kind[] = [
   MUTATING_WEBHOOK_CONFIGURATIONS,
   VALIDATING_WEBHOOK_CONFIGURATIONS,
 ];
+
+/** The row whose storage a kind uses: its own but for further versions and views. */
+export function storedKind(kind: Kind): Kind {
+  return kind.storedAs ?? kind;
+}
 
 /** `v1` for the core group, else `group/version`: the text of `apiVersion`. */
 export function apiVersionOf(kind: Kind): string {

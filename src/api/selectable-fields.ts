@@ -10,6 +10,7 @@ import {
   REPLICA_SETS,
   SECRETS,
   SERVICES,
+  storedKind,
   type Kind,
 } from './kinds.ts';
 import type { KubeObject } from './types.ts';
@@ -73,12 +74,18 @@ const always: Record<string, Path> = paths('metadata.name', 'metadata.namespace'
 
 /** The names a selector over this kind may use; metadata.name and metadata.namespace always. */
 export function supportedFields(kind: Kind): string[] {
-  return [...Object.keys(always), ...Object.keys(declared.get(kind) ?? {})];
+  return [...Object.keys(always), ...Object.keys(fieldsOf(kind))];
 }
 
+/** A further version has those of the stored one, unless it calls them otherwise. */
+function fieldsOf(kind: Kind): Record<string, Path> {
+  return declared.get(kind) ?? declared.get(storedKind(kind)) ?? {};
+}
+
+/** Of an object as it is stored. */
 export function selectableFieldsOf(kind: Kind, object: KubeObject): Record<string, string> {
   const fields: Record<string, string> = {};
-  for (const [name, path] of Object.entries({ ...always, ...declared.get(kind) })) {
+  for (const [name, path] of Object.entries({ ...always, ...fieldsOf(kind) })) {
     fields[name] = readField(name, path, object);
   }
   return fields;

@@ -1,8 +1,9 @@
 /** Server-side tables: what `kubectl get` prints (features 8-020 to 8-042). Columns and cells per kind are in `tables/`. */
 import type { Cell, ColumnDefinition } from './column.ts';
-import type { Kind } from './kinds.ts';
+import { storedKind, type Kind } from './kinds.ts';
 import { printerFor } from './tables/printers.ts';
 import type { KubeObject, List } from './types.ts';
+import { toVersion } from './versions/convert.ts';
 
 export interface TableRow {
   cells: Cell[];
@@ -21,7 +22,7 @@ export interface Table {
 export type IncludeObject = 'None' | 'Metadata' | 'Object';
 
 /**
- * A Table of these objects. `now` is in milliseconds and only serves the ages. The caller sets `metadata` of a list;
+ * A Table of these objects, given as stored. `now` is in milliseconds and only serves the ages. The caller sets `metadata` of a list;
  * a single object's table carries that object's resourceVersion.
  */
 export function toTable(
@@ -31,7 +32,7 @@ export function toTable(
   includeObject: IncludeObject = 'Metadata',
   listMetadata?: List['metadata'],
 ): Table {
-  const printer = printerFor(kind);
+  const printer = printerFor(storedKind(kind));
   const only = objects.length === 1 ? objects[0]?.metadata.resourceVersion : undefined;
   return {
     kind: 'Table',
@@ -40,7 +41,9 @@ export function toTable(
     columnDefinitions: printer.columns,
     rows: objects.map((object) => ({
       cells: printer.cells(object, now),
-      ...(includeObject !== 'None' && { object: includeObject === 'Object' ? object : partialMetadata(object) }),
+      ...(includeObject !== 'None' && {
+        object: includeObject === 'Object' ? toVersion(object, kind) : partialMetadata(object),
+      }),
     })),
   };
 }

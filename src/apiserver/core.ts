@@ -37,6 +37,8 @@ export interface Core {
 
 /** How one write was asked for. */
 export interface WriteContext {
+  /** The version it was asked for in, where that is not the stored one: errors are told in its words. */
+  readonly version?: Kind | undefined;
   readonly user: User;
   readonly dryRun: boolean;
   /** Texts for the Warning header, filled on the way. */

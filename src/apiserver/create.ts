@@ -5,6 +5,7 @@ import { apiVersionOf, type Kind } from '../api/kinds.ts';
 import { generateName } from '../api/meta.ts';
 import { strategyFor } from '../api/strategies.ts';
 import type { KubeObject } from '../api/types.ts';
+import { errorsIn } from '../api/versions/convert.ts';
 import { timestamp } from '../lib/clock.ts';
 import { ConditionFailed } from '../store/store.ts';
 import { admitTolerations } from './admission/default-tolerations.ts';
@@ -35,7 +36,7 @@ export async function createObject(
   admitTolerations(kind, object);
   strategy.applyDefaults(object);
   strategy.prepareForCreate(object);
-  const errors = strategy.validate(object);
+  const errors = errorsIn(context.version, strategy.validate(object));
   if (errors.length > 0) throw invalidObject(kind, object.metadata.name, errors);
   context.warnings.push(...strategy.warnings(object));
   for (let attempt = 1; ; attempt++) {

@@ -63,7 +63,7 @@ function tooLarge(): ApiError {
 }
 
 async function answer(server: Server, request: ApiRequest, info: ResourceInfo): Promise<ApiResponse> {
-  const context = contextOf(request);
+  const context = contextOf(request, info.kind);
   const media = chooseMediaType(request.headers['accept']);
   try {
     const found = await answerFor(server, request, info, context, media);

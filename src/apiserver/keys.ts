@@ -2,14 +2,11 @@
  * Where an object lies in the store: `/registry/<group or core>/<plural>/[<namespace>/]<name>`. Byte order of keys is the order
  * of lists (feature 8-056).
  */
-import type { Kind } from '../api/kinds.ts';
+import { storedKind, type Kind } from '../api/kinds.ts';
 
 export const ROOT = '/registry/';
 
-/** The row whose storage a kind uses: its own but for views like events.k8s.io Events. */
-export function storedKind(kind: Kind): Kind {
-  return kind.storedAs ?? kind;
-}
+export { storedKind };
 
 export function prefixOf(kind: Kind): string {
   const { group, plural } = storedKind(kind);

@@ -6,6 +6,7 @@ import { ApiError, badRequest } from '../api/api-error.ts';
 import { decodeObject } from '../api/decode.ts';
 import { NAMESPACES, PODS, SERVICE_ACCOUNTS, type Kind } from '../api/kinds.ts';
 import type { KubeObject, List, Namespace, WatchEvent } from '../api/types.ts';
+import { fromVersion, toVersion } from '../api/versions/convert.ts';
 import type { Client, DeleteOptions, ListOptions, PatchType, WatchOptions, WriteOptions } from '../client/client.ts';
 import type { Core, WriteContext } from './core.ts';
 import { createObject } from './create.ts';
@@ -23,7 +24,6 @@ import type { Binding } from './subresources/binding.ts';
 import type { Scale } from './subresources/scale.ts';
 import { requestToken, type TokenRequest } from './subresources/token.ts';
 import { updateObject } from './update.ts';
-import { fromView, isView, toView } from './views.ts';
 import { openWatch } from './watch.ts';
 
 type LocalEvent<T extends KubeObject> = Exclude<WatchEvent<T>, { type: 'ERROR' }>;
@@ -62,7 +62,7 @@ export class LocalClient implements Client {
     }
     const { object: own } = decodeObject(kind, object);
     const scope = kind.namespaced ? namespace : undefined;
-    const entry = await createObject(this.#core, storedKind(kind), scope, fromView(kind, own), this.#context());
+    const entry = await createObject(this.#core, storedKind(kind), scope, fromVersion(own, kind), this.#context());
     return ownCopy(kind, entry);
   }
 
@@ -78,7 +78,7 @@ export class LocalClient implements Client {
       return scaled as unknown as T;
     }
     const through = throughOf(subresource);
-    const wanted = JSON.stringify(fromView(kind, decodeObject(kind, object).object));
+    const wanted = JSON.stringify(fromVersion(decodeObject(kind, object).object, kind));
     const apply = () => JSON.parse(wanted) as KubeObject;
     const change = { through, apply };
     const { entry } = await updateObject(this.#core, storedKind(kind), namespace, name, change, this.#context());
@@ -97,8 +97,8 @@ export class LocalClient implements Client {
     const text = JSON.stringify(patch);
     const asked = () => ({ type, value: JSON.parse(text) as unknown, validation: 'Ignore' as const });
     const apply = (current: KubeObject | undefined): KubeObject => {
-      const base = toView(kind, current as KubeObject);
-      return fromView(kind, patchObject(kind as Kind, base, asked(), context.warnings));
+      const base = toVersion(current as KubeObject, kind);
+      return fromVersion(patchObject(kind as Kind, base, asked(), context.warnings), kind, current);
     };
     const change = { through: throughOf(subresource), apply };
     const { entry } = await updateObject(this.#core, storedKind(kind), namespace, name, change, context);
@@ -198,12 +198,12 @@ function tooSlow(kind: Kind): ApiError {
 }
 
 function objectOf<T extends KubeObject>(kind: Kind<T>, entry: Entry): T {
-  return (isView(kind) ? toView(kind, entry.object) : entry.object) as T;
+  return toVersion(entry.object, kind) as T;
 }
 
 /** What a caller may change and send back, as it could with an answer that came over the wire. */
 function ownCopy<T extends KubeObject>(kind: Kind<T>, entry: Entry): T {
-  return toView(kind, entry.copy()) as T;
+  return toVersion(entry.copy(), kind) as T;
 }
 
 function throughOf(subresource: WriteOptions['subresource']): 'main' | 'status' {

@@ -2,6 +2,7 @@
 import { ApiError, badRequest, notFound } from '../api/api-error.ts';
 import { resourceNameOf, type Kind } from '../api/kinds.ts';
 import type { KubeObject, Status } from '../api/types.ts';
+import { fromVersion, toVersion } from '../api/versions/convert.ts';
 import { parseJsonWithDuplicates, parseYaml, type ParsedBody } from '../api/json.ts';
 import { decodeChecked, fieldValidationOf, isDryRun, parseBody } from './body.ts';
 import type { Core, WriteContext } from './core.ts';
@@ -18,7 +19,6 @@ import type { ApiRequest } from './request.ts';
 import type { Answer } from './respond.ts';
 import type { ResourceInfo } from './routes.ts';
 import { updateObject, type Change } from './update.ts';
-import { fromView, toView } from './views.ts';
 import { watchResponse } from './watch-stream.ts';
 
 /** Kinds whose DELETE answers the object rather than a Status when it is gone at once (feature 1-008). */
@@ -41,8 +41,9 @@ export interface Call {
   readonly context: WriteContext;
 }
 
-export function contextOf(request: ApiRequest): WriteContext {
-  return { user: request.user, dryRun: isDryRun(request.query.getAll('dryRun')), warnings: [] };
+export function contextOf(request: ApiRequest, kind?: Kind): WriteContext {
+  const warnings = kind?.deprecated ? [kind.deprecated] : [];
+  return { version: kind, user: request.user, dryRun: isDryRun(request.query.getAll('dryRun')), warnings };
 }
 
 export function methodNotAllowed(): ApiError {
@@ -113,7 +114,7 @@ async function answerCreate(call: Call): Promise<Answer> {
   const { core, kind, request, context } = call;
   const namespace = requireNamespace(call);
   const decoded = decodeChecked(kind, parseBody(request), fieldValidationOf(request.query), context.warnings);
-  const entry = await createObject(core, storedKind(kind), namespace, fromView(kind, decoded), context);
+  const entry = await createObject(core, storedKind(kind), namespace, fromVersion(decoded, kind), context);
   return object(kind, 201, entry);
 }
 
@@ -129,9 +130,9 @@ async function answerChange(call: Call, name: string, through: Change['through']
 function putChange({ kind, info, request, context }: Call, name: string): Change['apply'] {
   const decoded = decodeChecked(kind, parseBody(request), fieldValidationOf(request.query), context.warnings);
   checkIdentity(decoded, name, kind.namespaced ? info.namespace : undefined);
-  const wanted = JSON.stringify(fromView(kind, decoded));
+  const wanted = JSON.stringify(decoded);
   // A fresh one for each try: what one try fills in must not reach the next.
-  return () => JSON.parse(wanted) as KubeObject;
+  return (current) => fromVersion(JSON.parse(wanted) as KubeObject, kind, current);
 }
 
 /** Absent identity is that of the URL; another one is refused. */
@@ -161,8 +162,8 @@ function patchChange({ kind, request, context, info }: Call): Change['apply'] {
   const { value } = parsePatchBody(request);
   return (current) => {
     if (!current) throw notFound(kind, info.name ?? '');
-    const base = toView(kind, current);
-    return fromView(kind, patchObject(kind, base, { type, value, validation }, context.warnings));
+    const base = toVersion(current, kind);
+    return fromVersion(patchObject(kind, base, { type, value, validation }, context.warnings), kind, current);
   };
 }
 

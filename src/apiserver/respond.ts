@@ -2,14 +2,14 @@
 import { gzipSync } from 'node:zlib';
 import { stringify } from 'yaml';
 import type { ApiError } from '../api/api-error.ts';
-import { apiVersionOf, type Kind } from '../api/kinds.ts';
+import { apiVersionOf, storedKind, type Kind } from '../api/kinds.ts';
 import { partialMetadata, toTable, type IncludeObject } from '../api/table.ts';
 import type { KubeObject, List } from '../api/types.ts';
+import { toVersion } from '../api/versions/convert.ts';
 import type { Entry } from './entry.ts';
 import type { ListAnswer } from './list.ts';
 import type { MediaType } from './media-types.ts';
 import type { ApiRequest, ApiResponse } from './request.ts';
-import { isView, toView } from './views.ts';
 
 export type Answer =
   | { readonly type: 'object'; readonly status: number; readonly kind: Kind; readonly entry: Entry }
@@ -28,7 +28,7 @@ export function render(
   now: number,
   warnings: readonly string[],
 ): ApiResponse {
-  if (answer.type === 'response') return answer.response;
+  if (answer.type === 'response') return withWarnings(answer.response, warnings);
   const status = answer.type === 'list' ? 200 : answer.status;
   return encode(request, status, textOf(answer, media, request, now), media.format, warnings);
 }
@@ -68,12 +68,12 @@ function textOf(
 }
 
 export function objectJson(kind: Kind, entry: Entry): string {
-  return isView(kind) ? JSON.stringify(toView(kind, entry.object)) : entry.json;
+  return storedKind(kind) === kind ? entry.json : JSON.stringify(toVersion(entry.object, kind));
 }
 
 function itemJson(kind: Kind, entry: Entry): string {
-  if (!isView(kind)) return entry.itemJson;
-  const { kind: _kind, apiVersion: _apiVersion, ...rest } = toView(kind, entry.object);
+  if (storedKind(kind) === kind) return entry.itemJson;
+  const { kind: _kind, apiVersion: _apiVersion, ...rest } = toVersion(entry.object, kind);
   return JSON.stringify(rest);
 }
 
@@ -94,8 +94,7 @@ function tableOf(
   const objects: KubeObject[] =
     answer.type === 'object' ? [answer.entry.object] : answer.list.entries.map((entry) => entry.object);
   const metadata = answer.type === 'list' ? listMetadata(answer.list) : undefined;
-  const views = isView(answer.kind) ? objects.map((object) => toView(answer.kind, object)) : objects;
-  const table = toTable(answer.kind, views, now, includeObjectOf(request.query), metadata);
+  const table = toTable(answer.kind, objects, now, includeObjectOf(request.query), metadata);
   return { ...table, apiVersion: `meta.k8s.io/${version}` };
 }
 
@@ -115,7 +114,7 @@ function encode(
     'content-type': `application/${format}`,
     'cache-control': 'no-cache, private',
   };
-  if (warnings.length > 0) headers['warning'] = [...new Set(warnings)].map(warningValue);
+  if (warnings.length > 0) headers['warning'] = warningValues(warnings);
   if (format === 'yaml')
     return { status, headers, body: stringify(JSON.parse(json), { aliasDuplicateObjects: false }) };
   return compress(request, { status, headers, body: Buffer.from(isPretty(request) ? pretty(json) : json) });
@@ -140,6 +139,13 @@ function isPretty({ query, headers }: ApiRequest): boolean {
   if (asked !== null) return asked !== 'false' && asked !== '0';
   return /^(curl|Wget|Mozilla\/5\.0)/.test(headers['user-agent'] ?? '');
 }
+
+function withWarnings(response: ApiResponse, warnings: readonly string[]): ApiResponse {
+  if (warnings.length === 0) return response;
+  return { ...response, headers: { ...response.headers, warning: warningValues(warnings) } };
+}
+
+const warningValues = (warnings: readonly string[]): string[] => [...new Set(warnings)].map(warningValue);
 
 /** RFC 7234 warn-code 299; control characters would break the header. */
 function warningValue(text: string): string {

@@ -9,6 +9,7 @@ import { apiVersionOf, type Kind } from '../api/kinds.ts';
 import { carryOverMetadata } from '../api/meta.ts';
 import { strategyFor } from '../api/strategies.ts';
 import type { KubeObject } from '../api/types.ts';
+import { errorsIn } from '../api/versions/convert.ts';
 import { ConditionFailed } from '../store/store.ts';
 import { MAX_TRIES, noSideEffects, type Core, type WriteContext } from './core.ts';
 import { createObject } from './create.ts';
@@ -98,7 +99,7 @@ async function tryUpdate(
   sameObject(kind, object, old);
   object.kind = kind.kind;
   object.apiVersion = apiVersionOf(kind);
-  const errors = prepare(kind, object, old, through, context);
+  const errors = errorsIn(context.version, prepare(kind, object, old, through, context));
   if (errors.length > 0) throw invalidObject(kind, old.metadata.name, errors);
   const effects = through === 'main' ? core.hooks.onUpdate(kind, object, old, context.dryRun) : noSideEffects;
   let done: Entry | undefined;

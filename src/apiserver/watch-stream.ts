@@ -1,6 +1,7 @@
 /** A watch as a stream of JSON lines (features 8-022, 8-048, 8-050, 8-052). Plain lines are encoded once and shared by all readers. */
-import { apiVersionOf, type Kind } from '../api/kinds.ts';
+import { apiVersionOf, storedKind, type Kind } from '../api/kinds.ts';
 import { partialMetadata, toTable } from '../api/table.ts';
+import { toVersion } from '../api/versions/convert.ts';
 import { realClock } from '../lib/clock.ts';
 import type { Core } from './core.ts';
 import type { Entry } from './entry.ts';
@@ -8,7 +9,6 @@ import type { ListOptions } from './list-options.ts';
 import type { MediaType } from './media-types.ts';
 import type { ApiRequest, ApiResponse, BodyStream, Sink } from './request.ts';
 import { includeObjectOf } from './respond.ts';
-import { isView, toView } from './views.ts';
 import { openWatch, type EventType, type OpenWatch, type WatchReader } from './watch.ts';
 
 /** Bytes a reader may be behind, not counting the initial state, before it is cut off and has to list again. */
@@ -117,12 +117,11 @@ class EarlySink {
 
 function lineOf(core: Core, kind: Kind, media: MediaType, request: ApiRequest): Line {
   const encode = (type: EventType, object: object) => Buffer.from(`${JSON.stringify({ type, object })}\n`);
-  const view = (entry: Entry) => toView(kind, entry.object);
   if (media.as === 'Table') {
     const include = includeObjectOf(request.query);
     let first = true;
     return (type, entry) => {
-      const table = { ...toTable(kind, [view(entry)], core.clock.now(), include), apiVersion: tableVersion(media) };
+      const table = { ...toTable(kind, [entry.object], core.clock.now(), include), apiVersion: tableVersion(media) };
       // Columns come once, with the first event (feature 8-022).
       if (!first) table.columnDefinitions = [];
       first = false;
@@ -133,7 +132,8 @@ function lineOf(core: Core, kind: Kind, media: MediaType, request: ApiRequest): 
     const apiVersion = tableVersion(media);
     return (type, entry) => encode(type, { ...partialMetadata(entry.object), apiVersion });
   }
-  return isView(kind) ? (type, entry) => encode(type, view(entry)) : (type, entry) => entry.watchLine(type);
+  if (storedKind(kind) === kind) return (type, entry) => entry.watchLine(type);
+  return (type, entry) => encode(type, toVersion(entry.object, kind));
 }
 
 const tableVersion = ({ version = 'v1' }: MediaType) => `meta.k8s.io/${version}` as 'meta.k8s.io/v1';

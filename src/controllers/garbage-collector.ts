@@ -3,7 +3,7 @@
  * (the owner waits for them) and orphaning (they are let go). Works from the informers' owner index, so nothing is ever scanned.
  */
 import { isConflict, isNotFound } from '../api/api-error.ts';
-import { EVENTS, KINDS, kindByApiVersion, resourceNameOf, type Kind } from '../api/kinds.ts';
+import { EVENTS, KINDS, kindByApiVersion, resourceNameOf, storedKind, type Kind } from '../api/kinds.ts';
 import type { KubeObject, Meta } from '../api/types.ts';
 import type { Change } from '../client/client.ts';
 import { ignoreNotFound } from './api-outcomes.ts';
@@ -109,7 +109,8 @@ function ownersWaiting(dependent: KubeObject, view: View): string[] {
 
 function ownerKind({ apiVersion, kind }: Meta.OwnerReference): Kind | undefined {
   const found = kindByApiVersion(apiVersion, kind);
-  return found && collectedKinds.includes(found) ? found : undefined;
+  const stored = found && storedKind(found);
+  return stored && collectedKinds.includes(stored) ? stored : undefined;
 }
 
 /** An owner is in its dependent's namespace, or in none. */

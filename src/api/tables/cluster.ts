@@ -48,34 +48,24 @@ export const namespacePrinter = definePrinter<Namespace>([
   ['Age', 'string', age],
 ]);
 
-/** The same Event as events.k8s.io/v1 shows it. */
-interface EventView extends KubeObject {
-  regarding?: Core.ObjectReference;
-  note?: string;
-  deprecatedFirstTimestamp?: string;
-  deprecatedLastTimestamp?: string;
-  deprecatedCount?: number;
-  deprecatedSource?: Core.EventSource;
-  reportingController?: string;
-}
+/** A decoded Event may lack what the type promises. */
+type AnyEvent = Partial<Event> & KubeObject;
 
-/** Either view, as one set of facts. */
-function facts(event: Partial<Event> & EventView) {
-  const { source: from = event.deprecatedSource } = event;
+function facts(event: AnyEvent) {
   return {
-    object: event.involvedObject ?? event.regarding ?? {},
-    message: event.message ?? event.note ?? '',
-    first: event.firstTimestamp ?? event.deprecatedFirstTimestamp ?? event.eventTime,
-    last: event.lastTimestamp ?? event.deprecatedLastTimestamp,
+    object: event.involvedObject ?? {},
+    message: event.message ?? '',
+    first: event.firstTimestamp ?? event.eventTime,
+    last: event.lastTimestamp,
     // 0 is what a zero count is written as, and an Event happened at least once.
-    count: event.series?.count ?? (event.count || event.deprecatedCount || 1),
-    component: from?.component || event.reportingComponent || event.reportingController || '',
-    host: from?.host || event.reportingInstance || '',
+    count: event.series?.count ?? (event.count || 1),
+    component: event.source?.component || event.reportingComponent || '',
+    host: event.source?.host || event.reportingInstance || '',
   };
 }
 
 /** An Event's own name says little, so it comes last. */
-export const eventPrinter = definePrinter<Partial<Event> & EventView>(
+export const eventPrinter = definePrinter<AnyEvent>(
   [
     [
       'Last Seen',

@@ -32,7 +32,6 @@ const printers = new Map<K.Kind, Printer>([
   [K.NODES, cluster.nodePrinter],
   [K.NAMESPACES, cluster.namespacePrinter],
   [K.EVENTS, cluster.eventPrinter],
-  [K.EVENTS_V1, cluster.eventPrinter],
   [K.CONFIG_MAPS, cluster.configMapPrinter],
   [K.SECRETS, cluster.secretPrinter],
   [K.SERVICE_ACCOUNTS, cluster.agePrinter],

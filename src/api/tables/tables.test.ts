@@ -135,8 +135,8 @@ const cases: [kind: K.Kind, yaml: string, columns: string, cells: string][] = [
     '30s Warning Failed pod/web it broke | spec.containers{a} kubelet, node01 5m 4 it',
   ],
   [
-    K.EVENTS_V1,
-    'type: Normal\nreason: Ok\nnote: fine\nregarding: {kind: Pod, name: web}\nreportingController: me\neventTime: "2026-11-20T12:04:00.000000Z"',
+    K.EVENTS,
+    'type: Normal\nreason: Ok\nmessage: fine\ninvolvedObject: {kind: Pod, name: web}\nreportingComponent: me\neventTime: "2026-11-20T12:04:00.000000Z"',
     'Last_Seen Type Reason Object Message | Subobject Source First_Seen Count Name',
     "60s Normal Ok pod/web fine | '' me 60s 1 it",
   ],

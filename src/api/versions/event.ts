@@ -1,0 +1,27 @@
+/** events.k8s.io Events: the core Event with other names for some of its fields (feature 8-105). */
+import type { KubeObject } from '../types.ts';
+import type { Conversion } from './conversion.ts';
+
+/** [events.k8s.io, core]; every other field has one name in both. */
+const names: readonly (readonly [string, string])[] = [
+  ['regarding', 'involvedObject'],
+  ['note', 'message'],
+  ['reportingController', 'reportingComponent'],
+  ['deprecatedSource', 'source'],
+  ['deprecatedFirstTimestamp', 'firstTimestamp'],
+  ['deprecatedLastTimestamp', 'lastTimestamp'],
+  ['deprecatedCount', 'count'],
+];
+const toCore = new Map(names);
+const fromCore = new Map(names.map(([event, core]) => [core, event]));
+
+function renamed(object: KubeObject, to: ReadonlyMap<string, string>): KubeObject {
+  const fields = Object.entries(object).map(([field, value]): [string, unknown] => [to.get(field) ?? field, value]);
+  return Object.fromEntries(fields) as unknown as KubeObject;
+}
+
+export const eventConversion: Conversion = {
+  toVersion: (stored) => renamed(stored, fromCore),
+  fromVersion: (object) => renamed(object, toCore),
+  fieldPath: (path) => path.replace(/^\w+/, (field) => fromCore.get(field) ?? field),
+};
