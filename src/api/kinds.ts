@@ -171,10 +171,16 @@ export const SERVICE_CIDRS = define<T.ServiceCIDR>('networking.k8s.io/v1', 'Clus
 ]);
 export const IP_ADDRESSES = define<T.IPAddress>('networking.k8s.io/v1', 'Cluster', ['IPAddress', 'ipaddresses', 'ip']);
 export const LEASES = define<T.Lease>('coordination.k8s.io/v1', 'Namespaced', ['Lease', 'leases']);
-export const ROLES = define('rbac.authorization.k8s.io/v1', 'Namespaced', ['Role', 'roles']);
-export const ROLE_BINDINGS = define('rbac.authorization.k8s.io/v1', 'Namespaced', ['RoleBinding', 'rolebindings']);
-export const CLUSTER_ROLES = define('rbac.authorization.k8s.io/v1', 'Cluster', ['ClusterRole', 'clusterroles']);
-export const CLUSTER_ROLE_BINDINGS = define('rbac.authorization.k8s.io/v1', 'Cluster', [
+export const ROLES = define<T.Role>('rbac.authorization.k8s.io/v1', 'Namespaced', ['Role', 'roles']);
+export const ROLE_BINDINGS = define<T.RoleBinding>('rbac.authorization.k8s.io/v1', 'Namespaced', [
+  'RoleBinding',
+  'rolebindings',
+]);
+export const CLUSTER_ROLES = define<T.ClusterRole>('rbac.authorization.k8s.io/v1', 'Cluster', [
+  'ClusterRole',
+  'clusterroles',
+]);
+export const CLUSTER_ROLE_BINDINGS = define<T.ClusterRoleBinding>('rbac.authorization.k8s.io/v1', 'Cluster', [
   'ClusterRoleBinding',
   'clusterrolebindings',
 ]);

@@ -10,10 +10,11 @@ import type * as Core from 'kubernetes-types/core/v1';
 import type * as Discovery from 'kubernetes-types/discovery/v1';
 import type * as Networking from 'kubernetes-types/networking/v1';
 import type * as Policy from 'kubernetes-types/policy/v1';
+import type * as Rbac from 'kubernetes-types/rbac/v1';
 import type * as Scheduling from 'kubernetes-types/scheduling/v1';
 import type * as Meta from 'kubernetes-types/meta/v1';
 
-export type { Admission, Apps, Batch, Coordination, Core, Discovery, Meta, Networking, Policy, Scheduling };
+export type { Admission, Apps, Batch, Coordination, Core, Discovery, Meta, Networking, Policy, Rbac, Scheduling };
 
 /** Metadata of an object that came from the API server: name is always there; uid and resourceVersion once stored. */
 export type ObjectMeta = Writable<Meta.ObjectMeta> & { name: string };
@@ -54,6 +55,10 @@ export type Lease = Stored<Coordination.Lease>;
 export type Ingress = Stored<Networking.Ingress>;
 export type IngressClass = Stored<Networking.IngressClass>;
 export type PodDisruptionBudget = Stored<Policy.PodDisruptionBudget>;
+export type Role = Stored<Rbac.Role>;
+export type ClusterRole = Stored<Rbac.ClusterRole>;
+export type RoleBinding = Stored<Rbac.RoleBinding>;
+export type ClusterRoleBinding = Stored<Rbac.ClusterRoleBinding>;
 export type PriorityClass = Stored<Scheduling.PriorityClass>;
 export type MutatingWebhookConfiguration = Stored<Admission.MutatingWebhookConfiguration>;
 export type ValidatingWebhookConfiguration = Stored<Admission.ValidatingWebhookConfiguration>;

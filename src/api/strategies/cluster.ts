@@ -6,6 +6,7 @@ import { dns1123Label, pathSegmentName } from '../names.ts';
 import type { Core, KubeObject, Namespace, Node, Secret } from '../types.ts';
 import * as cluster from '../validation/cluster.ts';
 import * as config from '../validation/config.ts';
+import * as rbac from '../validation/rbac.ts';
 import { validateFinalizers } from '../meta.ts';
 
 /** What the namespace is called, as a label that selectors can use (feature 8-088). */
@@ -96,25 +97,25 @@ export const limitRangeStrategy = defineStrategy(K.LIMIT_RANGES, { allowCreateOn
 type Row<T extends KubeObject> = K.Kind<T>;
 
 const role = (kind: K.Kind) =>
-  defineStrategy(kind as Row<cluster.RoleLike>, {
+  defineStrategy(kind as Row<rbac.RoleLike>, {
     nameRule: pathSegmentName,
-    validate: cluster.validateRole(kind.namespaced),
+    validate: rbac.validateRole(kind.namespaced),
     allowCreateOnUpdate: true,
   });
 export const roleStrategy = role(K.ROLES);
 export const clusterRoleStrategy = role(K.CLUSTER_ROLES);
 
 const binding = (kind: K.Kind) =>
-  defineStrategy(kind as Row<cluster.BindingLike>, {
+  defineStrategy(kind as Row<rbac.BindingLike>, {
     nameRule: pathSegmentName,
     applyDefaults({ roleRef, subjects }) {
-      if (roleRef) roleRef.apiGroup ||= cluster.rbacGroup;
+      if (roleRef) roleRef.apiGroup ||= rbac.RBAC_GROUP;
       for (const subject of subjects ?? []) {
-        if (subject.kind === 'User' || subject.kind === 'Group') subject.apiGroup ||= cluster.rbacGroup;
+        if (subject.kind === 'User' || subject.kind === 'Group') subject.apiGroup ||= rbac.RBAC_GROUP;
       }
     },
-    validate: cluster.validateBinding(kind.namespaced),
-    validateUpdate: cluster.validateBindingUpdate(kind.namespaced),
+    validate: rbac.validateBinding(kind.namespaced),
+    validateUpdate: rbac.validateBindingUpdate(kind.namespaced),
     allowCreateOnUpdate: true,
   });
 export const roleBindingStrategy = binding(K.ROLE_BINDINGS);

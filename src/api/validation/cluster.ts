@@ -1,10 +1,10 @@
-/** Nodes, Leases, Events, PodDisruptionBudgets and RBAC. */
+/** Nodes, Leases, Events and PodDisruptionBudgets. */
 import { parseCidr } from '../../lib/cidr.ts';
 import { deepEqual } from '../deep-equal.ts';
-import { forbidden, invalid, notSupported, required, type FieldError } from '../field-error.ts';
+import { forbidden, invalid, type FieldError } from '../field-error.ts';
 import { qualifiedName, labelValue } from '../names.ts';
-import type { Event, KubeObject, Lease, Node, PodDisruptionBudget } from '../types.ts';
-import { follows, mustExist, mustFollow, requiredOneOf, validateLabelSelector } from './check.ts';
+import type { Event, Lease, Node, PodDisruptionBudget } from '../types.ts';
+import { follows, mustFollow, requiredOneOf, validateLabelSelector } from './check.ts';
 import { validateIntOrPercent } from './workloads.ts';
 
 const effects = ['NoExecute', 'NoSchedule', 'PreferNoSchedule'];
@@ -73,72 +73,3 @@ export function validatePodDisruptionBudget({ spec }: PodDisruptionBudget): Fiel
     ...validateLabelSelector(selector, 'spec.selector'),
   ];
 }
-
-interface PolicyRule {
-  verbs?: string[];
-  apiGroups?: string[];
-  resources?: string[];
-  nonResourceURLs?: string[];
-}
-export type RoleLike = KubeObject & { rules?: PolicyRule[] };
-export interface BindingLike extends KubeObject {
-  roleRef?: { apiGroup?: string; kind?: string; name?: string };
-  subjects?: { apiGroup?: string; kind?: string; name?: string; namespace?: string }[];
-}
-
-export const validateRole =
-  (namespaced: boolean) =>
-  ({ rules }: RoleLike): FieldError[] =>
-    (rules ?? []).flatMap((rule, index) => {
-      const path = `rules[${index}]`;
-      const urls = rule.nonResourceURLs ?? [];
-      const errors =
-        (rule.verbs ?? []).length === 0 ? [required(`${path}.verbs`, 'verbs must contain at least one value')] : [];
-      if (urls.length > 0) {
-        const field = `${path}.nonResourceURLs`;
-        if (namespaced) errors.push(invalid(field, urls, 'namespaced rules cannot apply to non-resource URLs'));
-        if ((rule.apiGroups ?? []).length + (rule.resources ?? []).length > 0) {
-          errors.push(invalid(field, urls, 'rules cannot apply to both regular resources and non-resource URLs'));
-        }
-        return errors;
-      }
-      if ((rule.apiGroups ?? []).length === 0) {
-        errors.push(required(`${path}.apiGroups`, 'resource rules must supply at least one api group'));
-      }
-      if ((rule.resources ?? []).length === 0) {
-        errors.push(required(`${path}.resources`, 'resource rules must supply at least one resource'));
-      }
-      return errors;
-    });
-
-export const rbacGroup = 'rbac.authorization.k8s.io';
-
-export const validateBinding =
-  (namespaced: boolean) =>
-  ({ roleRef, subjects }: BindingLike): FieldError[] => {
-    const kinds = namespaced ? ['ClusterRole', 'Role'] : ['ClusterRole'];
-    const errors: FieldError[] = [];
-    if (roleRef?.apiGroup !== rbacGroup)
-      errors.push(notSupported('roleRef.apiGroup', roleRef?.apiGroup ?? '', [rbacGroup]));
-    if (!kinds.includes(roleRef?.kind ?? '')) errors.push(notSupported('roleRef.kind', roleRef?.kind ?? '', kinds));
-    errors.push(...mustExist('roleRef.name', roleRef?.name));
-    for (const [index, subject] of (subjects ?? []).entries()) {
-      const path = `subjects[${index}]`;
-      errors.push(...mustExist(`${path}.name`, subject.name));
-      if (!['ServiceAccount', 'User', 'Group'].includes(subject.kind ?? '')) {
-        errors.push(notSupported(`${path}.kind`, subject.kind ?? '', ['ServiceAccount', 'User', 'Group']));
-      } else if (subject.kind === 'ServiceAccount') {
-        if (!namespaced && !subject.namespace) errors.push(required(`${path}.namespace`));
-      } else if (subject.apiGroup !== rbacGroup) {
-        errors.push(notSupported(`${path}.apiGroup`, subject.apiGroup ?? '', [rbacGroup]));
-      }
-    }
-    return errors;
-  };
-
-export const validateBindingUpdate =
-  (namespaced: boolean) =>
-  (binding: BindingLike, old: BindingLike): FieldError[] => [
-    ...validateBinding(namespaced)(binding),
-    ...(deepEqual(binding.roleRef, old.roleRef) ? [] : [invalid('roleRef', binding.roleRef, 'cannot change roleRef')]),
-  ];
