@@ -10,7 +10,9 @@ export function addAgent(program: Command): void {
     .description(
       'Runs the kubelet, the proxy and the DNS of one node in the foreground, in the network it is started in.',
     )
-    .requiredOption('--kubeconfig <file>', 'how to reach the API server')
+    .requiredOption('--kubeconfig <file>', 'how to reach the API server, as this node')
+    .option('--proxy-kubeconfig <file>', 'the identity of the proxy (default: that of the node)')
+    .option('--dns-kubeconfig <file>', 'the identity of the DNS server (default: that of the node)')
     .requiredOption('--node-name <name>', 'the name to register')
     .requiredOption('--node-ip <ip>', 'the address other nodes reach it at')
     .requiredOption('--data-dir <folder>', 'where volumes, logs and sockets are')

@@ -12,6 +12,9 @@ import { untilStopped } from './until-stopped.ts';
 
 export interface AgentOptions {
   readonly kubeconfig: string;
+  /** `kubeconfig` where absent, as for DNS: it must then be allowed what these need. */
+  readonly proxyKubeconfig?: string;
+  readonly dnsKubeconfig?: string;
   readonly nodeName: string;
   readonly nodeIp: string;
   readonly dataDir: string;
@@ -39,12 +42,13 @@ const STOP_MS = 1_500;
 export async function runAgent(options: AgentOptions): Promise<void> {
   const logOf = (part: string) => createLog(part).child({ node: options.nodeName });
   const read = (file: string) => readFileSync(file, 'utf8');
-  const client = createHttpClient({
-    ...loadKubeconfig(options.kubeconfig),
-    userAgent: `fairway-agent/${options.nodeName}`,
-  });
+  const clientAs = (kubeconfig = options.kubeconfig) =>
+    createHttpClient({ ...loadKubeconfig(kubeconfig), userAgent: `fairway-agent/${options.nodeName}` });
+  const client = clientAs();
+  const proxyClient = clientAs(options.proxyKubeconfig);
+  const dnsClient = clientAs(options.dnsKubeconfig);
   const proxy = runProxy({
-    client,
+    client: proxyClient,
     nodeName: options.nodeName,
     nodeIps: [options.nodeIp],
     mode: options.proxyMode,
@@ -54,7 +58,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     log: logOf('proxy'),
   });
   const dns = runDns({
-    client,
+    client: dnsClient,
     listenAddress: options.nodeIp,
     port: 53,
     clusterDomain: options.clusterDomain,
@@ -88,5 +92,5 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   // Something may be under way that does not end, such as an import: containers and rules stay as they are either way.
   setTimeout(() => process.exit(0), STOP_MS).unref();
   await Promise.all([kubelet.stop(), proxy.stop(), dns.stop()]);
-  client.close();
+  for (const each of [client, proxyClient, dnsClient]) each.close();
 }

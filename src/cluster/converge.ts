@@ -9,7 +9,7 @@ import { isAlive, stopProcess } from '../host/process.ts';
 import { proxyModeOf } from './config.ts';
 import { ensureCertificates } from './certificates.ts';
 import { removeNode } from './down.ts';
-import { certificateRequests, writeKubeconfigs } from './identities.ts';
+import { agentCertificates, certificateRequests, writeKubeconfigs } from './identities.ts';
 import { buildStarters, SANDBOX_IMAGE } from './images/index.ts';
 import { probeKernel } from './kernel-probe.ts';
 import { API_PORT, CNI_BIN_DIR, type Layout, type NodeLayout } from './layout.ts';
@@ -81,7 +81,7 @@ async function startParts(
     ensureNodeTools(node);
     writeFileSync(node.containerdConfig, containerdConfig(node));
     await session.ensure(containerdPart(layout, node));
-    const agentsOwn = renewed.some((file) => file === node.name || file === `${node.name}-kubelet`);
+    const agentsOwn = renewed.some((file) => agentCertificates(node.name).includes(file));
     await session.ensure(agentPart(layout, node, config), agentsOwn);
   }
 }

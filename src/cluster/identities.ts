@@ -1,4 +1,4 @@
-/** Who speaks with the API server, and with which certificate: the server, the administrator, each node. */
+/** Who speaks with the API server, and with which certificate: the server, the administrator, each node, all proxies, all DNS servers. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { renderKubeconfig } from '../client/kubeconfig.ts';
@@ -7,6 +7,13 @@ import { pkiPaths } from './certificates.ts';
 import type { ClusterConfig } from './config.ts';
 import type { Layout, NodeLayout } from './layout.ts';
 import { firstAddress } from './processes.ts';
+
+/** The files of what all nodes share; their users are bound to the roles system:node-proxier and system:kube-dns. */
+const PROXY = 'kube-proxy';
+const DNS = 'kube-dns';
+
+/** The certificates the agent of `node` works with: it must be started anew when one is renewed. */
+export const agentCertificates = (node: string): readonly string[] => [node, `${node}-kubelet`, PROXY, DNS];
 
 /** Every certificate a cluster of these nodes needs. Pure. */
 export function certificateRequests(
@@ -36,6 +43,8 @@ export function certificateRequests(
       use: 'client',
     },
     { file: 'admin', commonName: 'kubernetes-admin', organization: 'system:masters', use: 'client' },
+    { file: PROXY, commonName: 'system:kube-proxy', use: 'client' },
+    { file: DNS, commonName: 'system:kube-dns', use: 'client' },
     ...nodes.flatMap((node): CertificateRequest[] => [
       { file: node.name, commonName: `system:node:${node.name}`, organization: 'system:nodes', use: 'client' },
       {
@@ -71,5 +80,9 @@ export function writeKubeconfigs(layout: Layout, nodes: readonly NodeLayout[]): 
     );
   };
   write(layout.kubeconfig, 'kubernetes-admin', 'admin');
-  for (const node of nodes) write(node.kubeconfig, `system:node:${node.name}`, node.name);
+  for (const node of nodes) {
+    write(node.kubeconfig, `system:node:${node.name}`, node.name);
+    write(node.proxyKubeconfig, 'system:kube-proxy', PROXY);
+    write(node.dnsKubeconfig, 'system:kube-dns', DNS);
+  }
 }

@@ -17,7 +17,10 @@ export interface NodeLayout {
   /** First on the PATH there. */
   readonly toolsDir: string;
   readonly containerdConfig: string;
+  /** Of the kubelet; its proxy and its DNS have identities of their own, so that each may do what it needs and no more. */
   readonly kubeconfig: string;
+  readonly proxyKubeconfig: string;
+  readonly dnsKubeconfig: string;
 }
 
 export interface Layout {
@@ -100,6 +103,8 @@ export function layoutOf(name: string, dataDir: string, index: number): Layout {
         toolsDir: join(nodeDir, 'bin'),
         containerdConfig: join(nodeDir, 'containerd.toml'),
         kubeconfig: join(nodeDir, 'kubeconfig'),
+        proxyKubeconfig: join(nodeDir, 'kube-proxy.kubeconfig'),
+        dnsKubeconfig: join(nodeDir, 'kube-dns.kubeconfig'),
       };
     },
   };

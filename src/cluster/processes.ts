@@ -91,6 +91,8 @@ export function agentPart(layout: Layout, node: NodeLayout, config: ClusterConfi
     'agent',
     ...flags({
       kubeconfig: node.kubeconfig,
+      'proxy-kubeconfig': node.proxyKubeconfig,
+      'dns-kubeconfig': node.dnsKubeconfig,
       'node-name': node.name,
       'node-ip': node.ip,
       'data-dir': node.dir,
