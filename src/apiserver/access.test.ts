@@ -31,8 +31,8 @@ const rows: [who: User, method: string, path: string, allowed: boolean][] = [
   [account, 'GET', '/metrics', false],
   [account, 'GET', '/api/v1/namespaces/default/secrets', false],
   [node, 'GET', '/api/v1/services', true],
-  [node, 'GET', '/apis/discovery.k8s.io/v1/endpointslices', true],
-  [node, 'GET', '/api/v1/namespaces/default/secrets/x', true],
+  [node, 'GET', '/apis/discovery.k8s.io/v1/endpointslices', false],
+  [node, 'GET', '/api/v1/namespaces/default/secrets/x', false],
   [node, 'DELETE', '/api/v1/namespaces/default/secrets/x', false],
   [node, 'POST', '/api/v1/namespaces/default/pods', false],
   [node, 'POST', '/api/v1/namespaces/default/pods/x/exec', false],
@@ -41,7 +41,6 @@ const rows: [who: User, method: string, path: string, allowed: boolean][] = [
   [node, 'PUT', '/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/node01', true],
   [node, 'PUT', '/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/node02', false],
   [node, 'DELETE', '/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/node02', false],
-  [node, 'POST', '/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases', true],
   [node, 'POST', '/apis/coordination.k8s.io/v1/namespaces/kube-system/leases', false],
   [node, 'PUT', '/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/node01', false],
   [node, 'PATCH', '/api/v1/namespaces/default/pods/x/status', true],
@@ -80,11 +79,14 @@ test('a node writes, deletes and gets tokens for the Pods bound to it, and no ot
     const path = '/api/v1/namespaces/default/serviceaccounts/default/token';
     return (await api.request('POST', path, { user: node, body: { spec } })).status;
   };
-  const bound = (name: string) => ({ boundObjectRef: { kind: 'Pod', apiVersion: 'v1', name } });
+  const bound = async (name: string) => {
+    const { json } = await api.request('GET', `${pods}/${name}`, { user: admin });
+    return { boundObjectRef: { kind: 'Pod', apiVersion: 'v1', name, uid: json.metadata?.uid ?? 'none' } };
+  };
   assert.deepEqual(await Promise.all(['mine', 'theirs', 'nobodys', 'none'].map(status)), [200, 403, 403, 404]);
   assert.deepEqual(
-    await Promise.all(['mine', 'theirs', 'nobodys', 'none'].map((name) => token(bound(name)))),
-    [201, 403, 403, 403],
+    await Promise.all(['mine', 'theirs', 'nobodys', 'none'].map(async (name) => token(await bound(name)))),
+    [201, 403, 403, 404],
   );
   assert.equal(await token({}), 403, 'one that is bound to nothing would outlive the Pod');
   const gone = async (name: string) =>

@@ -10,7 +10,12 @@ import { ClusterIps } from './allocation/cluster-ips.ts';
 import { NodePorts, parsePortRange, type PortRange } from './allocation/node-ports.ts';
 import { keepRepairing } from './allocation/repair.ts';
 import { ServiceAllocation } from './allocation/services.ts';
-import { builtInRules } from './authorize.ts';
+import { firstOf, masters, type Authorizer } from './authorization/authorizer.ts';
+import { ensureDefaultRoles } from './authorization/bootstrap-roles.ts';
+import { createRoleGuard } from './authorization/escalation.ts';
+import { NodeAuthorizer } from './authorization/node.ts';
+import { NodePods } from './authorization/node-pods.ts';
+import { RbacAuthorizer } from './authorization/rbac.ts';
 import { ensureSystemObjects, keepSystemObjects } from './bootstrap.ts';
 import { realRandom, type Core } from './core.ts';
 import { keepExpiringEvents } from './event-expiry.ts';
@@ -56,14 +61,15 @@ export interface Assembled {
 /** Reads the whole store. Throws an Error for options that make no sense. */
 export async function assemble(options: AssembleOptions): Promise<Assembled> {
   const ranges = parseRanges(options.serviceClusterIpRange);
-  const { core, gauges, ips, portRange } = await openCore(options, ranges);
+  const { core, gauges, ips, portRange, authorizer, rbac } = await openCore(options, ranges);
   const tokens = new TokenIssuer(core, options.serviceAccountKey, options.serviceAccountIssuer);
   const state = { ready: false, ending: false };
   const server: Server = {
     core,
     tokens,
     gauges,
-    authorizer: builtInRules,
+    authorizer,
+    rbac,
     metrics: new Metrics(),
     kubelets: new Kubelets(core, { ...options.kubeletClient, ca: options.caBundle }),
     address: joinHostPort(options.advertiseAddress, options.securePort),
@@ -83,6 +89,7 @@ export async function assemble(options: AssembleOptions): Promise<Assembled> {
       const { advertiseAddress, caBundle } = options;
       const facts = { advertiseAddress, securePort, serviceRanges: ranges, caBundle };
       await ensureSystemObjects(core, facts);
+      await ensureDefaultRoles(core);
       state.ready = true;
       const events = createEventRecorder(localClient, 'ipallocator-repair-controller');
       stops.push(
@@ -101,18 +108,30 @@ export async function assemble(options: AssembleOptions): Promise<Assembled> {
   };
 }
 
+interface Opened {
+  readonly core: Core;
+  readonly ips: ClusterIps;
+  readonly portRange: PortRange;
+  readonly authorizer: Authorizer;
+  readonly rbac: RbacAuthorizer;
+  gauges(): Gauge[];
+}
+
 async function openCore(
   { store, clock = realClock, log, serviceNodePortRange }: AssembleOptions,
   ranges: readonly Cidr[],
-): Promise<{ core: Core; gauges: () => Gauge[]; ips: ClusterIps; portRange: PortRange }> {
+): Promise<Opened> {
   const portRange = parsePortRange(serviceNodePortRange);
   if (!portRange) throw new Error(`not a port range: ${serviceNodePortRange} (as in 30000-32767)`);
   const cache = await WatchCache.open(store);
   const ips = new ClusterIps(ranges, { cache, clock, ...realRandom });
   const ports = new NodePorts(portRange, cache, realRandom.random);
   const hooks = new ServiceAllocation(ips, ports, (revision) => cache.waitFor(revision));
-  const core: Core = { store, cache, clock, log, hooks, ...realRandom };
-  return { core, ips, portRange, gauges: () => allocatorGauges(ips, ports) };
+  const rbac = new RbacAuthorizer(cache);
+  const authorizer = firstOf([masters, new NodeAuthorizer(new NodePods(cache)), rbac]);
+  const roleGuard = createRoleGuard(authorizer, rbac);
+  const core: Core = { store, cache, clock, log, hooks, roleGuard, ...realRandom };
+  return { core, ips, portRange, authorizer, rbac, gauges: () => allocatorGauges(ips, ports) };
 }
 
 /** Feature 1-127. */

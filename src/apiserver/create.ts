@@ -10,6 +10,7 @@ import { timestamp } from '../lib/clock.ts';
 import { ConditionFailed } from '../store/store.ts';
 import { admitTolerations } from './admission/default-tolerations.ts';
 import { admitNamespace } from './admission/namespace-lifecycle.ts';
+import { restrictNode } from './admission/node-restriction.ts';
 import { admitPod } from './admission/service-account.ts';
 import { MAX_TRIES, type Core, type WriteContext } from './core.ts';
 import { encodeStored, Entry } from './entry.ts';
@@ -35,6 +36,8 @@ export async function createObject(
   admitPod(core, kind, object);
   admitTolerations(kind, object);
   strategy.applyDefaults(object);
+  core.roleGuard.check(context.user, kind, object);
+  restrictNode(context.user, kind, object);
   strategy.prepareForCreate(object);
   const errors = errorsIn(context.version, strategy.validate(object));
   if (errors.length > 0) throw invalidObject(kind, object.metadata.name, errors);

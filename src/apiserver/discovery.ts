@@ -105,10 +105,10 @@ function resourceList(served: GroupVersion): object {
       ];
     }),
   ]);
-  const reviews = reviewsOf(served).map(({ plural, kind }) => ({
+  const reviews = reviewsOf(served).map(({ plural, kind, namespaced = false }) => ({
     name: plural,
     singularName: kind.toLowerCase(),
-    namespaced: false,
+    namespaced,
     kind,
     verbs: ['create'],
   }));
@@ -157,10 +157,10 @@ function aggregatedResources(served: GroupVersion): object[] {
       ...(subresources.length > 0 && { subresources }),
     };
   });
-  const reviews = reviewsOf(served).map(({ plural, kind }) => ({
+  const reviews = reviewsOf(served).map(({ plural, kind, namespaced }) => ({
     resource: plural,
     responseKind: { group, version, kind },
-    scope: 'Cluster',
+    scope: namespaced ? 'Namespaced' : 'Cluster',
     singularResource: kind.toLowerCase(),
     verbs: ['create'],
   }));

@@ -1,7 +1,8 @@
 /** The whole API server as one function from a request to an answer. It never throws: what goes wrong is an answer too. */
 import { ApiError, internalError } from '../api/api-error.ts';
-import { restrictPods } from './admission/node-restriction.ts';
-import { forbidden } from './authorize.ts';
+import { restrictTarget } from './admission/node-restriction.ts';
+import { attributesOf } from './authorization/attributes.ts';
+import { authorize } from './authorize.ts';
 import { noCustomResources } from './custom-resources.ts';
 import { decodeChecked, fieldValidationOf, MAX_BODY, parseBody } from './body.ts';
 import { discoveryResponse, rootPaths, servesSubresource } from './discovery.ts';
@@ -24,7 +25,7 @@ export async function handle(server: Server, request: ApiRequest): Promise<ApiRe
   try {
     info = parsePath(request.method, request.path, request.query);
     if (request.body.length > MAX_BODY) throw tooLarge();
-    if (!server.authorizer.allows(request.user, info)) throw forbidden(request.user, info);
+    await authorize(server, request.user, attributesOf(info, request.method, request.query));
     response = await (info.type === 'path' ? answerPath(server, request) : answer(server, request, info));
   } catch (error) {
     if (!(error instanceof ApiError)) core.log.error({ err: error, path: request.path }, 'request failed');
@@ -85,7 +86,7 @@ async function answerFor(
   const { kind, subresource } = info;
   const none = noCustomResources(info);
   if (none) return { type: 'value', status: 200, value: none };
-  await restrictPods(server.core, request.user, info);
+  await restrictTarget(server.core, request.user, info);
   if (!kind) return await answerReview(server, request, info, context.warnings);
   const misplaced = info.namespace !== undefined && !kind.namespaced;
   if (misplaced || (subresource !== undefined && !servesSubresource(kind, subresource))) return undefined;
@@ -100,14 +101,14 @@ async function answerFor(
 async function answerReview(
   server: Server,
   request: ApiRequest,
-  { group, version, resource, verb, name }: ResourceInfo,
+  { group, version, resource, verb, name, namespace }: ResourceInfo,
   warnings: string[],
 ): Promise<Answer | undefined> {
   const review = reviewByResource(group, version, resource);
-  if (!review) return undefined;
+  if (!review || (review.namespaced ?? false) !== (namespace !== undefined)) return undefined;
   if (verb !== 'create' || name !== undefined) throw methodNotAllowed();
   const asked = decodeChecked(review, parseBody(request), fieldValidationOf(request.query), warnings) as ReviewObject;
-  const status = await review.answer(asked, request.user, server);
+  const status = await review.answer({ asked, by: request.user, server, namespace });
   return { type: 'value', status: 201, value: { ...asked, metadata: { creationTimestamp: null }, status } };
 }
 

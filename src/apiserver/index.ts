@@ -11,4 +11,4 @@ export {
   type Sink,
   type User,
 } from './request.ts';
-export type { Authorizer } from './authorize.ts';
+export type { Authorizer } from './authorization/authorizer.ts';

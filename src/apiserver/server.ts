@@ -1,5 +1,6 @@
 /** What a running API server is made of; `handle` and the upgrades work on it. */
-import type { Authorizer } from './authorize.ts';
+import type { Authorizer } from './authorization/authorizer.ts';
+import type { RbacAuthorizer } from './authorization/rbac.ts';
 import type { Core } from './core.ts';
 import type { Check } from './health.ts';
 import type { Gauge, Metrics } from './metrics.ts';
@@ -9,6 +10,8 @@ import type { Kubelets } from './streams/kubelets.ts';
 export interface Server {
   readonly core: Core;
   readonly authorizer: Authorizer;
+  /** The part of it that can tell what somebody holds. */
+  readonly rbac: RbacAuthorizer;
   readonly tokens: TokenIssuer;
   readonly metrics: Metrics;
   readonly checks: readonly Check[];

@@ -11,6 +11,7 @@ import { strategyFor } from '../api/strategies.ts';
 import type { KubeObject } from '../api/types.ts';
 import { errorsIn } from '../api/versions/convert.ts';
 import { ConditionFailed } from '../store/store.ts';
+import { restrictNode } from './admission/node-restriction.ts';
 import { MAX_TRIES, noSideEffects, type Core, type WriteContext } from './core.ts';
 import { createObject } from './create.ts';
 import { isReadyToGo, removeObject } from './delete.ts';
@@ -100,6 +101,8 @@ async function tryUpdate(
   object.kind = kind.kind;
   object.apiVersion = apiVersionOf(kind);
   const errors = errorsIn(context.version, prepare(kind, object, old, through, context));
+  core.roleGuard.check(context.user, kind, object, old);
+  restrictNode(context.user, kind, object, old);
   if (errors.length > 0) throw invalidObject(kind, old.metadata.name, errors);
   const effects = through === 'main' ? core.hooks.onUpdate(kind, object, old, context.dryRun) : noSideEffects;
   let done: Entry | undefined;

@@ -9,7 +9,8 @@ import { ApiError, badRequest, internalError } from '../../api/api-error.ts';
 import { PODS } from '../../api/kinds.ts';
 import type { Pod } from '../../api/types.ts';
 import { authenticate } from '../authenticate.ts';
-import { forbidden } from '../authorize.ts';
+import { attributesOf } from '../authorization/attributes.ts';
+import { authorize } from '../authorize.ts';
 import { servesSubresource } from '../discovery.ts';
 import { readObject } from '../read.ts';
 import { parsePath } from '../routes.ts';
@@ -41,7 +42,7 @@ export async function relayUpgrade(server: Server, raw: RawRequest, socket: Dupl
 async function findTarget(server: Server, raw: RawRequest): Promise<Target> {
   const user = await authenticate(raw.peer, raw.headers['authorization'], server.tokens);
   const info = parsePath(raw.method, raw.path, raw.query);
-  if (!server.authorizer.allows(user, info)) throw forbidden(user, info);
+  await authorize(server, user, attributesOf(info, raw.method, raw.query));
   if (info.type !== 'resource' || info.kind !== PODS || info.name === undefined || info.subresource === undefined) {
     throw badRequest('this path cannot be upgraded');
   }
