@@ -97,10 +97,15 @@ export const REPLICATION_CONTROLLERS = define<T.ReplicationController>('v1', 'Na
   'status scale',
   'all',
 ]);
-export const LIMIT_RANGES = define('v1', 'Namespaced', ['LimitRange', 'limitranges', 'limits']);
-export const RESOURCE_QUOTAS = define('v1', 'Namespaced', ['ResourceQuota', 'resourcequotas', 'quota', 'status']);
+export const LIMIT_RANGES = define<T.LimitRange>('v1', 'Namespaced', ['LimitRange', 'limitranges', 'limits']);
+export const RESOURCE_QUOTAS = define<T.ResourceQuota>('v1', 'Namespaced', [
+  'ResourceQuota',
+  'resourcequotas',
+  'quota',
+  'status',
+]);
 export const PERSISTENT_VOLUMES = define('v1', 'Cluster', ['PersistentVolume', 'persistentvolumes', 'pv', 'status']);
-export const PERSISTENT_VOLUME_CLAIMS = define('v1', 'Namespaced', [
+export const PERSISTENT_VOLUME_CLAIMS = define<T.PersistentVolumeClaim>('v1', 'Namespaced', [
   'PersistentVolumeClaim',
   'persistentvolumeclaims',
   'pvc',
