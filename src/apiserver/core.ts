@@ -45,8 +45,6 @@ export interface WriteContext {
   readonly dryRun: boolean;
   /** Texts for the Warning header, filled on the way. */
   readonly warnings: string[];
-  /** A write of the server itself, which the cluster cannot be without: no quota and no webhook is asked. */
-  readonly isInternal?: boolean;
 }
 
 export const realRandom = { random: (below: number): number => randomInt(below), newUid: (): string => randomUUID() };

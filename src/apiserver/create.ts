@@ -1,4 +1,4 @@
-/** Create: default -> admit -> prepare -> validate -> allocate -> admit -> one commit (features 8-061 to 8-063, 1-012). */
+/** Create: admit -> default -> prepare -> validate -> allocate -> one commit (features 8-061 to 8-063, 1-012). */
 import type { ApiError } from '../api/api-error.ts';
 import { alreadyExists, badRequest, internalError, invalidObject } from '../api/api-error.ts';
 import { apiVersionOf, type Kind } from '../api/kinds.ts';
@@ -8,11 +8,10 @@ import type { KubeObject } from '../api/types.ts';
 import { errorsIn } from '../api/versions/convert.ts';
 import { timestamp } from '../lib/clock.ts';
 import { ConditionFailed } from '../store/store.ts';
-import type { Attributes } from './admission/attributes.ts';
-import { admitMutating, admitValidating } from './admission/chain.ts';
+import { admitTolerations } from './admission/default-tolerations.ts';
 import { admitNamespace } from './admission/namespace-lifecycle.ts';
 import { restrictNode } from './admission/node-restriction.ts';
-import { withinQuota } from './admission/quota/enforce.ts';
+import { admitPod } from './admission/service-account.ts';
 import { MAX_TRIES, type Core, type WriteContext } from './core.ts';
 import { encodeStored, Entry } from './entry.ts';
 import { keyOf, storedKind } from './keys.ts';
@@ -34,11 +33,8 @@ export async function createObject(
   const strategy = strategyFor(kind);
   if (namePrefix) object.metadata.name = generateName(namePrefix, (below) => core.random(below));
   const checks = await admitNamespace(core, kind, object);
-  const attributes = (): Attributes & { object: KubeObject } => {
-    return { operation: 'CREATE', kind, namespace, name: object.metadata.name, object, context };
-  };
-  strategy.applyDefaults(object);
-  object = await admitMutating(core, attributes());
+  admitPod(core, kind, object);
+  admitTolerations(kind, object);
   strategy.applyDefaults(object);
   core.roleGuard.check(context.user, kind, object);
   restrictNode(context.user, kind, object);
@@ -48,18 +44,13 @@ export async function createObject(
   context.warnings.push(...strategy.warnings(object));
   for (let attempt = 1; ; attempt++) {
     const key = keyOf(kind, namespace, object.metadata.name);
-    if (context.dryRun && (await readStored(core, kind, key))) throw alreadyExists(kind, object.metadata.name);
+    if (context.dryRun) return dryCreate(core, kind, key, object);
     const given = JSON.stringify(object);
-    const { operations, settle } = core.hooks.onCreate(kind, object, context.dryRun);
+    const { operations, settle } = core.hooks.onCreate(kind, object, false);
     let done: Entry | undefined;
     try {
-      await admitValidating(core, attributes());
-      return await withinQuota(core, attributes(), async (quotas) => {
-        if (context.dryRun) return new Entry(storedKind(kind), key, encodeStored(kind, object), 0);
-        const also = [...checks, ...operations, ...quotas];
-        done = await putObject(core, kind, { key, object, expect: 0, also });
-        return done;
-      });
+      done = await putObject(core, kind, { key, object, expect: 0, also: [...checks, ...operations] });
+      return done;
     } catch (error) {
       if (!(error instanceof ConditionFailed)) throw error;
       if (error.key === key && !namePrefix) throw alreadyExists(kind, object.metadata.name);
@@ -72,6 +63,12 @@ export async function createObject(
     if (namePrefix) object.metadata.name = generateName(namePrefix, (below) => core.random(below));
     checks.splice(0, checks.length, ...(await admitNamespace(core, kind, object, true)));
   }
+}
+
+async function dryCreate(core: Core, kind: Kind, key: string, object: KubeObject): Promise<Entry> {
+  if (await readStored(core, kind, key)) throw alreadyExists(kind, object.metadata.name);
+  core.hooks.onCreate(kind, object, true).settle();
+  return new Entry(storedKind(kind), key, encodeStored(kind, object), 0);
 }
 
 /** What the server alone decides about a new object's metadata. */

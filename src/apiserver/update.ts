@@ -12,9 +12,6 @@ import type { KubeObject } from '../api/types.ts';
 import { errorsIn } from '../api/versions/convert.ts';
 import { ConditionFailed } from '../store/store.ts';
 import { restrictNode } from './admission/node-restriction.ts';
-import type { Attributes } from './admission/attributes.ts';
-import { admitMutating, admitValidating } from './admission/chain.ts';
-import { withinQuota } from './admission/quota/enforce.ts';
 import { MAX_TRIES, noSideEffects, type Core, type WriteContext } from './core.ts';
 import { createObject } from './create.ts';
 import { isReadyToGo, removeObject } from './delete.ts';
@@ -103,21 +100,6 @@ async function tryUpdate(
   sameObject(kind, object, old);
   object.kind = kind.kind;
   object.apiVersion = apiVersionOf(kind);
-  const attributes = (): Attributes & { object: KubeObject } => ({
-    operation: 'UPDATE',
-    kind,
-    namespace: old.metadata.namespace,
-    name: old.metadata.name,
-    ...(through === 'status' && { subresource: 'status' }),
-    object,
-    old,
-    context,
-  });
-  // A raw change is the server's own way of doing what was admitted under another name.
-  if (through !== 'raw') {
-    strategyFor(kind).applyDefaults(object);
-    object = await admitMutating(core, attributes());
-  }
   const errors = errorsIn(context.version, prepare(kind, object, old, through, context));
   core.roleGuard.check(context.user, kind, object, old);
   restrictNode(context.user, kind, object, old);
@@ -125,17 +107,12 @@ async function tryUpdate(
   const effects = through === 'main' ? core.hooks.onUpdate(kind, object, old, context.dryRun) : noSideEffects;
   let done: Entry | undefined;
   try {
-    if (through !== 'raw') await admitValidating(core, attributes());
     if (isUnchanged(kind, current, object)) return current;
-    return await withinQuota(core, attributes(), async (quotas) => {
-      const { key, revision: expect } = current;
-      if (context.dryRun) return new Entry(storedKind(kind), key, encodeStored(kind, object), expect);
-      const also = [...effects.operations, ...quotas];
-      done = isReadyToGo(object)
-        ? await removeObject(core, kind, current, object, also)
-        : await putObject(core, kind, { key, object, expect, also });
-      return done;
-    });
+    if (context.dryRun) return new Entry(storedKind(kind), current.key, encodeStored(kind, object), current.revision);
+    done = isReadyToGo(object)
+      ? await removeObject(core, kind, current, object, effects.operations)
+      : await putObject(core, kind, { key: current.key, object, expect: current.revision, also: effects.operations });
+    return done;
   } catch (error) {
     if (error instanceof ConditionFailed) return undefined;
     throw error;

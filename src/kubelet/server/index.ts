@@ -1,2 +1,1 @@
-export { createAccess, type Access } from './access.ts';
 export { runKubeletServer, type KubeletServer, type KubeletServerOptions } from './serve.ts';
