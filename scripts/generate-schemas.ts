@@ -5,7 +5,6 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { apiVersionOf, KINDS } from '../src/api/kinds.ts';
-import { OlderVersions } from './older-versions.ts';
 import type { SchemaFile, StructType, TypeText } from '../src/api/schema/types.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -191,21 +190,11 @@ function addKind(apiVersion: string, kind: string): void {
   );
 }
 
-const isPresent = (version: string): boolean => /^v\d+$/.test(version);
 for (const kind of KINDS) {
-  if (!isPresent(kind.version)) continue;
   addKind(apiVersionOf(kind), kind.kind);
   addKind(apiVersionOf(kind), `${kind.kind}List`);
 }
 for (const [apiVersion, kind] of requestKinds) addKind(apiVersion, kind);
-
-const older = new OlderVersions(join(root, 'node_modules'), types, descriptions);
-for (const kind of KINDS) {
-  if (isPresent(kind.version)) continue;
-  for (const name of [kind.kind, `${kind.kind}List`]) {
-    kinds[`${apiVersionOf(kind)}/${name}`] = older.add(packageOf(kind.group), kind.version, name);
-  }
-}
 
 const release = /OpenAPI spec version: (\S+)/.exec(readFileSync(join(models, 'V1Pod.js'), 'utf8'))?.[1] ?? 'unknown';
 const schemas: SchemaFile = { source: release, types, kinds };

@@ -175,8 +175,15 @@ function scalar(value: unknown, type: TypeText, at: Place): unknown {
     case 'microtime':
       return time(value, type);
     default:
-      return structuredClone(value);
+      return cloneJson(value);
   }
+}
+
+/** Far quicker than structuredClone, which managedFields would go through on every write. */
+function cloneJson(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(cloneJson);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, cloneJson(each)]));
 }
 
 function integer(value: unknown, type: string, at: Place): number {

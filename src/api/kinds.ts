@@ -4,11 +4,7 @@
  */
 import type * as T from './types.ts';
 import type { Conversion } from './versions/conversion.ts';
-import { endpointSliceConversion, endpointSliceV1beta1 } from './versions/endpoint-slice.ts';
 import { eventConversion } from './versions/event.ts';
-import { ingressV1beta1 } from './versions/ingress.ts';
-import { podDisruptionBudgetConversion, podDisruptionBudgetV1beta1 } from './versions/pod-disruption-budget.ts';
-import * as old from './versions/workloads.ts';
 
 export type Subresource =
   | 'status'
@@ -101,10 +97,15 @@ export const REPLICATION_CONTROLLERS = define<T.ReplicationController>('v1', 'Na
   'status scale',
   'all',
 ]);
-export const LIMIT_RANGES = define('v1', 'Namespaced', ['LimitRange', 'limitranges', 'limits']);
-export const RESOURCE_QUOTAS = define('v1', 'Namespaced', ['ResourceQuota', 'resourcequotas', 'quota', 'status']);
+export const LIMIT_RANGES = define<T.LimitRange>('v1', 'Namespaced', ['LimitRange', 'limitranges', 'limits']);
+export const RESOURCE_QUOTAS = define<T.ResourceQuota>('v1', 'Namespaced', [
+  'ResourceQuota',
+  'resourcequotas',
+  'quota',
+  'status',
+]);
 export const PERSISTENT_VOLUMES = define('v1', 'Cluster', ['PersistentVolume', 'persistentvolumes', 'pv', 'status']);
-export const PERSISTENT_VOLUME_CLAIMS = define('v1', 'Namespaced', [
+export const PERSISTENT_VOLUME_CLAIMS = define<T.PersistentVolumeClaim>('v1', 'Namespaced', [
   'PersistentVolumeClaim',
   'persistentvolumeclaims',
   'pvc',
@@ -148,12 +149,10 @@ export const CONTROLLER_REVISIONS = define<T.ControllerRevision>('apps/v1', 'Nam
 export const JOBS = define<T.Job>('batch/v1', 'Namespaced', ['Job', 'jobs', '', 'status', 'all']);
 export const CRON_JOBS = define<T.CronJob>('batch/v1', 'Namespaced', ['CronJob', 'cronjobs', 'cj', 'status', 'all']);
 
-export const ENDPOINT_SLICES = define<T.EndpointSlice>(
-  'discovery.k8s.io/v1',
-  'Namespaced',
-  ['EndpointSlice', 'endpointslices'],
-  { conversion: endpointSliceConversion },
-);
+export const ENDPOINT_SLICES = define<T.EndpointSlice>('discovery.k8s.io/v1', 'Namespaced', [
+  'EndpointSlice',
+  'endpointslices',
+]);
 export const INGRESSES = define<T.Ingress>('networking.k8s.io/v1', 'Namespaced', [
   'Ingress',
   'ingresses',
@@ -190,12 +189,12 @@ export const CLUSTER_ROLE_BINDINGS = define<T.ClusterRoleBinding>('rbac.authoriz
   'ClusterRoleBinding',
   'clusterrolebindings',
 ]);
-export const POD_DISRUPTION_BUDGETS = define<T.PodDisruptionBudget>(
-  'policy/v1',
-  'Namespaced',
-  ['PodDisruptionBudget', 'poddisruptionbudgets', 'pdb', 'status'],
-  { conversion: podDisruptionBudgetConversion },
-);
+export const POD_DISRUPTION_BUDGETS = define<T.PodDisruptionBudget>('policy/v1', 'Namespaced', [
+  'PodDisruptionBudget',
+  'poddisruptionbudgets',
+  'pdb',
+  'status',
+]);
 export const PRIORITY_CLASSES = define<T.PriorityClass>('scheduling.k8s.io/v1', 'Cluster', [
   'PriorityClass',
   'priorityclasses',
@@ -215,65 +214,6 @@ export const EVENTS_V1 = define('events.k8s.io/v1', 'Namespaced', ['Event', 'eve
   storedAs: EVENTS,
   conversion: eventConversion,
 });
-
-/** `[since, until]`: the minor releases of Kubernetes 1 in which it was deprecated and in which it was gone. */
-type Lifetime = readonly [since: number, until: number];
-
-/** A row for an older version of a kind, which is stored as the present one. */
-function older(
-  kind: Kind,
-  groupVersion: string,
-  [since, until]: Lifetime,
-  conversion?: Conversion,
-  successor = kind.kind,
-): Kind {
-  const [group = '', version = ''] = groupVersion.split('/');
-  const stored = kind.storedAs ?? kind;
-  // A short name that two groups claim makes kubectl warn, and a category that both are in lists everything twice.
-  const moved = group !== kind.group && { shortNames: [], categories: [] };
-  const { storedAs: _storedAs, conversion: _conversion, ...row } = kind;
-  const deprecated = `${groupVersion} ${kind.kind} is deprecated in v1.${since}+, unavailable in v1.${until}+; use ${apiVersionOf(kind)} ${successor}`;
-  return Object.freeze({
-    ...row,
-    ...moved,
-    group,
-    version,
-    storedAs: stored,
-    deprecated,
-    ...(conversion && { conversion }),
-  });
-}
-
-const OLDER_KINDS: readonly Kind[] = [
-  older(DAEMON_SETS, 'apps/v1beta2', [9, 16]),
-  older(DEPLOYMENTS, 'apps/v1beta2', [9, 16]),
-  older(REPLICA_SETS, 'apps/v1beta2', [9, 16]),
-  older(STATEFUL_SETS, 'apps/v1beta2', [9, 16]),
-  older(CONTROLLER_REVISIONS, 'apps/v1beta2', [9, 16]),
-  older(DEPLOYMENTS, 'apps/v1beta1', [8, 16], old.deploymentV1beta1),
-  older(STATEFUL_SETS, 'apps/v1beta1', [8, 16], old.statefulSetV1beta1),
-  older(CONTROLLER_REVISIONS, 'apps/v1beta1', [8, 16]),
-  older(CRON_JOBS, 'batch/v1beta1', [21, 25]),
-  older(LEASES, 'coordination.k8s.io/v1beta1', [19, 22]),
-  older(ENDPOINT_SLICES, 'discovery.k8s.io/v1beta1', [21, 25], endpointSliceV1beta1),
-  older(EVENTS_V1, 'events.k8s.io/v1beta1', [22, 25], eventConversion),
-  older(INGRESSES, 'networking.k8s.io/v1beta1', [19, 22], ingressV1beta1),
-  older(INGRESS_CLASSES, 'networking.k8s.io/v1beta1', [19, 22], undefined, 'IngressClassList'),
-  older(IP_ADDRESSES, 'networking.k8s.io/v1beta1', [34, 37]),
-  older(SERVICE_CIDRS, 'networking.k8s.io/v1beta1', [34, 37]),
-  older(POD_DISRUPTION_BUDGETS, 'policy/v1beta1', [21, 25], podDisruptionBudgetV1beta1),
-  older(CLUSTER_ROLE_BINDINGS, 'rbac.authorization.k8s.io/v1beta1', [17, 22]),
-  older(CLUSTER_ROLES, 'rbac.authorization.k8s.io/v1beta1', [17, 22]),
-  older(ROLE_BINDINGS, 'rbac.authorization.k8s.io/v1beta1', [17, 22]),
-  older(ROLES, 'rbac.authorization.k8s.io/v1beta1', [17, 22]),
-  older(PRIORITY_CLASSES, 'scheduling.k8s.io/v1beta1', [14, 22]),
-  // Last, so that a name which two groups serve means the other one.
-  older(DAEMON_SETS, 'extensions/v1beta1', [8, 16], old.daemonSetExtensions),
-  older(DEPLOYMENTS, 'extensions/v1beta1', [8, 16], old.deploymentExtensions),
-  older(INGRESSES, 'extensions/v1beta1', [14, 22], ingressV1beta1),
-  older(NETWORK_POLICIES, 'extensions/v1beta1', [9, 16]),
-  older(REPLICA_SETS, 'extensions/v1beta1', [8, 16], old.replicaSetExtensions),
-];
 
 /** Every served kind, in the order discovery lists them. */
 export const KINDS: readonly Kind[] = [
@@ -315,7 +255,6 @@ export const KINDS: readonly Kind[] = [
   PRIORITY_CLASSES,
   MUTATING_WEBHOOK_CONFIGURATIONS,
   VALIDATING_WEBHOOK_CONFIGURATIONS,
-  ...OLDER_KINDS,
 ];
 
 /** The row whose storage a kind uses: its own but for further versions and views. */

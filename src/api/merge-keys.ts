@@ -53,7 +53,8 @@ const facts: Readonly<Record<string, Readonly<Record<string, ListMerge>>>> = {
     hostIPs: { strategy: 'merge', mergeKey: 'ip', listType: 'atomic' },
     resourceClaimStatuses: retainingMapBy('name'),
   },
-  ContainerStatus: { volumeMounts: mapBy('mountPath') },
+  ContainerStatus: { volumeMounts: mapBy('mountPath'), allocatedResourcesStatus: mapBy('name') },
+  ResourceStatus: { resources: { listType: 'map', mapKeys: ['resourceID'] } },
   ServiceSpec: { ports: mapBy('port', 'protocol') },
   ServiceStatus: conditions,
   ServiceAccount: { secrets: mapBy('name') },
@@ -74,6 +75,8 @@ const facts: Readonly<Record<string, Readonly<Record<string, ListMerge>>>> = {
   StatefulSetStatus: conditions,
   JobStatus: { conditions: { strategy: 'merge', mergeKey: 'type', listType: 'atomic' } },
   PodFailurePolicyOnExitCodesRequirement: { values: set },
+  ContainerRestartRuleOnExitCodes: { values: set },
+  UncountedTerminatedPods: { failed: set, succeeded: set },
   PodDisruptionBudgetStatus: conditions,
   ServiceCIDRStatus: conditions,
 };
@@ -81,6 +84,7 @@ const facts: Readonly<Record<string, Readonly<Record<string, ListMerge>>>> = {
 /** Structs and maps that server-side apply takes as one value. */
 const atomicTypes = new Set([
   'ConfigMapKeySelector',
+  'FileKeySelector',
   'LabelSelector',
   'LocalObjectReference',
   'NodeSelector',
@@ -109,3 +113,38 @@ export function listMergeOf(definition: string, field: string): ListMerge | unde
 export const isAtomicType = (definition: string): boolean => atomicTypes.has(shortName(definition));
 export const isAtomicMap = (definition: string, field: string): boolean =>
   atomicMaps.has(`${shortName(definition)}.${field}`);
+
+/** What an absent key of a list counts as. */
+const keyDefaults: Readonly<Record<string, unknown>> = {
+  'ServicePort.protocol': 'TCP',
+  'ContainerPort.protocol': 'TCP',
+};
+
+export const keyDefault = (definition: string, field: string): unknown =>
+  keyDefaults[`${shortName(definition)}.${field}`];
+
+/** Structs the Go types hold by value: always written, empty if need be, so nobody adds or owns one as such. Required fields are, too. */
+const alwaysFields = new Set(['metadata', 'spec', 'status', 'template', 'strategy', 'updateStrategy', 'loadBalancer']);
+const alwaysWritten = new Set([
+  'Container.resources',
+  'ContainerStatus.lastState',
+  'ContainerStatus.state',
+  'Endpoint.conditions',
+  'EphemeralContainer.resources',
+  'Event.source',
+  'EndpointSlice.endpoints',
+  'EndpointSlice.ports',
+  'IngressServiceBackend.port',
+  'NetworkPolicySpec.podSelector',
+  'NodeDaemonEndpoints.kubeletEndpoint',
+  'NodeStatus.daemonEndpoints',
+  'NodeStatus.nodeInfo',
+  'PersistentVolumeClaimSpec.resources',
+]);
+/** Held by a pointer, whatever the name. */
+const pointers = new Set(['ReplicationControllerSpec.template']);
+
+export function isAlwaysWritten(definition: string, field: string): boolean {
+  const name = `${shortName(definition)}.${field}`;
+  return alwaysWritten.has(name) || (alwaysFields.has(field) && !pointers.has(name));
+}

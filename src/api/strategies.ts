@@ -43,6 +43,7 @@ const strategies = new Map<K.Kind, Strategy>([
   entry(K.EVENTS_V1, cluster.eventV1Strategy),
   entry(K.POD_DISRUPTION_BUDGETS, cluster.podDisruptionBudgetStrategy),
   entry(K.LIMIT_RANGES, cluster.limitRangeStrategy),
+  entry(K.RESOURCE_QUOTAS, cluster.resourceQuotaStrategy),
   entry(K.ROLES, cluster.roleStrategy),
   entry(K.CLUSTER_ROLES, cluster.clusterRoleStrategy),
   entry(K.ROLE_BINDINGS, cluster.roleBindingStrategy),

@@ -8,6 +8,7 @@ import type { Log } from '../lib/log.ts';
 import type { Store } from '../store/store.ts';
 import { ClusterIps } from './allocation/cluster-ips.ts';
 import { NodePorts, parsePortRange, type PortRange } from './allocation/node-ports.ts';
+import { keepQuotas } from './admission/quota/keep.ts';
 import { keepRepairing } from './allocation/repair.ts';
 import { ServiceAllocation } from './allocation/services.ts';
 import { firstOf, masters, type Authorizer } from './authorization/authorizer.ts';
@@ -96,6 +97,7 @@ export async function assemble(options: AssembleOptions): Promise<Assembled> {
         keepSystemObjects(core, facts),
         keepExpiringEvents(core),
         keepRepairing({ core, ips, portRange, events }),
+        keepQuotas(core),
       );
     },
     async announceEnd() {

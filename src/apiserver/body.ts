@@ -2,8 +2,8 @@
 import type { ApiError } from '../api/api-error.ts';
 import { badRequest, invalidObject } from '../api/api-error.ts';
 import { decodeObject, type KindName } from '../api/decode.ts';
-import { notSupported } from '../api/field-error.ts';
-import { parseJsonWithDuplicates, parseYaml, type ParsedBody } from '../api/json.ts';
+import { notSupported, type FieldError } from '../api/field-error.ts';
+import { inTextOrder, parseJsonWithDuplicates, parseYaml, type ParsedBody } from '../api/json.ts';
 import type { Kind } from '../api/kinds.ts';
 import { parseProtobuf } from '../api/protobuf/decode.ts';
 import type { KubeObject } from '../api/types.ts';
@@ -27,12 +27,12 @@ export function parseBody(request: ApiRequest): ParsedBody {
 /** Unknown and duplicate fields become warnings or a refusal. `context.warnings` takes the former. */
 export function decodeChecked<T extends KubeObject>(
   kind: Kind<T> | KindName,
-  { value, duplicateFields }: ParsedBody,
+  body: ParsedBody,
   validation: FieldValidation,
   warnings: string[],
 ): T {
-  const decoded = decodeObject(kind as Kind<T>, value, duplicateFields);
-  const problems = [...decoded.unknownFields, ...decoded.duplicateFields];
+  const decoded = decodeObject(kind as Kind<T>, body.value);
+  const problems = problemsIn(body, decoded.unknownFields);
   if (validation === 'Strict' && problems.length > 0) {
     throw badRequest(
       `${kind.kind} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: strict decoding error: ${problems.join(', ')}`,
@@ -42,12 +42,20 @@ export function decodeChecked<T extends KubeObject>(
   return decoded.object;
 }
 
+/** In the order of the text. A field that is unknown is not also told to be there twice. */
+function problemsIn({ duplicateFields, text }: ParsedBody, unknownFields: readonly string[]): string[] {
+  if (duplicateFields.length === 0) return [...unknownFields];
+  const twice = duplicateFields.filter((each) => !unknownFields.includes(each.replace(/^duplicate/, 'unknown')));
+  const problems = [...twice, ...unknownFields];
+  return text === undefined ? problems : inTextOrder(text, problems);
+}
+
 /** Throws ApiError 422 for another value. */
-export function fieldValidationOf(query: URLSearchParams): FieldValidation {
+export function fieldValidationOf(query: URLSearchParams, optionsKind = 'CreateOptions'): FieldValidation {
   const asked = query.get('fieldValidation') ?? '';
   if (asked === '') return 'Warn';
   if (asked === 'Ignore' || asked === 'Warn' || asked === 'Strict') return asked;
-  throw invalidOption('CreateOptions', notSupported('fieldValidation', asked, ['Ignore', 'Strict', 'Warn', '']));
+  throw invalidOption(optionsKind, notSupported('fieldValidation', asked, ['Ignore', 'Strict', 'Warn', '']));
 }
 
 /** Throws ApiError 422 for anything but `All`. */
@@ -58,8 +66,12 @@ export function isDryRun(values: readonly string[]): boolean {
   return asked.length > 0;
 }
 
-export function invalidOption(kind: string, error: Parameters<typeof invalidObject>[2][number]): ApiError {
-  return invalidObject({ ...optionsKind, kind }, '', [error]);
+export function invalidOption(kind: string, error: FieldError): ApiError {
+  return invalidOptions(kind, [error]);
+}
+
+export function invalidOptions(kind: string, errors: readonly FieldError[]): ApiError {
+  return invalidObject({ ...optionsKind, kind }, '', errors);
 }
 
 const optionsKind: Kind = {

@@ -13,7 +13,7 @@ import { updateObject } from './update.ts';
 /** Milliseconds between looks (feature 1-134). */
 const PERIOD = 10_000;
 
-const context = (): WriteContext => ({ user: LOOPBACK, dryRun: false, warnings: [] });
+const context = (): WriteContext => ({ user: LOOPBACK, dryRun: false, warnings: [], isInternal: true });
 
 /** All of them once. Throws what the first refused write throws, conflicts aside. */
 export async function ensureSystemObjects(core: Core, facts: ClusterFacts): Promise<void> {

@@ -45,6 +45,12 @@ export interface WriteContext {
   readonly dryRun: boolean;
   /** Texts for the Warning header, filled on the way. */
   readonly warnings: string[];
+  /** A write of the server itself, which the cluster cannot be without: no quota and no webhook is asked. */
+  readonly isInternal?: boolean;
+  /** Under which name the writer owns what it writes: `fieldManager`, else the first part of the User-Agent. */
+  readonly manager?: string;
+  /** The subresource written through; absent for the object itself. */
+  readonly subresource?: string;
 }
 
 export const realRandom = { random: (below: number): number => randomInt(below), newUid: (): string => randomUUID() };

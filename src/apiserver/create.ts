@@ -1,4 +1,4 @@
-/** Create: admit -> default -> prepare -> validate -> allocate -> one commit (features 8-061 to 8-063, 1-012). */
+/** Create: default -> admit -> prepare -> validate -> allocate -> admit -> one commit (features 8-061 to 8-063, 1-012). */
 import type { ApiError } from '../api/api-error.ts';
 import { alreadyExists, badRequest, internalError, invalidObject } from '../api/api-error.ts';
 import { apiVersionOf, type Kind } from '../api/kinds.ts';
@@ -8,18 +8,20 @@ import type { KubeObject } from '../api/types.ts';
 import { errorsIn } from '../api/versions/convert.ts';
 import { timestamp } from '../lib/clock.ts';
 import { ConditionFailed } from '../store/store.ts';
-import { admitTolerations } from './admission/default-tolerations.ts';
+import type { Attributes } from './admission/attributes.ts';
+import { admitMutating, admitValidating } from './admission/chain.ts';
 import { admitNamespace } from './admission/namespace-lifecycle.ts';
 import { restrictNode } from './admission/node-restriction.ts';
-import { admitPod } from './admission/service-account.ts';
+import { withinQuota } from './admission/quota/enforce.ts';
 import { MAX_TRIES, type Core, type WriteContext } from './core.ts';
 import { encodeStored, Entry } from './entry.ts';
 import { keyOf, storedKind } from './keys.ts';
+import { ownCreated } from './ownership.ts';
 import { putObject, readStored } from './read.ts';
 
 /**
  * `object` is the caller's to give away: it is changed in place and stored. `namespace` is that of the URL; undefined for
- * cluster-scoped kinds. Throws ApiError: 400, 403, 404 (no such namespace), 409, 422.
+ * cluster-scoped kinds. `owned`: its managedFields are as they are to be. Throws ApiError: 400, 403, 404 (no such namespace), 409, 422.
  */
 export async function createObject(
   core: Core,
@@ -27,14 +29,20 @@ export async function createObject(
   namespace: string | undefined,
   object: KubeObject,
   context: WriteContext,
+  owned = false,
 ): Promise<Entry> {
+  if (!owned) delete object.metadata.managedFields;
   beginMetadata(core, kind, namespace, object);
   const namePrefix = object.metadata.name === '' ? object.metadata.generateName : undefined;
   const strategy = strategyFor(kind);
   if (namePrefix) object.metadata.name = generateName(namePrefix, (below) => core.random(below));
   const checks = await admitNamespace(core, kind, object);
-  admitPod(core, kind, object);
-  admitTolerations(kind, object);
+  const attributes = (): Attributes & { object: KubeObject } => {
+    return { operation: 'CREATE', kind, namespace, name: object.metadata.name, object, context };
+  };
+  strategy.applyDefaults(object);
+  if (!owned) ownCreated(core, kind, object, context);
+  object = await admitMutating(core, attributes());
   strategy.applyDefaults(object);
   core.roleGuard.check(context.user, kind, object);
   restrictNode(context.user, kind, object);
@@ -44,13 +52,18 @@ export async function createObject(
   context.warnings.push(...strategy.warnings(object));
   for (let attempt = 1; ; attempt++) {
     const key = keyOf(kind, namespace, object.metadata.name);
-    if (context.dryRun) return dryCreate(core, kind, key, object);
+    if (context.dryRun && (await readStored(core, kind, key))) throw alreadyExists(kind, object.metadata.name);
     const given = JSON.stringify(object);
-    const { operations, settle } = core.hooks.onCreate(kind, object, false);
+    const { operations, settle } = core.hooks.onCreate(kind, object, context.dryRun);
     let done: Entry | undefined;
     try {
-      done = await putObject(core, kind, { key, object, expect: 0, also: [...checks, ...operations] });
-      return done;
+      await admitValidating(core, attributes());
+      return await withinQuota(core, attributes(), async (quotas) => {
+        if (context.dryRun) return new Entry(storedKind(kind), key, encodeStored(kind, object), 0);
+        const also = [...checks, ...operations, ...quotas];
+        done = await putObject(core, kind, { key, object, expect: 0, also });
+        return done;
+      });
     } catch (error) {
       if (!(error instanceof ConditionFailed)) throw error;
       if (error.key === key && !namePrefix) throw alreadyExists(kind, object.metadata.name);
@@ -63,12 +76,6 @@ export async function createObject(
     if (namePrefix) object.metadata.name = generateName(namePrefix, (below) => core.random(below));
     checks.splice(0, checks.length, ...(await admitNamespace(core, kind, object, true)));
   }
-}
-
-async function dryCreate(core: Core, kind: Kind, key: string, object: KubeObject): Promise<Entry> {
-  if (await readStored(core, kind, key)) throw alreadyExists(kind, object.metadata.name);
-  core.hooks.onCreate(kind, object, true).settle();
-  return new Entry(storedKind(kind), key, encodeStored(kind, object), 0);
 }
 
 /** What the server alone decides about a new object's metadata. */
@@ -90,7 +97,6 @@ function beginMetadata(core: Core, kind: Kind, namespace: string | undefined, ob
   delete meta.deletionTimestamp;
   delete meta.deletionGracePeriodSeconds;
   delete meta.selfLink;
-  delete meta.managedFields;
   object.kind = kind.kind;
   object.apiVersion = apiVersionOf(kind);
 }

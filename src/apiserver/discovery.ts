@@ -1,7 +1,6 @@
 /** What is served, in both of discovery's languages: the old documents and the aggregated one (features 8-001 to 8-007). */
 import { createHash } from 'node:crypto';
-import { apiVersionOf, KINDS, storedKind, type Kind, type Subresource } from '../api/kinds.ts';
-import { compareVersions } from '../api/versions/order.ts';
+import { apiVersionOf, KINDS, type Kind, type Subresource } from '../api/kinds.ts';
 import { chooseMediaType, discoveryForms } from './media-types.ts';
 import type { ApiRequest, ApiResponse } from './request.ts';
 import { compress } from './respond.ts';
@@ -43,7 +42,7 @@ function subresourceOf(kind: Kind, subresource: Subresource): Sub | undefined {
     case 'portforward':
       return { kind: core('PodPortForwardOptions'), verbs: connect };
     case 'proxy':
-      return kind.kind === 'Node' ? undefined : { kind: core(`${kind.kind}ProxyOptions`), verbs: proxyVerbs };
+      return { kind: core(`${kind.kind}ProxyOptions`), verbs: proxyVerbs };
     case 'ephemeralcontainers':
       return { kind: own, verbs: ['get', 'patch', 'update'] };
   }
@@ -73,22 +72,6 @@ function groupVersions(): GroupVersion[] {
   return [...found.values()];
 }
 
-interface Group {
-  readonly name: string;
-  /** The preferred one first. */
-  readonly versions: readonly GroupVersion[];
-}
-
-/** In the order of the table of kinds. */
-function groups(): Group[] {
-  const found = new Map<string, GroupVersion[]>();
-  for (const served of groupVersions()) found.set(served.group, [...(found.get(served.group) ?? []), served]);
-  return [...found].map(([name, versions]) => ({
-    name,
-    versions: versions.sort((a, b) => compareVersions(a.version, b.version)),
-  }));
-}
-
 const text = ({ group, version }: GroupVersion) => (group === '' ? version : `${group}/${version}`);
 
 function resourceList(served: GroupVersion): object {
@@ -102,7 +85,7 @@ function resourceList(served: GroupVersion): object {
       ...(kind.shortNames.length > 0 && { shortNames: kind.shortNames }),
       ...(kind.categories.length > 0 && { categories: kind.categories }),
       storageVersionHash: createHash('sha256')
-        .update(`${apiVersionOf(storedKind(kind))}/${kind.kind}`)
+        .update(`${apiVersionOf(kind)}/${kind.kind}`)
         .digest('base64')
         .slice(0, 12),
     },
@@ -135,22 +118,18 @@ function resourceList(served: GroupVersion): object {
 const reviewsOf = ({ group, version }: GroupVersion) =>
   REVIEWS.filter((each) => each.group === group && each.version === version);
 
-function apiGroup({ name, versions }: Group): object {
-  const listed = versions.map((served) => ({ groupVersion: text(served), version: served.version }));
-  return { name, versions: listed, preferredVersion: listed[0] };
+function apiGroup(served: GroupVersion): object {
+  const version = { groupVersion: text(served), version: served.version };
+  return { name: served.group, versions: [version], preferredVersion: version };
 }
 
 /** The aggregated document of the core group (`/api`) or of all others (`/apis`). */
 function aggregated(isCore: boolean, version: string): object {
-  const items = groups()
-    .filter(({ name }) => (name === '') === isCore)
-    .map(({ name, versions }) => ({
-      metadata: { name, creationTimestamp: null },
-      versions: versions.map((served) => ({
-        version: served.version,
-        freshness: 'Current',
-        resources: aggregatedResources(served),
-      })),
+  const items = groupVersions()
+    .filter(({ group }) => (group === '') === isCore)
+    .map((served) => ({
+      metadata: { name: served.group, creationTimestamp: null },
+      versions: [{ version: served.version, freshness: 'Current', resources: aggregatedResources(served) }],
     }));
   return {
     kind: 'APIGroupDiscoveryList',
@@ -204,7 +183,7 @@ export function discoveryResponse(request: ApiRequest, address: string): ApiResp
   if (root === 'api' && version === undefined) return resourcesResponse(request, '', group);
   if (root !== 'apis') return undefined;
   if (version !== undefined) return resourcesResponse(request, group, version);
-  const served = groups().find(({ name }) => name === group);
+  const served = groupVersions().find((each) => each.group === group);
   return served && tagged(request, { kind: 'APIGroup', apiVersion: 'v1', ...apiGroup(served) });
 }
 
@@ -222,8 +201,8 @@ function apiVersions(address: string): object {
 }
 
 function apiGroupList(): object {
-  const named = groups().filter(({ name }) => name !== '');
-  return { kind: 'APIGroupList', apiVersion: 'v1', groups: named.map(apiGroup) };
+  const groups = groupVersions().filter(({ group }) => group !== '');
+  return { kind: 'APIGroupList', apiVersion: 'v1', groups: groups.map(apiGroup) };
 }
 
 /** With an ETag, so that a client that has it already is told so in a few bytes. */
@@ -238,16 +217,14 @@ function tagged(request: ApiRequest, value: object, type = 'application/json'): 
 /** The paths `/` lists (feature 8-101). */
 export function rootPaths(): string[] {
   const versions = groupVersions();
-  const named = groups().filter(({ name }) => name !== '');
+  const groups = versions.filter(({ group }) => group !== '');
   return [
     '/.well-known/openid-configuration',
     '/api',
     '/api/v1',
     '/apis',
     '/apis/',
-    ...named
-      .flatMap((each) => [`/apis/${each.name}`, ...each.versions.map((served) => `/apis/${text(served)}`)])
-      .sort(),
+    ...groups.flatMap((each) => [`/apis/${each.group}`, `/apis/${text(each)}`]).sort(),
     '/healthz',
     '/livez',
     '/metrics',

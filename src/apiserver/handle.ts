@@ -64,8 +64,10 @@ function tooLarge(): ApiError {
 }
 
 async function answer(server: Server, request: ApiRequest, info: ResourceInfo): Promise<ApiResponse> {
-  const context = contextOf(request, info.kind);
-  const media = chooseMediaType(request.headers['accept']);
+  const context = contextOf(request, info);
+  // What is passed on is in whatever form its own server gives it.
+  const isStreamed = info.verb === 'connect' || info.subresource === 'log';
+  const media = chooseMediaType(isStreamed ? undefined : request.headers['accept']);
   try {
     const found = await answerFor(server, request, info, context, media);
     if (found === undefined) return notFoundText();

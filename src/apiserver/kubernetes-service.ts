@@ -2,10 +2,17 @@
  * The objects every cluster has: the system namespaces with their default service accounts, the Service `default/kubernetes` with its
  * endpoints, the ServiceCIDR (features 1-098, 1-114 to 1-117, 1-133 to 1-138). Pure: what must be, not how it gets there.
  */
-import { CONFIG_MAPS, ENDPOINT_SLICES, ENDPOINTS, NAMESPACES, SERVICE_ACCOUNTS } from '../api/kinds.ts';
+import {
+  CONFIG_MAPS,
+  ENDPOINT_SLICES,
+  ENDPOINTS,
+  NAMESPACES,
+  PRIORITY_CLASSES,
+  SERVICE_ACCOUNTS,
+} from '../api/kinds.ts';
 import { SERVICE_CIDRS, SERVICES, type Kind } from '../api/kinds.ts';
 import type { ConfigMap, Endpoints, EndpointSlice, KubeObject, Namespace, Service } from '../api/types.ts';
-import type { ServiceAccount, ServiceCIDR } from '../api/types.ts';
+import type { PriorityClass, ServiceAccount, ServiceCIDR } from '../api/types.ts';
 import { addressAt, formatCidr, type Cidr } from '../lib/cidr.ts';
 import { familyOf, formatIp } from '../lib/ip.ts';
 
@@ -33,9 +40,26 @@ function wanted<T extends KubeObject>(kind: Kind<T>, object: T, correct?: Wanted
   return { kind, object, ...(correct && { correct }) } as unknown as Wanted;
 }
 
+/** What Pods of the system itself name (their names and values are fixed in Kubernetes). */
+const SYSTEM_PRIORITIES: readonly (readonly [name: string, value: number, description: string])[] = [
+  [
+    'system-node-critical',
+    2_000_001_000,
+    'Used for system critical pods that must not be moved from their current node.',
+  ],
+  [
+    'system-cluster-critical',
+    2_000_000_000,
+    'Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.',
+  ],
+];
+
 /** In the order to create them in. */
 export function systemObjects(facts: ClusterFacts): Wanted[] {
   return [
+    ...SYSTEM_PRIORITIES.map(([name, value, description]) =>
+      wanted<PriorityClass>(PRIORITY_CLASSES, { metadata: { name }, value, description }),
+    ),
     ...SYSTEM_NAMESPACES.flatMap((name) => [
       wanted<Namespace>(NAMESPACES, { metadata: { name } }),
       wanted<ServiceAccount>(SERVICE_ACCOUNTS, { metadata: { name: 'default', namespace: name } }),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bodyFormatOf, chooseMediaType, discoveryForms, patchTypeOf } from './media-types.ts';
+import { bodyFormatOf, chooseMediaType, discoveryForms, mergePatchTypeOf, patchTypeOf } from './media-types.ts';
 import { isStatusError } from '../../test/support/status-error.ts';
 
 const rows: [accept: string | undefined, expected: string][] = [
@@ -42,9 +42,11 @@ test('patch types and body formats are told apart, others are 415 with what is s
   assert.equal(patchTypeOf('application/strategic-merge-patch+json; charset=utf-8'), 'strategic');
   assert.equal(patchTypeOf('application/json-patch+json'), 'json');
   assert.throws(
-    () => patchTypeOf('application/apply-patch+yaml'),
+    () => patchTypeOf('application/apply-patch+cbor'),
     isStatusError(415, 'UnsupportedMediaType', 'application/json-patch+json, application/merge-patch+json'),
   );
+  assert.equal(patchTypeOf('application/apply-patch+yaml'), 'apply');
+  assert.throws(() => mergePatchTypeOf('application/apply-patch+yaml'), isStatusError(415, 'UnsupportedMediaType'));
   assert.equal(bodyFormatOf(undefined), 'json');
   assert.equal(bodyFormatOf('application/yaml'), 'yaml');
   assert.throws(() => bodyFormatOf('text/html'), isStatusError(415, 'UnsupportedMediaType'));

@@ -75,13 +75,23 @@ export const patchTypes = {
   'application/json-patch+json': 'json',
   'application/merge-patch+json': 'merge',
   'application/strategic-merge-patch+json': 'strategic',
+  'application/apply-patch+yaml': 'apply',
 } as const;
 
+type PatchMediaType = (typeof patchTypes)[keyof typeof patchTypes];
+
 /** Throws UnsupportedMediaType (415, feature 8-074). */
-export function patchTypeOf(contentType: string | undefined): 'json' | 'merge' | 'strategic' {
+export function patchTypeOf(contentType: string | undefined): PatchMediaType {
   const type = bareType(contentType);
   if (Object.hasOwn(patchTypes, type)) return patchTypes[type as keyof typeof patchTypes];
   throw unsupportedMediaType(Object.keys(patchTypes));
+}
+
+/** The same where nothing can be applied. */
+export function mergePatchTypeOf(contentType: string | undefined): Exclude<PatchMediaType, 'apply'> {
+  const type = patchTypeOf(contentType);
+  if (type !== 'apply') return type;
+  throw unsupportedMediaType(Object.keys(patchTypes).filter((each) => !each.includes('apply')));
 }
 
 export type BodyFormat = 'json' | 'yaml' | 'protobuf';

@@ -12,6 +12,8 @@ import type { FieldValidation } from './body.ts';
 export interface Patch {
   readonly type: PatchType;
   readonly value: unknown;
+  /** What its text says twice. */
+  readonly duplicateFields?: readonly string[];
   readonly validation: FieldValidation;
 }
 
@@ -19,19 +21,33 @@ export interface Patch {
 export function patchObject<T extends KubeObject>(
   kind: Kind<T> | KindName,
   current: T,
-  { type, value, validation }: Patch,
+  { type, value, validation, duplicateFields = [] }: Patch,
   warnings: string[],
 ): T {
   const raw = apply(kind, type, current, value);
   const decoded = decodeObject(kind as Kind<T>, raw);
-  if (decoded.unknownFields.length > 0) {
-    if (validation === 'Strict') {
-      const detail = `strict decoding error: ${decoded.unknownFields.join(', ')}`;
-      throw invalidObject(noKind, '', [invalid('patch', JSON.stringify(value), detail)]);
-    }
-    if (validation === 'Warn') warnings.push(...decoded.unknownFields);
+  const problems = [
+    ...(type === 'json' ? operationProblems(value, duplicateFields) : duplicateFields),
+    ...decoded.unknownFields,
+  ];
+  if (validation === 'Strict' && problems.length > 0) {
+    const detail = `strict decoding error: ${problems.join(', ')}`;
+    throw invalidObject(noKind, '', [invalid('patch', JSON.stringify(value), detail)]);
   }
+  if (validation === 'Warn') warnings.push(...problems);
   return decoded.object;
+}
+
+/** What an operation of a JSON patch has that it should not: fields of its own, not of its value. */
+function operationProblems(operations: unknown, duplicateFields: readonly string[]): string[] {
+  const known = ['op', 'path', 'from', 'value'];
+  const unknown = (Array.isArray(operations) ? operations : []).flatMap((operation: object, index) =>
+    Object.keys(operation)
+      .filter((field) => !known.includes(field))
+      .map((field) => `unknown field "[${String(index)}].${field}"`),
+  );
+  const twice = duplicateFields.filter((each) => /"\[\d+\]\.[^.[]*"$/.test(each));
+  return [...unknown, ...twice].map((problem) => `json patch ${problem}`);
 }
 
 /** Patches are not about a kind when they are wrong: `The request is invalid: patch: …`. */

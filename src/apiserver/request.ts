@@ -2,6 +2,7 @@
  * A request and its answer as plain values, so that the whole API server is a function one can call without a socket.
  * Sockets live in `serve.ts` alone.
  */
+import type { IncomingMessage } from 'node:http';
 
 /** Who asks: the outcome of authentication. */
 export interface User {
@@ -22,6 +23,10 @@ export interface ApiRequest {
   readonly body: Uint8Array;
   readonly user: User;
   readonly remoteAddress: string;
+  /** The query as it came, for a server that the request is passed on to; without the question mark. */
+  readonly search?: string;
+  /** The body still to be read, however long, of a request that is passed on (`isPassedOn`); `body` is empty then. */
+  readonly unread?: IncomingMessage;
 }
 
 /** The receiving end of a streamed answer. */
@@ -33,6 +38,8 @@ export interface Sink {
   /** Calls back once when nothing is pending any more: for senders that can wait. */
   drained(callback: () => void): void;
   end(): void;
+  /** Ends it so that the reader sees that something is missing. A sink without it ends. */
+  abort?(): void;
 }
 
 /** A body that comes piece by piece. `start` begins pushing and returns what stops it when the reader goes away. */

@@ -1,18 +1,22 @@
 /** The verbs on a resource: from what a request says to what the verb's own file does, and back to an answer. */
 import { ApiError, badRequest, notFound } from '../api/api-error.ts';
-import { resourceNameOf, type Kind } from '../api/kinds.ts';
+import { decodeObject } from '../api/decode.ts';
+import { apiVersionOf, resourceNameOf, type Kind } from '../api/kinds.ts';
 import type { KubeObject, Status } from '../api/types.ts';
 import { fromVersion, toVersion } from '../api/versions/convert.ts';
 import { parseJsonWithDuplicates, parseYaml, type ParsedBody } from '../api/json.ts';
+import { parseConfig, isForced } from './apply-body.ts';
 import { decodeChecked, fieldValidationOf, isDryRun, parseBody } from './body.ts';
 import type { Core, WriteContext } from './core.ts';
 import { createObject } from './create.ts';
+import { fieldManagerOf } from './field-manager.ts';
 import { parseDeleteOptions } from './delete-options.ts';
 import { deleteObject, type Deletion } from './delete.ts';
 import { storedKind } from './keys.ts';
 import { parseListOptions } from './list-options.ts';
 import { listObjects } from './list.ts';
 import { patchTypeOf, type MediaType } from './media-types.ts';
+import { applyObject } from './ownership.ts';
 import { patchObject } from './patch.ts';
 import { readObject } from './read.ts';
 import type { ApiRequest } from './request.ts';
@@ -41,9 +45,17 @@ export interface Call {
   readonly context: WriteContext;
 }
 
-export function contextOf(request: ApiRequest, kind?: Kind): WriteContext {
+export function contextOf(request: ApiRequest, info: ResourceInfo): WriteContext {
+  const { kind, subresource } = info;
   const warnings = kind?.deprecated ? [kind.deprecated] : [];
-  return { version: kind, user: request.user, dryRun: isDryRun(request.query.getAll('dryRun')), warnings };
+  return {
+    version: kind,
+    user: request.user,
+    dryRun: isDryRun(request.query.getAll('dryRun')),
+    warnings,
+    manager: fieldManagerOf(request, info),
+    ...(subresource !== undefined && { subresource }),
+  };
 }
 
 export function methodNotAllowed(): ApiError {
@@ -121,18 +133,19 @@ async function answerCreate(call: Call): Promise<Answer> {
 async function answerChange(call: Call, name: string, through: Change['through']): Promise<Answer> {
   const { core, kind, context } = call;
   const namespace = requireNamespace(call);
-  const apply = call.info.verb === 'patch' ? patchChange(call) : putChange(call, name);
-  const change: Change = { through, apply };
+  const change: Change = { through, ...(call.info.verb === 'patch' ? patchChange(call, name) : putChange(call, name)) };
   const { entry, created } = await updateObject(core, storedKind(kind), namespace, name, change, context);
   return object(kind, created ? 201 : 200, entry);
 }
 
-function putChange({ kind, info, request, context }: Call, name: string): Change['apply'] {
+type Wanted = Omit<Change, 'through'>;
+
+function putChange({ kind, info, request, context }: Call, name: string): Wanted {
   const decoded = decodeChecked(kind, parseBody(request), fieldValidationOf(request.query), context.warnings);
   checkIdentity(decoded, name, kind.namespaced ? info.namespace : undefined);
   const wanted = JSON.stringify(decoded);
   // A fresh one for each try: what one try fills in must not reach the next.
-  return (current) => fromVersion(JSON.parse(wanted) as KubeObject, kind, current);
+  return { apply: (current) => fromVersion(JSON.parse(wanted) as KubeObject, kind, current) };
 }
 
 /** Absent identity is that of the URL; another one is refused. */
@@ -156,15 +169,44 @@ export function parsePatchBody(request: ApiRequest): ParsedBody {
   return /^\s*[[{"]/.test(text) ? parseJsonWithDuplicates(text) : parseYaml(text);
 }
 
-function patchChange({ kind, request, context, info }: Call): Change['apply'] {
+function patchChange(call: Call, name: string): Wanted {
+  const { kind, request, context } = call;
   const type = patchTypeOf(request.headers['content-type']);
-  const validation = fieldValidationOf(request.query);
-  const { value } = parsePatchBody(request);
-  return (current) => {
-    if (!current) throw notFound(kind, info.name ?? '');
-    const base = toVersion(current, kind);
-    return fromVersion(patchObject(kind, base, { type, value, validation }, context.warnings), kind, current);
+  if (type === 'apply') return applyChange(call, name);
+  const validation = fieldValidationOf(request.query, 'PatchOptions');
+  const body = parsePatchBody(request);
+  return {
+    apply(current) {
+      if (!current) throw notFound(kind, name);
+      const base = toVersion(current, kind);
+      return fromVersion(patchObject(kind, base, { type, ...body, validation }, context.warnings), kind, current);
+    },
   };
+}
+
+function applyChange({ core, kind, info, request, context }: Call, name: string): Wanted {
+  const config = parseConfig(kind, request, context.warnings);
+  const stored = storedKind(kind);
+  const asked = {
+    config: asStored(config, kind),
+    force: isForced(request),
+    decode: (merged: Record<string, unknown>) => decodeObject(stored, merged).object,
+  };
+  return {
+    owned: true,
+    apply(current) {
+      const object = applyObject(core, stored, current, asked, context);
+      checkIdentity(object, name, kind.namespaced ? info.namespace : undefined);
+      return object;
+    },
+  };
+}
+
+/** What is applied in another version than the stored one is applied in the stored one, as are the names of the fields it then owns. */
+function asStored(config: Record<string, unknown>, kind: Kind): Record<string, unknown> {
+  const stored = storedKind(kind);
+  if (stored === kind) return config;
+  return { ...fromVersion(config as unknown as KubeObject, kind), apiVersion: apiVersionOf(stored), kind: stored.kind };
 }
 
 async function answerDelete(call: Call, name: string): Promise<Answer> {

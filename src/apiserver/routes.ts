@@ -59,6 +59,11 @@ export function parsePath(method: string, path: string, query: URLSearchParams):
   };
 }
 
+/** Paths of the proxy subresources: their bodies are not ours to read (feature 8-118). */
+export function isPassedOn(path: string): boolean {
+  return /^\/api\/v1\/(namespaces\/[^/]+\/(pods|services)|nodes)\/[^/]+\/proxy(\/|$)/.test(path);
+}
+
 /** /namespaces/x/status is the Namespace's own status, not a resource of namespace x. */
 function isNamespaceSubresource(under: readonly string[]): boolean {
   return under.length === 3 && (under[2] === 'status' || under[2] === 'finalize');

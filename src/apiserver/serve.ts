@@ -7,6 +7,7 @@ import type { TLSSocket } from 'node:tls';
 import type { Peer } from './authenticate.ts';
 import { MAX_BODY } from './body.ts';
 import { isStream, type ApiResponse, type BodyStream } from './request.ts';
+import { isPassedOn } from './routes.ts';
 
 export interface ServeOptions {
   readonly bindAddress: string;
@@ -27,6 +28,10 @@ export interface RawRequest {
   readonly body: Uint8Array;
   readonly peer: Peer;
   readonly remoteAddress: string;
+  /** The query as it came, without the question mark. */
+  readonly search: string;
+  /** Where the body is to be passed on: not read yet, and `body` is empty. */
+  readonly unread?: IncomingMessage;
 }
 
 export interface Handlers {
@@ -99,8 +104,9 @@ function closeServer(server: HttpsServer, sockets: ReadonlySet<Socket>): Promise
 
 async function answer(handlers: Handlers, request: IncomingMessage, response: ServerResponse): Promise<void> {
   try {
-    const body = await readBody(request);
-    send(request, response, await handlers.request(rawRequest(request, body)));
+    const unread = isPassedOn((request.url ?? '').split('?', 1)[0] ?? '') ? request : undefined;
+    const raw = rawRequest(request, unread ? Buffer.alloc(0) : await readBody(request));
+    send(request, response, await handlers.request(unread ? { ...raw, unread } : raw));
   } catch {
     // Only the connection itself can fail here: the client went away.
     response.destroy();
@@ -110,6 +116,7 @@ async function answer(handlers: Handlers, request: IncomingMessage, response: Se
 function rawRequest(request: IncomingMessage, body: Uint8Array): RawRequest {
   const url = request.url ?? '/';
   const mark = url.indexOf('?');
+  const search = mark < 0 ? '' : url.slice(mark + 1);
   const headers: Record<string, string | undefined> = {};
   for (const [name, value] of Object.entries(request.headers)) {
     headers[name] = Array.isArray(value) ? value.join(',') : value;
@@ -117,7 +124,8 @@ function rawRequest(request: IncomingMessage, body: Uint8Array): RawRequest {
   return {
     method: request.method ?? 'GET',
     path: mark < 0 ? url : url.slice(0, mark),
-    query: new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1)),
+    query: new URLSearchParams(search),
+    search,
     headers,
     body,
     peer: peerOf(request.socket),
@@ -192,6 +200,9 @@ function sendStream(
     },
     end: () => {
       response.end();
+    },
+    abort: () => {
+      response.destroy();
     },
   });
   response.on('close', stop);

@@ -12,11 +12,15 @@ import type { KubeObject } from '../api/types.ts';
 import { errorsIn } from '../api/versions/convert.ts';
 import { ConditionFailed } from '../store/store.ts';
 import { restrictNode } from './admission/node-restriction.ts';
+import type { Attributes } from './admission/attributes.ts';
+import { admitMutating, admitValidating } from './admission/chain.ts';
+import { withinQuota } from './admission/quota/enforce.ts';
 import { MAX_TRIES, noSideEffects, type Core, type WriteContext } from './core.ts';
 import { createObject } from './create.ts';
 import { isReadyToGo, removeObject } from './delete.ts';
 import { encodeStored, Entry } from './entry.ts';
 import { keyOf, storedKind } from './keys.ts';
+import { ownUpdated, sameOwners } from './ownership.ts';
 import { putObject, readStored } from './read.ts';
 
 export interface Change {
@@ -24,6 +28,8 @@ export interface Change {
   readonly through: 'main' | 'status' | 'raw';
   /** Makes the wanted object. `current` is a copy to change at will; undefined where the object does not exist and may be created. */
   apply(current: KubeObject | undefined): KubeObject;
+  /** The wanted object says itself who owns what: it was applied. It may be created. */
+  readonly owned?: boolean;
 }
 
 export interface Outcome {
@@ -49,23 +55,18 @@ export async function updateObject(
       fresh = true;
     }
     if (!current) return await createInstead(core, kind, namespace, name, change, context);
-    const object = change.apply(current.copy());
-    const wanted = object.metadata.resourceVersion;
-    if (wanted && wanted !== String(current.revision)) {
-      if (fresh) throw conflict(kind, name);
-      current = await readStored(core, kind, key);
-      fresh = true;
-      continue;
-    }
+    const warnings = context.warnings.length;
     try {
-      const warnings = context.warnings.length;
-      const entry = await tryUpdate(core, kind, current, object, change.through, context);
+      const object = change.apply(current.copy());
+      const wanted = object.metadata.resourceVersion;
+      if (wanted && wanted !== String(current.revision)) throw conflict(kind, name);
+      const entry = await tryUpdate(core, kind, current, object, change, context);
       if (entry) return { entry, created: false };
-      context.warnings.length = warnings;
     } catch (error) {
       // What was checked may have been checked against a past state of the cache.
       if (!(error instanceof ApiError) || fresh) throw error;
     }
+    context.warnings.length = warnings;
     if (attempt >= MAX_TRIES) throw conflict(kind, name);
     current = await readStored(core, kind, key);
     fresh = true;
@@ -80,11 +81,16 @@ async function createInstead(
   change: Change,
   context: WriteContext,
 ): Promise<Outcome> {
-  if (change.through !== 'main' || !strategyFor(kind).allowCreateOnUpdate) throw notFound(kind, name);
+  if (change.through !== 'main' || !(change.owned || strategyFor(kind).allowCreateOnUpdate)) throw notFound(kind, name);
   const object = change.apply(undefined);
   if (object.metadata.resourceVersion && object.metadata.resourceVersion !== '0') throw conflict(kind, name);
+  if (change.owned && object.metadata.uid) {
+    const { uid } = object.metadata;
+    const why = `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`;
+    throw conflict(kind, name, why);
+  }
   delete object.metadata.resourceVersion;
-  return { entry: await createObject(core, kind, namespace, object, context), created: true };
+  return { entry: await createObject(core, kind, namespace, object, context, change.owned), created: true };
 }
 
 /** Undefined: somebody else was faster. */
@@ -93,13 +99,30 @@ async function tryUpdate(
   kind: Kind,
   current: Entry,
   object: KubeObject,
-  through: Change['through'],
+  { through, owned = false }: Change,
   context: WriteContext,
 ): Promise<Entry | undefined> {
   const old = current.copy();
   sameObject(kind, object, old);
   object.kind = kind.kind;
   object.apiVersion = apiVersionOf(kind);
+  const attributes = (): Attributes & { object: KubeObject } => ({
+    operation: 'UPDATE',
+    kind,
+    namespace: old.metadata.namespace,
+    name: old.metadata.name,
+    ...(through === 'status' && { subresource: 'status' }),
+    object,
+    old,
+    context,
+  });
+  // A raw change is the server's own way of doing what was admitted under another name.
+  if (through !== 'raw') {
+    strategyFor(kind).applyDefaults(object);
+    if (!owned) ownUpdated(core, kind, object, old, context);
+    object = await admitMutating(core, attributes());
+  } else if (ownedThrough.has(context.subresource)) ownUpdated(core, kind, object, old, context);
+  else keepOwners(object, old);
   const errors = errorsIn(context.version, prepare(kind, object, old, through, context));
   core.roleGuard.check(context.user, kind, object, old);
   restrictNode(context.user, kind, object, old);
@@ -107,12 +130,17 @@ async function tryUpdate(
   const effects = through === 'main' ? core.hooks.onUpdate(kind, object, old, context.dryRun) : noSideEffects;
   let done: Entry | undefined;
   try {
-    if (isUnchanged(kind, current, object)) return current;
-    if (context.dryRun) return new Entry(storedKind(kind), current.key, encodeStored(kind, object), current.revision);
-    done = isReadyToGo(object)
-      ? await removeObject(core, kind, current, object, effects.operations)
-      : await putObject(core, kind, { key: current.key, object, expect: current.revision, also: effects.operations });
-    return done;
+    if (through !== 'raw') await admitValidating(core, attributes());
+    if (isUnchanged(object, old)) return current;
+    return await withinQuota(core, attributes(), async (quotas) => {
+      const { key, revision: expect } = current;
+      if (context.dryRun) return new Entry(storedKind(kind), key, encodeStored(kind, object), expect);
+      const also = [...effects.operations, ...quotas];
+      done = isReadyToGo(object)
+        ? await removeObject(core, kind, current, object, also)
+        : await putObject(core, kind, { key, object, expect, also });
+      return done;
+    });
   } catch (error) {
     if (error instanceof ConditionFailed) return undefined;
     throw error;
@@ -129,7 +157,6 @@ function prepare(
   context: WriteContext,
 ): FieldError[] {
   const strategy = strategyFor(kind);
-  delete object.metadata.managedFields;
   delete object.metadata.selfLink;
   if (through === 'raw') {
     const { generation } = object.metadata; // such a change counts it itself
@@ -148,6 +175,14 @@ function prepare(
   return strategy.validateUpdate(object, old);
 }
 
+/** Subresources whose raw changes have an owner, as those of a binding have not. */
+const ownedThrough: ReadonlySet<string | undefined> = new Set(['ephemeralcontainers', 'finalize']);
+
+function keepOwners(object: KubeObject, old: KubeObject): void {
+  if (old.metadata.managedFields) object.metadata.managedFields = old.metadata.managedFields;
+  else delete object.metadata.managedFields;
+}
+
 /** A PUT that names another incarnation is refused (feature 8-065). */
 function sameObject(kind: Kind, object: KubeObject, old: KubeObject): void {
   const { uid } = object.metadata;
@@ -161,7 +196,10 @@ function sameObject(kind: Kind, object: KubeObject, old: KubeObject): void {
 }
 
 /** Identical: no new resourceVersion (feature 8-066). */
-function isUnchanged(kind: Kind, current: Entry, object: KubeObject): boolean {
-  const text = encodeStored(kind, object);
-  return text === current.text || semanticEqual(JSON.parse(text), JSON.parse(current.text));
+function isUnchanged(object: KubeObject, old: KubeObject): boolean {
+  const content = ({ metadata, ...rest }: KubeObject) => {
+    const { resourceVersion: _resourceVersion, managedFields: _managedFields, ...meta } = metadata;
+    return { ...rest, metadata: meta };
+  };
+  return semanticEqual(content(object), content(old)) && sameOwners(object, old);
 }

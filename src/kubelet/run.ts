@@ -27,7 +27,7 @@ import type { NodeFacts, PodContext, PodEvent } from './pod-context.ts';
 import { PodWorker } from './pod-worker.ts';
 import { createProbeManager, createRunHandler, createRunProbe } from './probes/index.ts';
 import { dnsWarnings, parseResolvConf, podDns } from './resolv-conf.ts';
-import { runKubeletServer } from './server/index.ts';
+import { createAccess, runKubeletServer } from './server/index.ts';
 import { createVolumeManager, isReadOnlyVolume } from './volumes/index.ts';
 
 export interface KubeletOptions {
@@ -91,6 +91,8 @@ export async function runKubelet(options: KubeletOptions): Promise<{ stop(): Pro
     address,
     healthzPort: HEALTHZ_PORT,
     probeCounts,
+    logsDirectory: options.podLogsDir,
+    access: createAccess(client, nodeName, realClock),
   });
   const rotation = startLogRotation({ cri, clock: realClock, log, containers: () => worker.running() });
   let preloading = () => {};

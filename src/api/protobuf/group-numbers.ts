@@ -53,11 +53,6 @@ export const groupNumbers: Readonly<Record<string, Readonly<Record<string, strin
       '1 observedGeneration 2 replicas 3 readyReplicas 4 currentReplicas 5 updatedReplicas 6 currentRevision 7 updateRevision 9 collisionCount? 10 conditions 11 availableReplicas',
     StatefulSetUpdateStrategy: '1 type 2 rollingUpdate',
   },
-  'io.k8s.api.apps.v1beta1': {
-    DeploymentSpec:
-      '1 replicas? 2 selector 3 template 4 strategy 5 minReadySeconds 6 revisionHistoryLimit? 7 paused 8 rollbackTo 9 progressDeadlineSeconds?',
-    RollbackConfig: '1 revision',
-  },
   'io.k8s.api.authentication.v1': {
     BoundObjectReference: '1 kind 2 apiVersion 3 name 4 uid',
     SelfSubjectReview: '1 metadata 2 status',
@@ -132,23 +127,11 @@ export const groupNumbers: Readonly<Record<string, Readonly<Record<string, strin
     ForNode: '1 name',
     ForZone: '1 name',
   },
-  'io.k8s.api.discovery.v1beta1': {
-    Endpoint: '1 addresses 2 conditions 3 hostname? 4 targetRef 5 topology 6 nodeName? 7 hints',
-  },
   'io.k8s.api.events.v1': {
     Event:
       '1 metadata 2 eventTime 3 series 4 reportingController 5 reportingInstance 6 action 7 reason 8 regarding 9 related 10 note 11 type 12 deprecatedSource 13 deprecatedFirstTimestamp 14 deprecatedLastTimestamp 15 deprecatedCount',
     EventList: '1 metadata 2 items',
     EventSeries: '1 count 2 lastObservedTime',
-  },
-  'io.k8s.api.extensions.v1beta1': {
-    DaemonSetSpec:
-      '1 selector 2 template 3 updateStrategy 4 minReadySeconds 5 templateGeneration 6 revisionHistoryLimit?',
-    DeploymentSpec:
-      '1 replicas? 2 selector 3 template 4 strategy 5 minReadySeconds 6 revisionHistoryLimit? 7 paused 8 rollbackTo 9 progressDeadlineSeconds?',
-    IngressBackend: '1 serviceName 2 servicePort 3 resource',
-    IngressSpec: '1 backend 2 tls 3 rules 4 ingressClassName?',
-    RollbackConfig: '1 revision',
   },
   'io.k8s.api.networking.v1': {
     HTTPIngressPath: '1 path 2 backend 3 pathType?',
@@ -185,10 +168,6 @@ export const groupNumbers: Readonly<Record<string, Readonly<Record<string, strin
     ServiceCIDRList: '1 metadata 2 items',
     ServiceCIDRSpec: '1 cidrs',
     ServiceCIDRStatus: '1 conditions',
-  },
-  'io.k8s.api.networking.v1beta1': {
-    IngressBackend: '1 serviceName 2 servicePort 3 resource',
-    IngressSpec: '1 backend 2 tls 3 rules 4 ingressClassName?',
   },
   'io.k8s.api.policy.v1': {
     Eviction: '1 metadata 2 deleteOptions',

@@ -1,4 +1,5 @@
 /** Namespaces, Nodes, configuration, Leases, Events, RBAC, volumes. */
+import { defaultLimitRange } from '../defaults/limit-range.ts';
 import { defineStrategy } from '../define-strategy.ts';
 import { forbidden, type FieldError } from '../field-error.ts';
 import * as K from '../kinds.ts';
@@ -7,6 +8,8 @@ import type { Core, KubeObject, Namespace, Node, Secret } from '../types.ts';
 import * as cluster from '../validation/cluster.ts';
 import * as config from '../validation/config.ts';
 import * as rbac from '../validation/rbac.ts';
+import * as limits from '../validation/limit-range.ts';
+import * as quotas from '../validation/resource-quota.ts';
 import { validateFinalizers } from '../meta.ts';
 
 /** What the namespace is called, as a label that selectors can use (feature 8-088). */
@@ -92,7 +95,18 @@ export const podDisruptionBudgetStrategy = defineStrategy(K.POD_DISRUPTION_BUDGE
   validate: cluster.validatePodDisruptionBudget,
 });
 
-export const limitRangeStrategy = defineStrategy(K.LIMIT_RANGES, { allowCreateOnUpdate: true });
+export const limitRangeStrategy = defineStrategy(K.LIMIT_RANGES, {
+  applyDefaults: defaultLimitRange,
+  validate: limits.validateLimitRange,
+  allowCreateOnUpdate: true,
+});
+
+export const resourceQuotaStrategy = defineStrategy(K.RESOURCE_QUOTAS, {
+  initialStatus: () => ({}),
+  validate: quotas.validateResourceQuota,
+  validateUpdate: quotas.validateResourceQuotaUpdate,
+  validateStatusUpdate: quotas.validateResourceQuotaStatus,
+});
 
 type Row<T extends KubeObject> = K.Kind<T>;
 

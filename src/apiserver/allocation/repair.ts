@@ -83,7 +83,7 @@ async function repairServiceCidrs(core: Core): Promise<void> {
 }
 
 async function applyServiceCidr(core: Core, name: string, { finalizers, condition }: ServiceCidrChange): Promise<void> {
-  const context: WriteContext = { user: LOOPBACK, dryRun: false, warnings: [] };
+  const context: WriteContext = { user: LOOPBACK, dryRun: false, warnings: [], isInternal: true };
   const apply = (current: KubeObject | undefined): KubeObject => {
     const object = current as ServiceCIDR;
     if (finalizers) object.metadata.finalizers = [...finalizers];

@@ -13,7 +13,7 @@ import { proxyResponse } from './proxy.ts';
 export async function answerStream(server: Server, call: Call): Promise<ApiResponse> {
   const { info, core, request } = call;
   const { name = '', namespace, subresource } = info;
-  if (subresource === 'proxy') return await proxyResponse(core, call);
+  if (subresource === 'proxy') return await proxyResponse(core, server.kubelets, call);
   const pod = (await readObject(core, PODS, namespace, name)).object as Pod;
   if (subresource !== 'log') throw badRequest('Upgrade request required');
   if (info.verb !== 'get') throw methodNotAllowed();

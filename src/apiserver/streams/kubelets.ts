@@ -1,11 +1,11 @@
 /** How the API server reaches the kubelet of a Pod's node: its InternalIP, its port, and the client certificate (feature 7-065). */
-import type { RequestOptions } from 'node:https';
 import { ApiError, badRequest, unavailable } from '../../api/api-error.ts';
 import { NODES } from '../../api/kinds.ts';
 import type { Node, Pod } from '../../api/types.ts';
 import { joinHostPort } from '../../lib/ip.ts';
 import type { Core } from '../core.ts';
 import { keyOf } from '../keys.ts';
+import type { Backend } from './backend.ts';
 
 /** PEM texts. */
 export interface KubeletCredentials {
@@ -16,13 +16,6 @@ export interface KubeletCredentials {
 }
 
 const DEFAULT_PORT = 10250;
-/** Milliseconds to reach a node. */
-const CONNECT_TIMEOUT = 10_000;
-
-export interface KubeletAddress {
-  readonly host: string;
-  readonly port: number;
-}
 
 export class Kubelets {
   readonly #core: Core;
@@ -34,26 +27,26 @@ export class Kubelets {
   }
 
   /** Throws ApiError: the Pod has no node yet (400), or the node has no address (503). */
-  addressOf(pod: Pod): KubeletAddress {
+  backendOf(pod: Pod): Backend {
     const { nodeName } = pod.spec;
     if (!nodeName) throw badRequest(`pod ${pod.metadata.name} does not have a host assigned`);
     const node = this.#core.cache.of(NODES).get(keyOf(NODES, undefined, nodeName))?.object as Node | undefined;
     if (!node) throw unavailable(`node ${JSON.stringify(nodeName)} of the pod does not exist`);
-    const { addresses = [], daemonEndpoints } = node.status ?? {};
-    const host = (addresses.find(({ type }) => type === 'InternalIP') ?? addresses[0])?.address;
-    if (host === undefined) throw unavailable(`no preferred addresses found for node ${JSON.stringify(nodeName)}`);
-    return { host, port: daemonEndpoints?.kubeletEndpoint?.Port ?? DEFAULT_PORT };
+    return this.backendOfNode(node);
   }
 
-  /** For `https.request`. Certificates are checked against the cluster's CA, and that they are for the address asked. */
-  options({ host, port }: KubeletAddress, path: string): RequestOptions {
-    const { cert, key, ca } = this.#credentials;
-    return { host, port, path, cert, key, ca, agent: false, timeout: CONNECT_TIMEOUT };
+  /** Throws ApiError 503 for a node without an address. */
+  backendOfNode({ metadata, status }: Node): Backend {
+    const { addresses = [], daemonEndpoints } = status ?? {};
+    const host = (addresses.find(({ type }) => type === 'InternalIP') ?? addresses[0])?.address;
+    if (host === undefined) throw unavailable(`no preferred addresses found for node ${JSON.stringify(metadata.name)}`);
+    // Certificates are checked against the cluster's CA, and that they are for the address asked.
+    return { host, port: daemonEndpoints?.kubeletEndpoint?.Port ?? DEFAULT_PORT, tls: this.#credentials };
   }
 }
 
 /** What the client hears when the node does not answer. */
-export function unreachable({ host, port }: KubeletAddress, path: string, error: Error): ApiError {
+export function unreachable({ host, port }: Backend, path: string, error: Error): ApiError {
   return new ApiError({
     code: 500,
     reason: 'InternalError',

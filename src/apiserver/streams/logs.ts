@@ -1,9 +1,9 @@
 /** Container logs: the kubelet's answer, passed on as it comes (feature 7-063). */
-import { request as httpsRequest } from 'node:https';
 import type { IncomingMessage } from 'node:http';
 import { ApiError } from '../../api/api-error.ts';
 import type { Pod } from '../../api/types.ts';
 import type { ApiResponse } from '../request.ts';
+import { openRequest } from './backend.ts';
 import { unreachable, type Kubelets } from './kubelets.ts';
 import { passOn } from './pass-on.ts';
 import { logTarget } from './targets.ts';
@@ -24,13 +24,12 @@ export async function logResponse(kubelets: Kubelets, pod: Pod, query: URLSearch
 }
 
 function get(kubelets: Kubelets, pod: Pod, path: string): Promise<IncomingMessage> {
-  const address = kubelets.addressOf(pod);
+  const backend = kubelets.backendOf(pod);
   return new Promise((resolve, reject) => {
-    const request = httpsRequest(kubelets.options(address, path), resolve);
-    request.on('timeout', () => request.destroy(new Error('i/o timeout')));
-    request.on('response', () => request.setTimeout(0));
+    const request = openRequest(backend, { path });
+    request.on('response', resolve);
     request.on('error', (error) => {
-      reject(unreachable(address, path, error));
+      reject(unreachable(backend, path, error));
     });
     request.end();
   });

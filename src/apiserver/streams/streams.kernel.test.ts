@@ -1,16 +1,15 @@
-/** Upgrades and the proxy subresources against a kubelet and a backend that are really listening, in a namespace of the test's own. */
+/** Upgrades against a kubelet that is really listening, in a namespace of the test's own. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { createServer, request as httpsRequest, type RequestOptions, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { after, before, test } from 'node:test';
 import { startTlsApi, type TlsApi } from '../../../test/support/api.ts';
 import { requireOuterNamespace } from '../../../test/support/outer-namespace.ts';
-import { ENDPOINTS, NODES, PODS, SERVICES } from '../../api/kinds.ts';
-import type { Endpoints, Pod, Service } from '../../api/types.ts';
+import { NODES, PODS } from '../../api/kinds.ts';
+import type { Pod } from '../../api/types.ts';
 
 requireOuterNamespace();
 
@@ -22,7 +21,6 @@ let port: number;
 let seen: { method: string; url: string; headers: Record<string, unknown> };
 
 before(async () => {
-  execFileSync('ip', ['address', 'add', `${POD_IP}/32`, 'dev', 'lo']);
   api = await startTlsApi();
   port = Number(new URL(api.url).port);
   kubelet = createServer({ ...api.serving, requestCert: true, rejectUnauthorized: true }, (_request, response) => {
@@ -170,51 +168,4 @@ test('an upgrade without credentials is 403 before anything is dialled', async (
   const [response] = (await once(request, 'response')) as [IncomingMessage];
   assert.equal(response.statusCode, 403);
   response.resume();
-});
-
-test('pods and Services are reached through the proxy subresource (8-114 to 8-120)', async () => {
-  const backend = createHttpServer((request, response) => {
-    let body = '';
-    request.on('data', (chunk: Buffer) => (body += String(chunk)));
-    request.on('end', () => {
-      response.setHeader('x-forwarded', String(request.headers['x-forwarded-uri']));
-      response.end(`${request.method ?? ''} ${request.url ?? ''} ${body} ${String(request.headers.authorization)}`);
-    });
-  });
-  backend.listen(8088, POD_IP);
-  await once(backend, 'listening');
-  const direct = await answer(`${POD}/proxy/a/b?c=d`, { headers: { Authorization: 'Basic x' } });
-  assert.deepEqual([direct.status, direct.text], [200, 'GET /a/b?c=d  undefined']);
-  assert.equal((await answer('/api/v1/namespaces/default/pods/web:web/proxy/')).text, 'GET /  undefined');
-  const redirect = await answer(`${POD}/proxy?a=b`);
-  assert.deepEqual([redirect.status, redirect.headers['location']], [301, `${POD}/proxy/?a=b`]);
-
-  const metadata = { name: 'svc', namespace: 'default' };
-  const service: Service = { metadata, spec: { ports: [{ name: 'web', port: 80, targetPort: 8088 }] } };
-  await api.client.create(SERVICES, service);
-  const SVC = '/api/v1/namespaces/default/services';
-  const none = await answer(`${SVC}/svc:web/proxy/`);
-  assert.equal(none.status, 503);
-  assert.match(none.text, /no endpoints available for service \\"svc\\"/);
-  const endpoints = (targetRef?: object): Endpoints => ({
-    metadata,
-    subsets: [{ addresses: [{ ip: POD_IP, ...(targetRef && { targetRef }) }], ports: [{ name: 'web', port: 8088 }] }],
-  });
-  await api.client.create(ENDPOINTS, endpoints());
-  assert.equal(
-    (await answer(`${SVC}/svc:web/proxy/`)).status,
-    503,
-    'an address that is no Pod is not reachable this way',
-  );
-  await api.client.update(ENDPOINTS, endpoints({ kind: 'Pod', namespace: 'default', name: 'web' }));
-  for (const name of ['svc', 'svc:web', 'svc:80', 'http:svc:web']) {
-    const found = await answer(`${SVC}/${name}/proxy/x`, { method: 'POST' }, 'body');
-    assert.equal(found.text, 'POST /x body undefined', name);
-  }
-  const wrong = await answer(`${SVC}/svc:81/proxy/`);
-  assert.match(wrong.text, /no service port 81 found for service \\"svc\\"/);
-  backend.close();
-  backend.closeAllConnections();
-  const down = await answer(`${SVC}/svc/proxy/`);
-  assert.deepEqual([down.status, /error trying to reach service: /.test(down.text)], [503, true]);
 });

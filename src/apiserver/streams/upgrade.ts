@@ -1,38 +1,48 @@
 /**
- * exec, attach and port-forward: the handshake is copied to the Pod's kubelet, and after it bytes are piped both ways. What is spoken
- * inside (SPDY, WebSocket) is between the client and the container runtime (features 7-053 to 7-060).
+ * Connections that change their protocol. exec, attach and port-forward: the handshake is copied to the Pod's kubelet, and after it bytes are piped
+ * both ways; what is spoken inside (SPDY, WebSocket) is between the client and the container runtime (features 7-053 to 7-060). The proxy
+ * subresources: the same, to whatever the Service, Pod or node is (feature 8-118).
  */
 import { STATUS_CODES, type IncomingMessage } from 'node:http';
-import { request as httpsRequest } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { ApiError, badRequest, internalError } from '../../api/api-error.ts';
-import { PODS } from '../../api/kinds.ts';
+import { PODS, type Kind } from '../../api/kinds.ts';
 import type { Pod } from '../../api/types.ts';
 import { authenticate } from '../authenticate.ts';
 import { attributesOf } from '../authorization/attributes.ts';
 import { authorize } from '../authorize.ts';
 import { servesSubresource } from '../discovery.ts';
 import { readObject } from '../read.ts';
-import { parsePath } from '../routes.ts';
+import { parsePath, type ResourceInfo } from '../routes.ts';
 import type { RawRequest } from '../serve.ts';
 import type { Server } from '../server.ts';
-import { unreachable, type KubeletAddress } from './kubelets.ts';
+import { openRequest, type Backend } from './backend.ts';
+import { findBackend } from './backends.ts';
+import { join } from './join.ts';
+import { unreachable } from './kubelets.ts';
 import { refusal } from './logs.ts';
+import { unreachableService } from './proxy.ts';
+import { responseHeaders, upgradeHeaders } from './proxy-headers.ts';
 import { execTarget, portForwardTarget } from './targets.ts';
 
 /** Sub-protocols the runtime's streaming server speaks over WebSocket; without one of them kubectl is sent to SPDY. */
 const webSocketProtocols = ['v4.channel.k8s.io', 'v4.base64.channel.k8s.io', 'channel.k8s.io', 'base64.channel.k8s.io'];
 
 interface Target {
-  readonly address: KubeletAddress;
+  readonly backend: Backend;
   readonly path: string;
+  readonly headers: Record<string, string | string[]>;
+  /** What the client hears when the backend cannot be reached. */
+  unreachable(error: Error): ApiError;
+  /** The backend does not want to change the protocol. */
+  refused(response: IncomingMessage, socket: Duplex): Promise<void> | void;
 }
 
 /** Owns `socket`; answers every refusal on it. */
 export async function relayUpgrade(server: Server, raw: RawRequest, socket: Duplex, head: Buffer): Promise<void> {
   try {
     const target = await findTarget(server, raw);
-    await connect(server, target, raw, socket, head);
+    await connect(target, raw.method, socket, head);
   } catch (error) {
     const known = error instanceof ApiError ? error : internalError(error instanceof Error ? error.message : '');
     refuse(socket, known);
@@ -43,23 +53,45 @@ async function findTarget(server: Server, raw: RawRequest): Promise<Target> {
   const user = await authenticate(raw.peer, raw.headers['authorization'], server.tokens);
   const info = parsePath(raw.method, raw.path, raw.query);
   await authorize(server, user, attributesOf(info, raw.method, raw.query));
-  if (info.type !== 'resource' || info.kind !== PODS || info.name === undefined || info.subresource === undefined) {
+  if (info.type !== 'resource' || !info.kind || info.name === undefined || info.subresource === undefined) {
     throw badRequest('this path cannot be upgraded');
   }
-  const { subresource } = info;
-  if (!servesSubresource(PODS, subresource)) throw badRequest('this path cannot be upgraded');
+  const { kind, subresource } = info;
+  if (!servesSubresource(kind, subresource)) throw badRequest('this path cannot be upgraded');
+  return subresource === 'proxy' ? await proxyTarget(server, raw, kind, info) : await podTarget(server, raw, info);
+}
+
+async function podTarget(server: Server, raw: RawRequest, info: ResourceInfo): Promise<Target> {
   if (raw.headers['upgrade']?.toLowerCase() === 'websocket') checkWebSocket(raw.headers['sec-websocket-protocol']);
-  const pod = (await readObject(server.core, PODS, info.namespace, info.name)).object as Pod;
-  const address = server.kubelets.addressOf(pod);
-  switch (subresource) {
-    case 'exec':
-    case 'attach':
-      return { address, path: execTarget(subresource, pod, raw.query) };
-    case 'portforward':
-      return { address, path: portForwardTarget(pod, raw.query) };
-    default:
-      throw badRequest('this path cannot be upgraded');
-  }
+  const pod = (await readObject(server.core, PODS, info.namespace, info.name ?? '')).object as Pod;
+  const backend = server.kubelets.backendOf(pod);
+  const path = pathAtKubelet(pod, info, raw.query);
+  return {
+    backend,
+    path,
+    headers: handshakeHeaders(raw.headers),
+    unreachable: (error) => unreachable(backend, path, error),
+    refused: async (response) => {
+      throw await refusal(response);
+    },
+  };
+}
+
+function pathAtKubelet(pod: Pod, { kind, subresource }: ResourceInfo, query: URLSearchParams): string {
+  if (kind === PODS && (subresource === 'exec' || subresource === 'attach')) return execTarget(subresource, pod, query);
+  if (kind === PODS && subresource === 'portforward') return portForwardTarget(pod, query);
+  throw badRequest('this path cannot be upgraded');
+}
+
+async function proxyTarget(server: Server, raw: RawRequest, kind: Kind, info: ResourceInfo): Promise<Target> {
+  const backend = await findBackend(server.core, server.kubelets, { kind, info });
+  return {
+    backend,
+    path: `/${info.rest}${raw.search && `?${raw.search}`}`,
+    headers: upgradeHeaders(raw.headers, raw),
+    unreachable: unreachableService,
+    refused: passAnswer,
+  };
 }
 
 /** A failed handshake makes kubectl fall back to SPDY without a word to the user (feature 7-055). */
@@ -69,27 +101,19 @@ function checkWebSocket(protocols: string | undefined): void {
   throw badRequest(`unable to upgrade: none of the sub-protocols ${JSON.stringify(asked)} is supported; use SPDY/3.1`);
 }
 
-function connect(
-  server: Server,
-  { address, path }: Target,
-  raw: RawRequest,
-  socket: Duplex,
-  head: Buffer,
-): Promise<void> {
+function connect(target: Target, method: string, socket: Duplex, head: Buffer): Promise<void> {
+  const { path, headers } = target;
+  const request = openRequest(target.backend, { path, headers, method });
   return new Promise((resolve, reject) => {
-    const request = httpsRequest({
-      ...server.kubelets.options(address, path),
-      method: raw.method,
-      headers: handshakeHeaders(raw.headers),
-    });
     const gone = (): void => void request.destroy();
     socket.once('close', gone);
-    request.on('timeout', () => request.destroy(new Error('i/o timeout')));
     request.on('error', (error) => {
-      reject(unreachable(address, path, error));
+      reject(target.unreachable(error));
     });
     request.on('response', (response) => {
-      refusal(response).then(reject, reject);
+      Promise.resolve(response)
+        .then((answer) => target.refused(answer, socket))
+        .then(resolve, reject);
     });
     request.on('upgrade', (response, backend, backendHead) => {
       socket.off('close', gone);
@@ -101,23 +125,6 @@ function connect(
     });
     request.end();
   });
-}
-
-/** Ends of stream travel on their own, so that output still arrives after input has ended. */
-function join(a: Duplex, b: Duplex): void {
-  for (const [from, to] of [
-    [a, b],
-    [b, a],
-  ] as const) {
-    if ('setNoDelay' in from && typeof from.setNoDelay === 'function') (from as { setNoDelay(): void }).setNoDelay();
-    if ('setTimeout' in from && typeof from.setTimeout === 'function')
-      (from as { setTimeout(n: number): void }).setTimeout(0);
-    from.pipe(to);
-    from.on('error', () => to.destroy());
-    from.on('close', () => {
-      if (!from.readableEnded) to.destroy();
-    });
-  }
 }
 
 /** Credentials stay here: the kubelet knows the API server by its certificate. */
@@ -140,6 +147,19 @@ function headText({ statusCode = 101, rawHeaders }: IncomingMessage): string {
     lines.push(`${rawHeaders[index] ?? ''}: ${rawHeaders[index + 1] ?? ''}`);
   }
   return `${lines.join('\r\n')}\r\n\r\n`;
+}
+
+/** An ordinary answer instead of an upgrade, as it is; the end of the connection is its end. */
+function passAnswer(response: IncomingMessage, socket: Duplex): void {
+  const { statusCode = 502, statusMessage = '' } = response;
+  const headers = Object.entries(responseHeaders(response.headers)).flatMap(([name, value]) =>
+    [value].flat().map((each) => `${name}: ${each}`),
+  );
+  const lines = [`HTTP/1.1 ${String(statusCode)} ${statusMessage}`, ...headers, 'connection: close'];
+  socket.write(`${lines.join('\r\n')}\r\n\r\n`);
+  response.on('error', () => socket.destroy());
+  socket.once('close', () => response.destroy());
+  response.pipe(socket);
 }
 
 function refuse(socket: Duplex, error: ApiError): void {

@@ -8,7 +8,7 @@ import { decodeChecked, fieldValidationOf, parseBody } from '../body.ts';
 import type { Core, WriteContext } from '../core.ts';
 import { deleteObject } from '../delete.ts';
 import type { Entry } from '../entry.ts';
-import { patchTypeOf } from '../media-types.ts';
+import { mergePatchTypeOf } from '../media-types.ts';
 import { patchObject } from '../patch.ts';
 import { readObject } from '../read.ts';
 import type { Answer } from '../respond.ts';
@@ -77,9 +77,10 @@ async function answerScale(call: Call, name: string): Promise<Answer> {
     const scale = decodeBody<Scale>(call, SCALE);
     wanted = () => scale;
   } else if (info.verb === 'patch') {
-    const type = patchTypeOf(request.headers['content-type']);
-    const { value } = parsePatchBody(request);
-    wanted = (current) => patchObject<Scale>(SCALE, current, { type, value, validation: 'Warn' }, context.warnings);
+    const type = mergePatchTypeOf(request.headers['content-type']);
+    const body = parsePatchBody(request);
+    const validation = fieldValidationOf(request.query, 'PatchOptions');
+    wanted = (current) => patchObject<Scale>(SCALE, current, { type, ...body, validation }, context.warnings);
   } else throw methodNotAllowed();
   return { type: 'value', status: 200, value: await scaleObject(core, kind, info.namespace, name, wanted, context) };
 }
@@ -95,10 +96,10 @@ async function answerEphemeralContainers(call: Call, name: string): Promise<Answ
     const pod = added ? undefined : decodeBody<Pod>(call, PODS);
     wanted = (current) => pod ?? withAdditions(current, added ?? []);
   } else if (verb === 'patch') {
-    const type = patchTypeOf(request.headers['content-type']);
-    const { value } = parsePatchBody(request);
-    const validation = fieldValidationOf(request.query);
-    wanted = (current) => patchObject(PODS, current, { type, value, validation }, context.warnings);
+    const type = mergePatchTypeOf(request.headers['content-type']);
+    const body = parsePatchBody(request);
+    const validation = fieldValidationOf(request.query, 'PatchOptions');
+    wanted = (current) => patchObject(PODS, current, { type, ...body, validation }, context.warnings);
   } else throw methodNotAllowed();
   const apply = (pod: KubeObject | undefined) => applyEphemeralContainers(pod as Pod, wanted(pod as Pod));
   return answer((await updateObject(core, PODS, namespace, name, { through: 'raw', apply }, context)).entry);

@@ -7,8 +7,8 @@ import type { PodPath } from './route.ts';
 export class Refusal extends Error {
   override name = 'Refusal';
   readonly code: number;
-  constructor(code: number, message: string) {
-    super(message);
+  constructor(code: number, message: string, options?: ErrorOptions) {
+    super(message, options);
     this.code = code;
   }
 }

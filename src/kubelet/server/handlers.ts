@@ -1,5 +1,6 @@
 /** The kubelet's API, one handler for each kind of request. */
 import { once } from 'node:events';
+import { access } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { CriError, type Cri } from '../../host/cri/cri.ts';
@@ -9,6 +10,7 @@ import { readLog } from '../logs/reader.ts';
 import type { ContainerRecord, PodLookup } from '../parts.ts';
 import type { ProbeCount } from '../probes/index.ts';
 import { findLog, findPod, findRunning, hasTerminal, Refusal } from './find.ts';
+import { sendLogFile } from './log-files.ts';
 import { renderMetrics } from './metrics.ts';
 import { relayUpgrade } from './relay.ts';
 import { parseRoute, type PodPath, type Route } from './route.ts';
@@ -18,6 +20,8 @@ export interface HandlerOptions {
   readonly pods: PodLookup;
   readonly clock: Clock;
   readonly probeCounts?: () => Iterable<ProbeCount>;
+  /** Folder of the pods' log files; without it there is no `/logs/`. */
+  readonly logsDirectory?: string;
 }
 
 /** Answers one plain request. Throws Refusal, or the runtime's error. */
@@ -44,6 +48,10 @@ export async function answer(
       await sendLog(options, route, findLog(pods, route.pod, route.container, asked.previous), asked, response);
       return;
     }
+    case 'logFiles':
+      if (options.logsDirectory === undefined) throw new Refusal(404, '404 page not found');
+      await sendLogFile(options.logsDirectory, route.path, response);
+      return;
     case 'run':
       await sendOutput(options, route, query, response);
       return;
@@ -133,12 +141,16 @@ async function sendLog(
   const follow = asked.follow && !asked.previous;
   response.setHeader('Content-Type', 'text/plain');
   try {
+    await access(record.logPath);
+    // Whoever follows a silent container is told at once that it is being followed.
+    response.flushHeaders();
     for await (const piece of readLog(record.logPath, { ...asked, follow }, isRunning, abort.signal)) {
       if (!response.write(piece)) await Promise.race([once(response, 'drain'), once(response, 'close')]);
       if (response.destroyed) return;
     }
   } catch (error) {
-    if (response.headersSent) throw error;
+    if (response.headersSent && !response.destroyed) throw error;
+    if (response.headersSent) return;
     const { code } = error as NodeJS.ErrnoException;
     // A container that never wrote may have no file yet; a removed one has none any more.
     if (code === 'ENOENT') throw new Refusal(404, `the log of container "${container}" in pod "${pod.name}" is gone`);

@@ -1,1 +1,2 @@
+export { createAccess, type Access } from './access.ts';
 export { runKubeletServer, type KubeletServer, type KubeletServerOptions } from './serve.ts';

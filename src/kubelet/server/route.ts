@@ -2,6 +2,7 @@
 
 export type Route =
   | { readonly type: 'healthz' | 'metrics' | 'pods' }
+  | { readonly type: 'logFiles'; readonly path: string }
   | { readonly type: 'logs'; readonly pod: PodPath; readonly container: string }
   | { readonly type: 'exec' | 'attach' | 'run'; readonly pod: PodPath; readonly container: string }
   | { readonly type: 'portForward'; readonly pod: PodPath };
@@ -21,6 +22,8 @@ export function parseRoute(path: string): Route | undefined {
     case 'metrics':
     case 'pods':
       return rest.every((part) => part === '') ? { type: first } : undefined;
+    case 'logs':
+      return rest.length > 0 ? { type: 'logFiles', path: rest.join('/') } : undefined;
     case 'containerLogs':
       return rest.length === 3 ? withContainer('logs', rest) : undefined;
     case 'exec':

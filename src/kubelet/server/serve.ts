@@ -1,4 +1,4 @@
-/** The kubelet's HTTPS server: certificates of the cluster's own CA on both sides. */
+/** The kubelet's HTTPS server: a certificate of the cluster's own CA, and the same or a token from whoever asks. */
 import { once } from 'node:events';
 import { createServer as createPlainServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
@@ -7,7 +7,9 @@ import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { realClock, type Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
-import { isAllowed, peerOf } from './authorize.ts';
+import type { Access } from './access.ts';
+import { forbiddenText, isAllowed, peerOf, questionOf, type Peer } from './authorize.ts';
+import { Refusal } from './find.ts';
 import { answer, refusalOf, upgrade, type HandlerOptions } from './handlers.ts';
 import { refuse } from './relay.ts';
 
@@ -21,7 +23,11 @@ export interface KubeletServerOptions extends Omit<HandlerOptions, 'clock'> {
   /** Plain HTTP on 127.0.0.1 for health only (feature 7-066); none where undefined. */
   readonly healthzPort?: number;
   readonly clock?: Clock;
+  /** For those that are neither administrators nor the API server; without it nobody else is let in. */
+  readonly access?: Access;
 }
+
+type Handlers = HandlerOptions & Pick<KubeletServerOptions, 'access'>;
 
 export interface KubeletServer {
   readonly port: number;
@@ -32,13 +38,13 @@ export interface KubeletServer {
 /** Throws an Error where the port is taken. */
 export async function runKubeletServer(options: KubeletServerOptions): Promise<KubeletServer> {
   const { log, serving, address, port = 10250, clock = realClock } = options;
-  const handlers: HandlerOptions = { ...options, clock };
+  const handlers: Handlers = { ...options, clock };
   const server = createServer({
     cert: serving.cert,
     key: serving.key,
     ca: serving.clientCa,
     requestCert: true,
-    rejectUnauthorized: true,
+    rejectUnauthorized: false, // who has no certificate may have a token
     minVersion: 'TLSv1.2',
     allowHalfOpen: true, // a stream's input may end before its output
   });
@@ -103,21 +109,42 @@ async function serveHealthz(port: number, log: Log) {
   }
 }
 
-function forbidden(socket: TLSSocket): string | undefined {
-  const peer = peerOf(socket.getPeerCertificate());
-  return isAllowed(peer) ? undefined : `Forbidden (user=${peer.user}, resource=nodes, subresource=proxy)`;
+/** Throws Refusal: 401 for nobody we know, 403 for one who may not, 500 where the API server cannot be asked. */
+async function admit(access: Access | undefined, request: IncomingMessage): Promise<void> {
+  const peer = await whoAsks(access, request);
+  if (isAllowed(peer)) return;
+  const question = questionOf(request.method ?? '', pathOf(request));
+  try {
+    for (const subresource of question.subresources) if (await access?.allows(peer, question.verb, subresource)) return;
+  } catch (cause) {
+    throw new Refusal(500, forbiddenText(peer, question).replace('Forbidden', 'Authorization error'), { cause });
+  }
+  throw new Refusal(403, forbiddenText(peer, question));
+}
+
+async function whoAsks(access: Access | undefined, { socket, headers }: IncomingMessage): Promise<Peer> {
+  const secure = socket as TLSSocket;
+  const peer = secure.authorized ? peerOf(secure.getPeerCertificate()) : undefined;
+  if (peer && peer.user !== '') return { ...peer, groups: [...peer.groups, 'system:authenticated'] };
+  const token = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1];
+  try {
+    const user = token === undefined ? undefined : await access?.user(token);
+    if (user) return user;
+  } catch (cause) {
+    throw new Refusal(401, 'Unauthorized', { cause });
+  }
+  throw new Refusal(401, 'Unauthorized');
 }
 
 async function respond(
-  handlers: HandlerOptions,
+  handlers: Handlers,
   log: Log,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
   try {
-    const refused = forbidden(request.socket as TLSSocket);
-    if (refused === undefined) await answer(handlers, request, response);
-    else sendError(response, 403, refused);
+    await admit(handlers.access, request);
+    await answer(handlers, request, response);
   } catch (error) {
     const { code, message } = refusalOf(error);
     if (code >= 500) log.warn({ err: error, path: pathOf(request) }, 'a request to the kubelet failed');
@@ -133,16 +160,15 @@ function sendError(response: ServerResponse, code: number, message: string): voi
 }
 
 async function takeOver(
-  handlers: HandlerOptions,
+  handlers: Handlers,
   log: Log,
   request: IncomingMessage,
   socket: Duplex,
   head: Buffer,
 ): Promise<void> {
   try {
-    const refused = forbidden(request.socket as TLSSocket);
-    if (refused === undefined) await upgrade(handlers, request, socket, head);
-    else refuse(socket, 403, refused);
+    await admit(handlers.access, request);
+    await upgrade(handlers, request, socket, head);
   } catch (error) {
     const { code, message } = refusalOf(error);
     if (code >= 500) log.warn({ err: error, path: pathOf(request) }, 'a stream could not be opened');

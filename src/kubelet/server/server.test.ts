@@ -2,7 +2,7 @@ import { after, before, test, type TestContext } from 'node:test';
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -71,8 +71,12 @@ const pod: Pod = {
   },
 };
 
+/** What the API server would say. */
+const rights: Record<string, string[]> = { scraper: ['metrics'], proxier: ['proxy'] };
+
 async function start(t: TestContext) {
   const logPath = join(directory, `${randomBytes(4).toString('hex')}.log`);
+  const logs = mkdtempSync(join(directory, 'logs-'));
   const record: ContainerRecord = { id: 'c1', name: 'app', state: 'RUNNING', logPath };
   const asked: unknown[] = [];
   let streamUrl = '';
@@ -85,6 +89,14 @@ async function start(t: TestContext) {
     address: '127.0.0.1',
     port: 0,
     serving: { cert: serving.certPem, key: serving.keyPem, clientCa: ca },
+    logsDirectory: logs,
+    access: {
+      user: (token) => Promise.resolve(token === 'bad' ? undefined : { user: token, groups: [] }),
+      allows: ({ user }, _verb, subresource) =>
+        user === 'broken'
+          ? Promise.reject(new Error('no connection'))
+          : Promise.resolve(rights[user]?.includes(subresource) === true),
+    },
     pods: {
       list: () => [pod],
       get: (namespace, name) => (namespace === 'shop' && name === 'web' ? pod : undefined),
@@ -115,8 +127,10 @@ async function start(t: TestContext) {
       ...(who && { cert: who.certPem, key: who.keyPem }),
       ...more,
     });
-  const get = async (path: string, who?: Identity): Promise<[number, string]> => {
-    const [response] = (await once(call(path, who).end(), 'response')) as [IncomingMessage];
+  const get = async (path: string, who?: Identity | null, headers = {}): Promise<[number, string]> => {
+    const nobody = { cert: undefined, key: undefined };
+    const sent = call(path, who ?? undefined, { headers, ...(who === null && nobody) });
+    const [response] = (await once(sent.end(), 'response')) as [IncomingMessage];
     const chunks = await response.toArray();
     return [response.statusCode ?? 0, Buffer.concat(chunks as Buffer[]).toString()];
   };
@@ -127,25 +141,63 @@ async function start(t: TestContext) {
     await once(runtime, 'listening');
     streamUrl = `http://127.0.0.1:${(runtime.address() as AddressInfo).port}/exec/TOKEN`;
   };
-  return { server, call, get, record, logPath, asked, serveStreams };
+  return { server, call, get, logs, record, logPath, asked, serveStreams };
 }
 
 test('only the API server and administrators of this cluster are let in', async (t) => {
-  const { get, call } = await start(t);
+  const { get } = await start(t);
   assert.deepEqual(await get('/healthz', clients.apiserver), [200, 'ok']);
   assert.deepEqual(await get('/healthz', clients.admin), [200, 'ok']);
   assert.deepEqual(await get('/healthz', clients.node), [
     403,
-    'Forbidden (user=system:node:other, resource=nodes, subresource=proxy)',
+    'Forbidden (user=system:node:other, verb=get, resource=nodes, subresource(s)=[healthz proxy])',
   ]);
-  for (const who of [clients.stranger, null]) {
-    const sent = call(
-      '/healthz',
-      clients.apiserver,
-      who ? { cert: who.certPem, key: who.keyPem } : { cert: undefined, key: undefined },
-    );
-    await assert.rejects(once(sent.end(), 'response'));
-  }
+  assert.deepEqual(await get('/healthz', clients.stranger), [401, 'Unauthorized']);
+  assert.deepEqual(await get('/healthz', null), [401, 'Unauthorized']);
+  assert.deepEqual(await get('/healthz', null, { authorization: 'Bearer bad' }), [401, 'Unauthorized']);
+  assert.deepEqual(await get('/healthz', null, { authorization: 'Basic x' }), [401, 'Unauthorized']);
+});
+
+test('a token is let in as far as the API server says, for each path its own right', async (t) => {
+  const { get } = await start(t);
+  const asToken = (token: string) => ({ authorization: `Bearer ${token}` });
+  assert.equal((await get('/metrics', null, asToken('scraper')))[0], 200);
+  assert.deepEqual(await get('/pods', null, asToken('scraper')), [
+    403,
+    'Forbidden (user=scraper, verb=get, resource=nodes, subresource(s)=[pods proxy])',
+  ]);
+  assert.equal((await get('/run/shop/web/app?cmd=ls', null, asToken('scraper')))[0], 403);
+  assert.equal((await get('/run/shop/web/app?cmd=ls', null, asToken('proxier')))[0], 200);
+  assert.equal((await get('/pods', null, asToken('proxier')))[0], 200);
+  assert.equal((await get('/metrics', null, asToken('proxier')))[0], 403, 'nodes/proxy is not nodes/metrics');
+  assert.deepEqual(await get('/pods', null, asToken('broken')), [
+    500,
+    'Authorization error (user=broken, verb=get, resource=nodes, subresource(s)=[pods proxy])',
+  ]);
+});
+
+test('log files are listed and read, and nothing outside their folder is', async (t) => {
+  const { get, logs } = await start(t);
+  mkdirSync(join(logs, 'a<b'));
+  writeFileSync(join(logs, 'a<b', '0.log'), 'said\n');
+  symlinkSync('/etc/passwd', join(logs, 'out'));
+  symlinkSync(join(logs, 'a<b', '0.log'), join(logs, 'in'));
+  assert.deepEqual(await get('/logs/'), [
+    200,
+    '<pre>\n<a href="a%3Cb/">a&#60;b/</a>\n<a href="in">in</a>\n<a href="out">out</a>\n</pre>\n',
+  ]);
+  assert.deepEqual(await get('/logs/a%3Cb/0.log'), [200, 'said\n']);
+  assert.deepEqual(await get('/logs/in'), [200, 'said\n']);
+  assert.equal((await get('/logs/a%3Cb'))[0], 301);
+  for (const path of [
+    '/logs/out',
+    '/logs/..%2f..%2fetc%2fpasswd',
+    '/logs/%2e%2e/',
+    '/logs/none',
+    '/logs/a%00',
+    '/logs',
+  ])
+    assert.equal((await get(path))[0], 404, path);
 });
 
 test('pods, metrics and unknown paths', async (t) => {
@@ -313,6 +365,9 @@ test('stopping ends streams that are open', { timeout: 10_000 }, async (t) => {
 const routes: [path: string, expected: unknown][] = [
   ['/healthz', { type: 'healthz' }],
   ['/pods/', { type: 'pods' }],
+  ['/logs/', { type: 'logFiles', path: '' }],
+  ['/logs/a/b.log', { type: 'logFiles', path: 'a/b.log' }],
+  ['/logs', undefined],
   ['/containerLogs/a/b/c', { type: 'logs', pod: { namespace: 'a', name: 'b' }, container: 'c' }],
   ['/exec/a/b/c', { type: 'exec', pod: { namespace: 'a', name: 'b' }, container: 'c' }],
   ['/exec/a/b/uid/c', { type: 'exec', pod: { namespace: 'a', name: 'b', uid: 'uid' }, container: 'c' }],
