@@ -3,6 +3,7 @@ import type { Client } from '../client/client.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import { clusterDnsController } from './cluster-dns.ts';
+import { clusterRoleAggregationController } from './cluster-role-aggregation.ts';
 import { cronJobController } from './cron-job.ts';
 import { daemonSetController } from './daemon-set.ts';
 import { deploymentController } from './deployment.ts';
@@ -19,6 +20,7 @@ import { replicaSetController } from './replica-set.ts';
 import { replicationControllerController } from './replication-controller.ts';
 import { rootCaController, serviceAccountController } from './service-account.ts';
 import { statefulSetController } from './stateful-set.ts';
+import { tokenCleanerController } from './token-cleaner.ts';
 
 export interface ControllersOptions {
   readonly client: Client;
@@ -46,6 +48,8 @@ export function allControllers(options: ControllersOptions): Controller[] {
     namespaceController,
     garbageCollector(),
     serviceAccountController,
+    clusterRoleAggregationController,
+    tokenCleanerController,
     nodeLifecycleController(nodeMonitorGracePeriod === undefined ? {} : { nodeMonitorGracePeriod }),
     ...(caPem === undefined ? [] : [rootCaController(caPem)]),
     ...(clusterCidr === undefined ? [] : [nodeIpamController({ clusterCidr })]),
