@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { startTestApi, type TestApi } from '../../test/support/api.ts';
 import { isStatusError } from '../../test/support/status-error.ts';
-import { authenticate } from './authenticate.ts';
+import { authenticate, type Peer } from './authenticate.ts';
 import { ANONYMOUS, type User } from './request.ts';
 
 let api: TestApi;
@@ -109,13 +109,15 @@ test('a refusal says who may not do what where (8-094)', async () => {
   );
 });
 
+const login = (authorization: string | undefined, peer: Peer = {}) =>
+  authenticate({ peer, headers: { authorization } }, api.server.bearers);
+
 test('a certificate gives the name and the groups; bad credentials are 401', async () => {
-  const { tokens } = api.server;
-  const user = await authenticate({ subject: { CN: 'a', O: ['x', 'y'] } }, undefined, tokens);
+  const user = await login(undefined, { subject: { CN: 'a', O: ['x', 'y'] } });
   assert.deepEqual(user, { name: 'a', groups: ['x', 'y', 'system:authenticated'] });
-  assert.deepEqual(await authenticate({}, undefined, tokens), ANONYMOUS);
+  assert.deepEqual(await login(undefined), ANONYMOUS);
   for (const header of ['Bearer nonsense', 'Basic YTpi', 'Bearer a.b.c']) {
-    await assert.rejects(authenticate({}, header, tokens), isStatusError(401, 'Unauthorized'));
+    await assert.rejects(login(header), isStatusError(401, 'Unauthorized'));
   }
 });
 
@@ -129,12 +131,11 @@ async function tokenFor(name: string, spec: object = {}): Promise<string> {
 test('a service account token says who it is, until the account is gone', async () => {
   await api.request('POST', '/api/v1/namespaces/default/serviceaccounts', { body: { metadata: { name: 'robot' } } });
   const token = await tokenFor('robot');
-  const { tokens } = api.server;
-  const user = await authenticate({}, `Bearer ${token}`, tokens);
+  const user = await login(`Bearer ${token}`);
   assert.equal(user.name, 'system:serviceaccount:default:robot');
   assert.deepEqual(user.groups, ['system:serviceaccounts', 'system:serviceaccounts:default', 'system:authenticated']);
   await api.request('DELETE', '/api/v1/namespaces/default/serviceaccounts/robot');
-  await assert.rejects(authenticate({}, `Bearer ${token}`, tokens), isStatusError(401, 'Unauthorized'));
+  await assert.rejects(login(`Bearer ${token}`), isStatusError(401, 'Unauthorized'));
 });
 
 test('a token bound to a Pod ends with the Pod, and is for its audience alone', async () => {

@@ -11,6 +11,8 @@ import { NodePorts, parsePortRange, type PortRange } from './allocation/node-por
 import { keepQuotas } from './admission/quota/keep.ts';
 import { keepRepairing } from './allocation/repair.ts';
 import { ServiceAllocation } from './allocation/services.ts';
+import { createBearerTokens } from './authentication/bearer-tokens.ts';
+import { keepTokenSecrets } from './authentication/token-secrets.ts';
 import { firstOf, masters, type Authorizer } from './authorization/authorizer.ts';
 import { ensureDefaultRoles } from './authorization/bootstrap-roles.ts';
 import { createRoleGuard } from './authorization/escalation.ts';
@@ -36,8 +38,10 @@ export interface AssembleOptions {
   readonly securePort: number;
   /** PEM texts: what the server shows to kubelets. */
   readonly kubeletClient: { readonly cert: string; readonly key: string };
-  /** PEM of the private key (RSA or EC P-256) that signs service account tokens. */
+  /** PEM of the private key (RSA or EC) that signs service account tokens. */
   readonly serviceAccountKey: string;
+  /** PEM texts of more keys whose tokens are good: those that signed before. */
+  readonly serviceAccountVerifyingKeys?: readonly string[];
   readonly serviceAccountIssuer: string;
   /** One CIDR, or two of different families with a comma between; the first is the default family. */
   readonly serviceClusterIpRange: string;
@@ -63,11 +67,16 @@ export interface Assembled {
 export async function assemble(options: AssembleOptions): Promise<Assembled> {
   const ranges = parseRanges(options.serviceClusterIpRange);
   const { core, gauges, ips, portRange, authorizer, rbac } = await openCore(options, ranges);
-  const tokens = new TokenIssuer(core, options.serviceAccountKey, options.serviceAccountIssuer);
+  const tokens = new TokenIssuer(
+    core,
+    { signing: options.serviceAccountKey, verifying: options.serviceAccountVerifyingKeys ?? [] },
+    options.serviceAccountIssuer,
+  );
   const state = { ready: false, ending: false };
   const server: Server = {
     core,
     tokens,
+    bearers: createBearerTokens(core, tokens),
     gauges,
     authorizer,
     rbac,
@@ -96,6 +105,7 @@ export async function assemble(options: AssembleOptions): Promise<Assembled> {
       stops.push(
         keepSystemObjects(core, facts),
         keepExpiringEvents(core),
+        keepTokenSecrets({ core, tokens, caBundle }),
         keepRepairing({ core, ips, portRange, events }),
         keepQuotas(core),
       );

@@ -3,8 +3,8 @@ import { ApiError } from '../api/api-error.ts';
 import type { Client } from '../client/client.ts';
 import { joinHostPort } from '../lib/ip.ts';
 import { assemble, type AssembleOptions } from './assemble.ts';
-import { authenticate } from './authenticate.ts';
 import { handle } from './handle.ts';
+import { identify } from './identify.ts';
 import type { ApiRequest, ApiResponse } from './request.ts';
 import { renderError } from './respond.ts';
 import { listen, type RawRequest } from './serve.ts';
@@ -60,9 +60,9 @@ export async function runApiServer(options: ApiServerOptions): Promise<ApiServer
 
 /** Authentication comes first, so that wrong credentials are 401 whatever is asked for. */
 async function answerRaw(server: Server, raw: RawRequest): Promise<ApiResponse> {
-  const { peer, ...rest } = raw;
+  const { peer: _peer, impersonation: _impersonation, ...rest } = raw;
   try {
-    const user = await authenticate(peer, raw.headers['authorization'], server.tokens);
+    const { user } = await identify(server, raw);
     return await handle(server, { ...rest, user });
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;

@@ -3,8 +3,9 @@ import { createServer, type Server as HttpsServer } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { TLSSocket } from 'node:tls';
+import type { PeerCertificate, TLSSocket } from 'node:tls';
 import type { Peer } from './authenticate.ts';
+import { isImpersonationHeader, type HeaderPairs } from './authentication/impersonate.ts';
 import { MAX_BODY } from './body.ts';
 import { isStream, type ApiResponse, type BodyStream } from './request.ts';
 import { isPassedOn } from './routes.ts';
@@ -24,7 +25,9 @@ export interface RawRequest {
   readonly method: string;
   readonly path: string;
   readonly query: URLSearchParams;
+  /** Without those that ask to be taken for somebody else. */
   readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly impersonation: HeaderPairs;
   readonly body: Uint8Array;
   readonly peer: Peer;
   readonly remoteAddress: string;
@@ -118,8 +121,10 @@ function rawRequest(request: IncomingMessage, body: Uint8Array): RawRequest {
   const mark = url.indexOf('?');
   const search = mark < 0 ? '' : url.slice(mark + 1);
   const headers: Record<string, string | undefined> = {};
+  let impersonates = false;
   for (const [name, value] of Object.entries(request.headers)) {
-    headers[name] = Array.isArray(value) ? value.join(',') : value;
+    if (isImpersonationHeader(name)) impersonates = true;
+    else headers[name] = Array.isArray(value) ? value.join(',') : value;
   }
   return {
     method: request.method ?? 'GET',
@@ -127,18 +132,46 @@ function rawRequest(request: IncomingMessage, body: Uint8Array): RawRequest {
     query: new URLSearchParams(search),
     search,
     headers,
+    impersonation: impersonates ? impersonationHeaders(request.rawHeaders) : [],
     body,
     peer: peerOf(request.socket),
     remoteAddress: request.socket.remoteAddress ?? '',
   };
 }
 
-/** The subject only of a certificate that our CA signed and whose time is now. */
+/** From the raw ones: a group may have a comma in its name. */
+function impersonationHeaders(raw: readonly string[]): HeaderPairs {
+  const pairs: [string, string][] = [];
+  for (let index = 0; index + 1 < raw.length; index += 2) {
+    const name = (raw[index] ?? '').toLowerCase();
+    if (isImpersonationHeader(name)) pairs.push([name, raw[index + 1] ?? '']);
+  }
+  return pairs;
+}
+
+interface Shown {
+  readonly peer: Peer;
+  /** Milliseconds since the epoch. */
+  readonly until: number;
+}
+
+/** What each connection showed in its handshake: reading a certificate anew for every request would cost more than most answers. */
+const shown = new WeakMap<Socket, Shown>();
+
+/** The subject only of a certificate that our CA signed and whose time is now, however long the connection lasts. */
 function peerOf(socket: Socket): Peer {
-  const secure = socket as TLSSocket;
-  if (!secure.authorized) return {};
-  const { subject } = secure.getPeerCertificate() as { subject?: Peer['subject'] };
-  return { subject };
+  const known = shown.get(socket) ?? readPeer(socket as TLSSocket);
+  shown.set(socket, known);
+  return Date.now() > known.until ? { isUntrusted: true } : known.peer;
+}
+
+function readPeer(socket: TLSSocket): Shown {
+  const certificate = socket.getPeerCertificate() as Partial<PeerCertificate>;
+  if (certificate.subject === undefined) return { peer: {}, until: Infinity };
+  if (!socket.authorized) return { peer: { isUntrusted: true }, until: Infinity };
+  const fingerprint = (certificate.fingerprint256 ?? '').replaceAll(':', '').toLowerCase();
+  const until = Date.parse(certificate.valid_to ?? '');
+  return { peer: { subject: certificate.subject as Peer['subject'], fingerprint }, until };
 }
 
 /** Reads a little beyond the limit, so that the handler sees it and can answer 413; the rest is thrown away. */

@@ -1,4 +1,5 @@
 /** What a running API server is made of; `handle` and the upgrades work on it. */
+import type { BearerTokens } from './authentication/bearer-tokens.ts';
 import type { Authorizer } from './authorization/authorizer.ts';
 import type { RbacAuthorizer } from './authorization/rbac.ts';
 import type { Core } from './core.ts';
@@ -13,6 +14,8 @@ export interface Server {
   /** The part of it that can tell what somebody holds. */
   readonly rbac: RbacAuthorizer;
   readonly tokens: TokenIssuer;
+  /** Those and bootstrap tokens: whatever may follow `Authorization: Bearer`. */
+  readonly bearers: BearerTokens;
   readonly metrics: Metrics;
   readonly checks: readonly Check[];
   /** How the nodes are reached for logs, exec, attach and port-forward. */

@@ -16,7 +16,7 @@ export interface Review extends KindName {
 export interface ReviewCall {
   readonly asked: ReviewObject;
   readonly by: User;
-  readonly server: Pick<Server, 'core' | 'authorizer' | 'rbac' | 'tokens'>;
+  readonly server: Pick<Server, 'core' | 'authorizer' | 'rbac' | 'tokens' | 'bearers'>;
   /** That of the URL. */
   readonly namespace: string | undefined;
 }

@@ -5,14 +5,14 @@ import type { ReviewCall } from './review.ts';
 
 export const reviewOneself = ({ by }: ReviewCall): object => ({ userInfo: userInfo(by) });
 
-export async function reviewToken({ asked, server: { tokens } }: ReviewCall): Promise<object> {
+export async function reviewToken({ asked, server: { tokens, bearers } }: ReviewCall): Promise<object> {
   const { token = '', audiences = [] } = asked.spec ?? {};
   if (token === '') throw badRequest('token is required for TokenReview in authentication');
   const wanted = audiences.length > 0 ? audiences : [tokens.issuer];
   const good: string[] = [];
   let user: User | undefined;
   for (const audience of wanted) {
-    const found = await tokens.verify(token, audience);
+    const found = await bearers.verify(token, audience);
     if (found) good.push(audience);
     user ??= found;
   }

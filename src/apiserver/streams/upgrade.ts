@@ -8,10 +8,10 @@ import type { Duplex } from 'node:stream';
 import { ApiError, badRequest, internalError } from '../../api/api-error.ts';
 import { PODS, type Kind } from '../../api/kinds.ts';
 import type { Pod } from '../../api/types.ts';
-import { authenticate } from '../authenticate.ts';
 import { attributesOf } from '../authorization/attributes.ts';
 import { authorize } from '../authorize.ts';
 import { servesSubresource } from '../discovery.ts';
+import { identify } from '../identify.ts';
 import { readObject } from '../read.ts';
 import { parsePath, type ResourceInfo } from '../routes.ts';
 import type { RawRequest } from '../serve.ts';
@@ -50,7 +50,7 @@ export async function relayUpgrade(server: Server, raw: RawRequest, socket: Dupl
 }
 
 async function findTarget(server: Server, raw: RawRequest): Promise<Target> {
-  const user = await authenticate(raw.peer, raw.headers['authorization'], server.tokens);
+  const { user } = await identify(server, raw);
   const info = parsePath(raw.method, raw.path, raw.query);
   await authorize(server, user, attributesOf(info, raw.method, raw.query));
   if (info.type !== 'resource' || !info.kind || info.name === undefined || info.subresource === undefined) {
