@@ -10,7 +10,7 @@ const walls = {
   api: ['lib'],
   host: ['lib'],
   client: ['lib', 'api'],
-  store: ['lib'],
+  store: ['lib', 'host'],
   apiserver: ['lib', 'api', 'client', 'store', 'host'],
   controllers: ['lib', 'api', 'client'],
   scheduler: ['lib', 'api', 'client'],

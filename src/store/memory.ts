@@ -9,6 +9,8 @@ export function createMemoryStore(): Store {
 }
 
 class MemoryStore implements Store {
+  readonly shared = false;
+  readonly expires = false;
   /** Every kept state of a key, oldest first; `value` undefined is a deletion. */
   readonly #versions = new Map<string, { revision: number; createRevision: number; value: string | undefined }[]>();
   readonly #hub: WatchHub;
@@ -67,6 +69,11 @@ class MemoryStore implements Store {
 
   revision(): number {
     return this.#revision;
+  }
+
+  reach(): Promise<void> {
+    this.#hub.finishCatchUps();
+    return Promise.resolve();
   }
 
   async compact(asked: number): Promise<void> {

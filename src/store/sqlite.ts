@@ -52,6 +52,8 @@ interface Pending {
 }
 
 class SqliteStore implements Store {
+  readonly shared = false;
+  readonly expires = false;
   readonly #path: string;
   readonly #database: DatabaseSync;
   readonly #sql: Statements;
@@ -120,6 +122,12 @@ class SqliteStore implements Store {
 
   revision(): number {
     return this.#revision;
+  }
+
+  reach(): Promise<void> {
+    return this.#reading(() => {
+      this.#hub.finishCatchUps();
+    });
   }
 
   async compact(asked: number): Promise<void> {

@@ -1,7 +1,11 @@
 /** Failures of the file below the store, each with what to do about it. Foreign errors are translated here and nowhere else. */
 
-/** `failed`: the disk took a sync badly, so what it holds is unknown and the store refuses everything until it is opened again. */
-export type StoreErrorCode = 'locked' | 'damaged' | 'full' | 'unwritable' | 'newer' | 'failed' | 'io';
+/**
+ * `failed`: the disk took a sync badly, so what it holds is unknown and the store refuses everything until it is opened again.
+ * `unavailable`: etcd could not be asked, and nothing was done. `unknown`: its answer was lost, and the commit may have been carried out.
+ */
+export type StoreErrorCode =
+  'locked' | 'damaged' | 'full' | 'unwritable' | 'newer' | 'failed' | 'io' | 'unavailable' | 'unknown' | 'too-large';
 
 export class StoreError extends Error {
   override name = 'StoreError';
@@ -13,7 +17,7 @@ export class StoreError extends Error {
 }
 
 /** Primary result codes of SQLite (sqlite.org/rescode.html) and error codes of the system. */
-const CODES: Record<string, StoreErrorCode> = {
+const CODES: Record<string, FileErrorCode> = {
   '5': 'locked',
   '6': 'locked',
   '8': 'unwritable',
@@ -30,7 +34,9 @@ const CODES: Record<string, StoreErrorCode> = {
   ENOTDIR: 'unwritable',
 };
 
-const ADVICE: Record<StoreErrorCode, string> = {
+type FileErrorCode = Exclude<StoreErrorCode, 'unavailable' | 'unknown' | 'too-large'>;
+
+const ADVICE: Record<FileErrorCode, string> = {
   locked: 'another server has it open: stop that one, or give this one its own --data-dir',
   damaged: 'the file is damaged or no Fairway state: move it away, and put a backup in its place or start empty',
   full: 'the disk is full: free some space, then try again',
@@ -49,7 +55,7 @@ export function translateError(path: string, doing: string, error: unknown): unk
   return storeError(path, doing, CODES[id] ?? 'io', error);
 }
 
-export function storeError(path: string, doing: string, code: StoreErrorCode, cause?: unknown): StoreError {
+export function storeError(path: string, doing: string, code: FileErrorCode, cause?: unknown): StoreError {
   const detail = cause instanceof Error ? ` (${cause.message})` : '';
   return new StoreError(code, `cannot ${doing} ${path}: ${ADVICE[code]}${detail}`, cause);
 }

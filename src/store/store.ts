@@ -13,7 +13,14 @@ export interface Entry {
 
 /** `expect`: revision the key must have for the commit to happen; 0: must be absent; undefined: do not care. */
 export type Operation =
-  | { readonly type: 'put'; readonly key: string; readonly value: string; readonly expect?: number | undefined }
+  | {
+      readonly type: 'put';
+      readonly key: string;
+      readonly value: string;
+      readonly expect?: number | undefined;
+      /** Seconds after which the key may go by itself; only a store that `expires` minds it. */
+      readonly ttl?: number | undefined;
+    }
   | { readonly type: 'delete'; readonly key: string; readonly expect?: number | undefined }
   /** Changes nothing, only states a condition. */
   | { readonly type: 'check'; readonly key: string; readonly expect: number };
@@ -39,6 +46,10 @@ export interface ListResult {
 }
 
 export interface Store {
+  /** Other processes write here too: what this one has in memory may be behind. */
+  readonly shared: boolean;
+  /** Keys with a `ttl` go by themselves. */
+  readonly expires: boolean;
   get(key: string): Promise<Entry | undefined>;
   /** Keys that start with `prefix`, in byte order, behind `after`, at most `limit`, as of `atRevision` (default: now). Throws Compacted. */
   list(prefix: string, options?: { after?: string; limit?: number; atRevision?: number }): Promise<ListResult>;
@@ -50,10 +61,21 @@ export interface Store {
   /**
    * Events of keys under `prefix` with revision > `afterRevision`, in order, none skipped, none twice: first those of the past, then live.
    * `onEvents` gets all events of one revision in one call, never concurrently. Throws Compacted when the past is gone.
+   * `onLost`: the watch is over, because a shared store was out of reach for so long that the past is gone: list, then watch again.
    */
-  watch(prefix: string, afterRevision: number, onEvents: (events: readonly StoreEvent[]) => void): { close(): void };
-  /** The last revision acknowledged. */
+  watch(
+    prefix: string,
+    afterRevision: number,
+    onEvents: (events: readonly StoreEvent[]) => void,
+    onLost?: (error: Compacted) => void,
+  ): { close(): void };
+  /** The last revision acknowledged, of a shared store the last that watchers from the present have been told of. */
   revision(): number;
+  /**
+   * Resolves when watchers have been told of every commit that was acknowledged before this call, by whatever process. Throws StoreError
+   * when a shared store cannot say.
+   */
+  reach(): Promise<void>;
   /** Forgets the past before `revision`; present values stay. */
   compact(revision: number): Promise<void>;
   close(): Promise<void>;

@@ -51,18 +51,7 @@ export function kubectls(): string[] {
   return [own, distribution].filter((file) => file !== '' && existsSync(file));
 }
 
-/** Asks again until `look` stops throwing; fails with its last words. Polls because the thing waited for is another program's. */
-export async function eventually<T>(look: () => T | Promise<T>, timeout = 30_000, every = 50): Promise<T> {
-  const end = Date.now() + timeout;
-  for (;;) {
-    try {
-      return await look();
-    } catch (error) {
-      if (Date.now() > end) throw error;
-      await new Promise((resolve) => setTimeout(resolve, every));
-    }
-  }
-}
+export { eventually } from './eventually.ts';
 
 /** Folders of clusters that were refused or taken down go with the process; one that may still run is left to be looked at. */
 const made: Cluster[] = [];

@@ -5,10 +5,11 @@ import { readFileSync } from 'node:fs';
 import { CriError } from './cri.ts';
 import type { ContainerConfig, Cri, CriCode, ExecOutput, RegistryAuth, SandboxConfig, StreamRequest } from './cri.ts';
 import * as messages from './messages.ts';
-import { parseProto } from './proto.ts';
-import type { ProtoFile } from './proto.ts';
-import { Codec } from './protobuf.ts';
-import { GrpcError, UnaryChannel } from './unary.ts';
+import { parseProto } from '../grpc/proto.ts';
+import type { ProtoFile } from '../grpc/proto.ts';
+import { Codec } from '../grpc/codec.ts';
+import { unixChannel, type GrpcChannel } from '../grpc/channel.ts';
+import { GrpcError } from '../grpc/grpc-error.ts';
 
 const SECOND = 1000;
 /** A sandbox or container that takes longer than this is stuck; pulling an image may take long (the kubelet's own two limits). */
@@ -18,7 +19,7 @@ const PULL_TIMEOUT = 3600 * SECOND;
 /** Connects with the first call and reconnects by itself. `endpoint` is the path of the runtime's socket. */
 export function connectCri(endpoint: string): Cri {
   const file = parseProto(readFileSync(new URL('runtime.proto', import.meta.url), 'utf8'));
-  const channel = new UnaryChannel(endpoint);
+  const channel = unixChannel(endpoint);
   const caller = (service: string) => callerOf(channel, file, service);
   return assemble(caller('RuntimeService'), caller('ImageService'), () => {
     channel.close();
@@ -27,7 +28,7 @@ export function connectCri(endpoint: string): Cri {
 
 type Call = <T>(name: string, request?: object, timeout?: number) => Promise<T>;
 
-function callerOf(channel: UnaryChannel, file: ProtoFile, service: string): Call {
+function callerOf(channel: GrpcChannel, file: ProtoFile, service: string): Call {
   const codec = new Codec(file);
   return async <T>(name: string, request: object = {}, timeout = CALL_TIMEOUT) => {
     const types = file.services.get(service)?.get(name);

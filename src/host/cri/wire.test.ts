@@ -10,8 +10,8 @@ import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc
 import { loadSync } from '@grpc/proto-loader';
 import { isCriNotFound } from './cri.ts';
 import { connectCri } from './grpc-cri.ts';
-import { parseProto } from './proto.ts';
-import { Codec } from './protobuf.ts';
+import { parseProto } from '../grpc/proto.ts';
+import { Codec } from '../grpc/codec.ts';
 
 const PATH = fileURLToPath(new URL('runtime.proto', import.meta.url));
 const file = parseProto(readFileSync(PATH, 'utf8'));
