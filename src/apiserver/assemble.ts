@@ -104,7 +104,7 @@ export async function assemble(options: AssembleOptions): Promise<Assembled> {
       const events = createEventRecorder(localClient, 'ipallocator-repair-controller');
       stops.push(
         keepSystemObjects(core, facts),
-        keepExpiringEvents(core),
+        core.store.expires ? () => undefined : keepExpiringEvents(core),
         keepTokenSecrets({ core, tokens, caBundle }),
         keepRepairing({ core, ips, portRange, events }),
         keepQuotas(core),
@@ -135,10 +135,10 @@ async function openCore(
 ): Promise<Opened> {
   const portRange = parsePortRange(serviceNodePortRange);
   if (!portRange) throw new Error(`not a port range: ${serviceNodePortRange} (as in 30000-32767)`);
-  const cache = await WatchCache.open(store);
+  const cache = await WatchCache.open(store, log);
   const ips = new ClusterIps(ranges, { cache, clock, ...realRandom });
   const ports = new NodePorts(portRange, cache, realRandom.random);
-  const hooks = new ServiceAllocation(ips, ports, (revision) => cache.waitFor(revision));
+  const hooks = new ServiceAllocation(ips, ports, (revision) => cache.waitFor(revision), store.shared);
   const rbac = new RbacAuthorizer(cache);
   const authorizer = firstOf([masters, new NodeAuthorizer(new NodePods(cache)), rbac]);
   const roleGuard = createRoleGuard(authorizer, rbac);

@@ -9,7 +9,7 @@ import { ConditionFailed, type Operation } from '../store/store.ts';
 import { MAX_TRIES, type Core, type WriteContext } from './core.ts';
 import { Entry, encodeStored } from './entry.ts';
 import { keyOf, storedKind } from './keys.ts';
-import { putObject, readStored } from './read.ts';
+import { confirmCurrent, putObject, readStored } from './read.ts';
 
 const ORPHAN = 'orphan';
 const FOREGROUND = 'foregroundDeletion';
@@ -69,7 +69,10 @@ async function tryDelete(
       const entry = dryRun ? current : await removeObject(core, kind, current, current.object);
       return { entry, gone: true };
     }
-    if (!changed) return { entry: current, gone: false };
+    if (!changed) {
+      await confirmCurrent(core, current);
+      return { entry: current, gone: false };
+    }
     if (dryRun) {
       const text = encodeStored(kind, object);
       return { entry: new Entry(storedKind(kind), current.key, text, current.revision), gone: false };

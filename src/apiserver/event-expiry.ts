@@ -1,4 +1,4 @@
-/** Events live an hour (feature 8-105). */
+/** Events live an hour (feature 8-105): by a lease where the store has such, else looked for every minute. */
 import { EVENTS } from '../api/kinds.ts';
 import type { Event } from '../api/types.ts';
 import type { Operation } from '../store/store.ts';
@@ -6,10 +6,11 @@ import { ConditionFailed } from '../store/store.ts';
 import type { Core } from './core.ts';
 import { prefixOf } from './keys.ts';
 
-const TTL = 3_600_000;
+/** Seconds. */
+export const EVENT_TTL = 3600;
 const PERIOD = 60_000;
 /** Deletions in one commit. */
-const BATCH = 500;
+const BATCH = 100;
 
 /** Milliseconds since the epoch at which anything last happened to it. */
 export function lastSeen({ metadata, lastTimestamp, eventTime, series }: Event): number {
@@ -18,7 +19,7 @@ export function lastSeen({ metadata, lastTimestamp, eventTime, series }: Event):
 }
 
 export async function expireEvents(core: Core): Promise<void> {
-  const cutoff = core.clock.now() - TTL;
+  const cutoff = core.clock.now() - EVENT_TTL * 1000;
   const old = core.cache
     .of(EVENTS)
     .range(prefixOf(EVENTS))

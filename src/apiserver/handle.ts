@@ -15,6 +15,7 @@ import { reviewByResource, type ReviewObject } from './reviews.ts';
 import { parsePath, type RequestInfo, type ResourceInfo } from './routes.ts';
 import type { Server } from './server.ts';
 import { answerSubresource, plainSubresources } from './subresources/answer.ts';
+import { storeFailure } from './store-failure.ts';
 import { VERSION } from './version.ts';
 
 export async function handle(server: Server, request: ApiRequest): Promise<ApiResponse> {
@@ -29,7 +30,8 @@ export async function handle(server: Server, request: ApiRequest): Promise<ApiRe
     response = await (info.type === 'path' ? answerPath(server, request) : answer(server, request, info));
   } catch (error) {
     if (!(error instanceof ApiError)) core.log.error({ err: error, path: request.path }, 'request failed');
-    response = renderError(error instanceof ApiError ? error : internalError(messageOf(error)), request);
+    const told = error instanceof ApiError ? error : (storeFailure(error) ?? internalError(messageOf(error)));
+    response = renderError(told, request);
   }
   const streaming = isStream(response.body);
   metrics.request(info, response.status, streaming ? undefined : (performance.now() - began) / 1000);

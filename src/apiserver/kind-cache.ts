@@ -25,6 +25,8 @@ export class KindCache {
   /** Revision of the last change to this kind. */
   lastChange: number;
   readonly listeners = new Set<Listener>();
+  /** Called when changes have been missed: these listeners are to end, and their readers to list again. */
+  readonly ends = new Set<() => void>();
   readonly #byKey = new Map<string, Entry>();
   /** In key order. */
   #sorted: Entry[] = [];
@@ -70,6 +72,13 @@ export class KindCache {
     this.lastChange = event.revision;
     this.#remember(event);
     for (const listener of [...this.listeners]) listener(event);
+  }
+
+  /** Changes up to `revision` have been missed: nobody can go on from before it. */
+  forgetPast(revision: number): void {
+    this.floor = revision;
+    this.#past = [];
+    for (const end of [...this.ends]) end();
   }
 
   /** Changes after `revision`, oldest first. Throws Expired when some are no longer kept. */

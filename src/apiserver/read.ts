@@ -1,10 +1,11 @@
 /** Reading one object, and writing the outcome of a change. */
 import { notFound } from '../api/api-error.ts';
-import type { Kind } from '../api/kinds.ts';
+import { EVENTS, type Kind } from '../api/kinds.ts';
 import type { KubeObject } from '../api/types.ts';
 import type { Operation } from '../store/store.ts';
 import type { Core } from './core.ts';
 import { encodeStored, Entry } from './entry.ts';
+import { EVENT_TTL } from './event-expiry.ts';
 import { keyOf, storedKind } from './keys.ts';
 
 /** The newest state. Throws NotFound. */
@@ -21,6 +22,11 @@ export async function readStored(core: Core, kind: Kind, key: string): Promise<E
   return found && new Entry(storedKind(kind), key, found.value, found.revision);
 }
 
+/** Before an answer that writes nothing: the state it rests on may be behind where others write too. Throws ConditionFailed. */
+export async function confirmCurrent(core: Core, { key, revision }: Entry): Promise<void> {
+  if (core.store.shared) await core.store.commit([{ type: 'check', key, expect: revision }]);
+}
+
 export interface Put {
   readonly key: string;
   readonly object: KubeObject;
@@ -32,6 +38,7 @@ export interface Put {
 /** One commit, one revision. Throws ConditionFailed. */
 export async function putObject(core: Core, kind: Kind, { key, object, expect, also }: Put): Promise<Entry> {
   const value = encodeStored(kind, object);
-  const { revision } = await core.store.commit([{ type: 'put', key, value, expect }, ...also]);
+  const ttl = core.store.expires && storedKind(kind) === EVENTS ? EVENT_TTL : undefined;
+  const { revision } = await core.store.commit([{ type: 'put', key, value, expect, ttl }, ...also]);
   return new Entry(storedKind(kind), key, value, revision);
 }

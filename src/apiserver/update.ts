@@ -21,7 +21,7 @@ import { isReadyToGo, removeObject } from './delete.ts';
 import { encodeStored, Entry } from './entry.ts';
 import { keyOf, storedKind } from './keys.ts';
 import { ownUpdated, sameOwners } from './ownership.ts';
-import { putObject, readStored } from './read.ts';
+import { confirmCurrent, putObject, readStored } from './read.ts';
 
 export interface Change {
   /** `raw` skips the strategy: for subresources that make exactly one allowed change (binding, finalize). */
@@ -131,7 +131,10 @@ async function tryUpdate(
   let done: Entry | undefined;
   try {
     if (through !== 'raw') await admitValidating(core, attributes());
-    if (isUnchanged(object, old)) return current;
+    if (isUnchanged(object, old)) {
+      await confirmCurrent(core, current);
+      return current;
+    }
     return await withinQuota(core, attributes(), async (quotas) => {
       const { key, revision: expect } = current;
       if (context.dryRun) return new Entry(storedKind(kind), key, encodeStored(kind, object), expect);

@@ -4,7 +4,8 @@
  */
 import { ApiError } from '../api/api-error.ts';
 import { KINDS, type Kind } from '../api/kinds.ts';
-import type { Store, StoreEvent } from '../store/store.ts';
+import type { Log } from '../lib/log.ts';
+import type { Entry as StoredEntry, Store, StoreEvent } from '../store/store.ts';
 import { Entry } from './entry.ts';
 import { KindCache } from './kind-cache.ts';
 import { prefixOf, prefixOfKey, ROOT, storedKind } from './keys.ts';
@@ -19,18 +20,23 @@ interface Waiter {
 
 export class WatchCache {
   readonly #store: Store;
+  readonly #log: Log;
   readonly #kinds = new Map<string, KindCache>();
   #revision = 0;
   #waiters: Waiter[] = [];
   #watch: { close(): void } | undefined;
+  /** Under way after the store's past was lost; what is here is stale until it has ended. */
+  #relisting: Promise<void> | undefined;
+  #closed = false;
 
-  private constructor(store: Store) {
+  private constructor(store: Store, log: Log) {
     this.#store = store;
+    this.#log = log;
   }
 
   /** Reads everything and begins to follow. */
-  static async open(store: Store): Promise<WatchCache> {
-    const cache = new WatchCache(store);
+  static async open(store: Store, log: Log): Promise<WatchCache> {
+    const cache = new WatchCache(store, log);
     const { entries, revision } = await store.list(ROOT);
     cache.#revision = revision;
     for (const kind of KINDS) {
@@ -40,9 +46,7 @@ export class WatchCache {
       const kindCache = cache.#kinds.get(prefixOfKey(key));
       kindCache?.load(new Entry(kindCache.kind, key, value, changed));
     }
-    cache.#watch = store.watch(ROOT, revision, (events) => {
-      cache.#apply(events);
-    });
+    cache.#follow(revision);
     return cache;
   }
 
@@ -63,13 +67,16 @@ export class WatchCache {
 
   /** What a reader who wants the newest state waits for (feature 8-045). */
   async catchUp(): Promise<void> {
-    const newest = this.#store.revision();
-    if (newest > this.#revision) await this.waitFor(newest);
+    const revision = await this.#store.reach();
+    if (this.#relisting) await this.#relisting;
+    this.#advance(revision);
   }
 
   /** Throws Timeout (504, feature 8-046) when the revision does not come. */
   waitFor(revision: number): Promise<void> {
     if (this.#revision >= revision) return Promise.resolve();
+    // Where others write too there may be revisions without an event for us: only asking tells that they have passed.
+    if (this.#store.shared) void this.catchUp().catch(() => undefined);
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#waiters = this.#waiters.filter((other) => other !== waiter);
@@ -87,7 +94,41 @@ export class WatchCache {
   }
 
   close(): void {
+    this.#closed = true;
     this.#watch?.close();
+  }
+
+  #follow(revision: number): void {
+    this.#watch = this.#store.watch(
+      ROOT,
+      revision,
+      (events) => {
+        this.#apply(events);
+      },
+      (error) => {
+        this.#log.warn({ err: error }, 'the datastore was out of reach for too long: reading everything again');
+        this.#relisting = this.#relist().finally(() => {
+          this.#relisting = undefined;
+        });
+      },
+    );
+  }
+
+  /** Ends only with success or the cache's own end. Open watches end first: what happened in between can no longer be told. */
+  async #relist(): Promise<void> {
+    for (let pause = 50; !this.#closed; pause = Math.min(2 * pause, 2000)) {
+      try {
+        const { entries, revision } = await this.#store.list(ROOT);
+        for (const kindCache of this.#kinds.values()) kindCache.forgetPast(revision);
+        this.#apply(difference(this.#kinds, entries, revision));
+        this.#advance(revision);
+        this.#follow(revision);
+        return;
+      } catch (error) {
+        this.#log.warn({ err: error }, 'everything could not be read again yet');
+        await new Promise((resolve) => setTimeout(resolve, pause));
+      }
+    }
   }
 
   /** All events of one revision. */
@@ -103,12 +144,35 @@ export class WatchCache {
         previous,
       });
     }
-    this.#revision = Math.max(this.#revision, events.at(-1)?.revision ?? 0);
+    this.#advance(events.at(-1)?.revision ?? 0);
+  }
+
+  #advance(revision: number): void {
+    this.#revision = Math.max(this.#revision, revision);
     if (this.#waiters.length === 0) return;
     const ready = this.#waiters.filter((waiter) => waiter.revision <= this.#revision);
     this.#waiters = this.#waiters.filter((waiter) => waiter.revision > this.#revision);
     for (const waiter of ready) waiter.wake();
   }
+}
+
+/** What turns the state in memory into the listed one, as events in order of revision; what is gone went at the revision of the list. */
+function difference(
+  kinds: ReadonlyMap<string, KindCache>,
+  entries: readonly StoredEntry[],
+  revision: number,
+): StoreEvent[] {
+  const present = new Map(entries.map((entry) => [entry.key, entry]));
+  const known = [...kinds].flatMap(([prefix, kindCache]) => kindCache.range(prefix));
+  const before = new Map(known.map((entry) => [entry.key, entry.revision]));
+  const puts = entries
+    .filter((entry) => before.get(entry.key) !== entry.revision)
+    .map((entry): StoreEvent => ({ type: 'put', ...entry }))
+    .sort((a, b) => a.revision - b.revision);
+  const deletes = known
+    .filter(({ key }) => !present.has(key))
+    .map(({ key, text }): StoreEvent => ({ type: 'delete', key, value: text, revision, createRevision: 0 }));
+  return [...puts, ...deletes];
 }
 
 function tooLarge(asked: number, current: number): ApiError {

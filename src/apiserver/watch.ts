@@ -2,6 +2,7 @@
  * Watches: first what the reader asked to see of the past or the present, then every change in order, none skipped, none twice
  * (features 8-047 to 8-054). Reading the start and beginning to listen happen in one step of the event loop, so nothing falls between.
  */
+import { expired } from '../api/api-error.ts';
 import type { Kind } from '../api/kinds.ts';
 import type { Core } from './core.ts';
 import type { Entry } from './entry.ts';
@@ -55,6 +56,11 @@ export async function openWatch(core: Core, kind: Kind, options: ListOptions, re
     }
   };
   cache.listeners.add(listener);
+  const end = (): void => {
+    close();
+    reader.onFailure(expired(`too old resource version: the changes before ${String(cache.floor + 1)} are gone`));
+  };
+  cache.ends.add(end);
   const timer = options.bookmarks
     ? setInterval(() => {
         reader.onBookmark(core.cache.revision, false);
@@ -64,6 +70,7 @@ export async function openWatch(core: Core, kind: Kind, options: ListOptions, re
   const close = (): void => {
     clearInterval(timer);
     cache.listeners.delete(listener);
+    cache.ends.delete(end);
   };
   return { close };
 }

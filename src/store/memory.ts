@@ -71,9 +71,9 @@ class MemoryStore implements Store {
     return this.#revision;
   }
 
-  reach(): Promise<void> {
+  reach(): Promise<number> {
     this.#hub.finishCatchUps();
-    return Promise.resolve();
+    return Promise.resolve(this.#revision);
   }
 
   async compact(asked: number): Promise<void> {

@@ -124,9 +124,10 @@ class SqliteStore implements Store {
     return this.#revision;
   }
 
-  reach(): Promise<void> {
+  reach(): Promise<number> {
     return this.#reading(() => {
       this.#hub.finishCatchUps();
+      return this.#revision;
     });
   }
 

@@ -72,10 +72,10 @@ export interface Store {
   /** The last revision acknowledged, of a shared store the last that watchers from the present have been told of. */
   revision(): number;
   /**
-   * Resolves when watchers have been told of every commit that was acknowledged before this call, by whatever process. Throws StoreError
-   * when a shared store cannot say.
+   * Resolves when watchers have been told of every commit that was acknowledged before this call, by whatever process: with the revision
+   * up to which they have. Throws StoreError when a shared store cannot say.
    */
-  reach(): Promise<void>;
+  reach(): Promise<number>;
   /** Forgets the past before `revision`; present values stay. */
   compact(revision: number): Promise<void>;
   close(): Promise<void>;

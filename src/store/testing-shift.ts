@@ -65,7 +65,7 @@ export function shifted(inner: Store, base: number): Store {
       }
     },
     revision: () => down(inner.revision()),
-    reach: () => inner.reach(),
+    reach: async () => down(await inner.reach()),
     compact: (revision) => inner.compact(revision + base),
     close: () => inner.close(),
   };

@@ -11,6 +11,7 @@ import { keyOf, prefixOf } from '../keys.ts';
 import { LOOPBACK } from '../request.ts';
 import { updateObject } from '../update.ts';
 import type { ClusterIps } from './cluster-ips.ts';
+import { repairPortClaims } from './node-port-claims.ts';
 import type { PortRange } from './node-ports.ts';
 import { planRepair } from './repair-plan.ts';
 import { planServiceCidr, type ServiceCidrChange } from './service-cidr-plan.ts';
@@ -49,6 +50,7 @@ export async function repair({ core, ips, portRange, events }: RepairTools): Pro
   for (const { object, reason, message } of complaints) events.event(object, 'Warning', reason, message);
   for (const { address, service } of claim) await commitClaim(core, ips, address, service);
   for (const each of release) await commitRelease(core, each);
+  if (core.store.shared) await repairPortClaims(core);
 }
 
 /** Only as long as the Service is still the one that was looked at. */

@@ -14,6 +14,7 @@ import type { Operation } from '../../store/store.ts';
 import { noSideEffects, type SideEffects, type WriteHooks } from '../core.ts';
 import { keyOf } from '../keys.ts';
 import { AllocationError, type ClusterIps } from './cluster-ips.ts';
+import { portOperations } from './node-port-claims.ts';
 import { nodePortsOf, type NodePorts } from './node-ports.ts';
 
 export class ServiceAllocation implements WriteHooks {
@@ -21,10 +22,15 @@ export class ServiceAllocation implements WriteHooks {
   readonly #ports: NodePorts;
 
   readonly #seen: (revision: number) => Promise<void>;
+  readonly #claimsPorts: boolean;
 
-  /** `seen` resolves when the cache has taken in a revision; it may reject, which counts as long ago. */
-  constructor(ips: ClusterIps, ports: NodePorts, seen: (revision: number) => Promise<void>) {
+  /**
+   * `seen` resolves when the cache has taken in a revision; it may reject, which counts as long ago.
+   * `claimsPorts`: other servers share out node ports in the same store.
+   */
+  constructor(ips: ClusterIps, ports: NodePorts, seen: (revision: number) => Promise<void>, claimsPorts = false) {
     this.#ips = ips;
+    this.#claimsPorts = claimsPorts;
     this.#ports = ports;
     this.#seen = (revision) => seen(revision).catch(() => undefined);
   }
@@ -42,6 +48,7 @@ export class ServiceAllocation implements WriteHooks {
     const service = old as Service;
     const endpoints = keyOf(ENDPOINTS, service.metadata.namespace, service.metadata.name);
     const operations: Operation[] = clusterIpsOf(service).map((address) => this.#ips.release(address));
+    if (this.#claimsPorts) operations.push(...portOperations(service, undefined));
     return { operations: [...operations, { type: 'delete', key: endpoints }], settle: () => undefined };
   }
 
@@ -59,6 +66,7 @@ export class ServiceAllocation implements WriteHooks {
       const operations = [
         ...wanted.filter((each) => !held.includes(each)).map((each) => this.#ips.claim(each, service)),
         ...held.filter((each) => !wanted.includes(each)).map((each) => this.#ips.release(each)),
+        ...(this.#claimsPorts ? portOperations(old, service) : []),
       ];
       return {
         operations,

@@ -44,6 +44,9 @@ function defaults(): Default[] {
   ];
 }
 
+/** Operations in one commit: etcd takes 128. */
+const BATCH = 100;
+
 /** The namespaces of the system must be there. Nothing is written where nothing differs. */
 export async function ensureDefaultRoles(core: Core): Promise<void> {
   const all = defaults();
@@ -51,9 +54,11 @@ export async function ensureDefaultRoles(core: Core): Promise<void> {
     const operations = await plan(core, all, attempt > 1);
     if (operations.length === 0) return;
     try {
-      const { revision } = await core.store.commit(operations);
-      // Whoever is let in next is judged by them.
-      await core.cache.waitFor(revision);
+      for (let at = 0; at < operations.length; at += BATCH) {
+        const { revision } = await core.store.commit(operations.slice(at, at + BATCH));
+        // Whoever is let in next is judged by them.
+        await core.cache.waitFor(revision);
+      }
       return;
     } catch (error) {
       // Another server of the same store starts at this moment.

@@ -135,7 +135,7 @@ class EtcdStore implements Store {
     return this.#watches.revision;
   }
 
-  reach(): Promise<void> {
+  reach(): Promise<number> {
     return this.#progress.ask();
   }
 
@@ -190,16 +190,16 @@ class EtcdStore implements Store {
    * Asks for the newest revision and waits for the watch to come to it. The watch is silent about revisions that strangers made in the same
    * etcd, so where it stays silent a key that nobody reads is put: its event can come only behind all others.
    */
-  async #catchUp(): Promise<void> {
+  async #catchUp(): Promise<number> {
     if (this.#strange === 0) {
       const { revision } = (await range(this.#client, { key: this.#prefix + PROGRESS_KEY })).header;
-      if (await this.#watches.told(revision, SILENCE)) return;
+      if (await this.#watches.told(revision, SILENCE)) return revision;
       this.#strange = STRANGE;
     }
     this.#strange -= 1;
     const put = { success: [{ requestPut: { key: this.#prefix + PROGRESS_KEY } }] };
     const { revision } = (await this.#client.call<WireTxn>('KV/Txn', put, true)).header;
-    if (await this.#watches.told(revision, PATIENCE)) return;
+    if (await this.#watches.told(revision, PATIENCE)) return revision;
     throw unavailable(this.#client.endpoints, 'its watch is behind');
   }
 

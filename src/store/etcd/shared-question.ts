@@ -1,16 +1,16 @@
 /** Shares one question among all who ask while it is not yet sent. A question already under way may have been answered before they asked. */
-export class SharedQuestion {
-  readonly #ask: () => Promise<void>;
-  #running: Promise<void> | undefined;
-  #next: Promise<void> | undefined;
+export class SharedQuestion<T> {
+  readonly #ask: () => Promise<T>;
+  #running: Promise<T> | undefined;
+  #next: Promise<T> | undefined;
 
-  constructor(ask: () => Promise<void>) {
+  constructor(ask: () => Promise<T>) {
     this.#ask = ask;
   }
 
   /** Resolves when an asking has ended that began after this call. */
-  ask(): Promise<void> {
-    this.#next ??= (this.#running ?? Promise.resolve())
+  ask(): Promise<T> {
+    this.#next ??= Promise.resolve(this.#running)
       .catch(() => undefined)
       .then(() => {
         this.#next = undefined;
