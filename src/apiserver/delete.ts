@@ -6,6 +6,8 @@ import type { KubeObject, Namespace } from '../api/types.ts';
 import type { DeleteOptions } from '../client/client.ts';
 import { timestamp } from '../lib/clock.ts';
 import { ConditionFailed, type Operation } from '../store/store.ts';
+import { admitDeletion } from './admission/chain.ts';
+import { WebhookRefusal } from './admission/webhooks/refusal.ts';
 import { MAX_TRIES, type Core, type WriteContext } from './core.ts';
 import { Entry, encodeStored } from './entry.ts';
 import { keyOf, storedKind } from './keys.ts';
@@ -42,11 +44,12 @@ export async function deleteObject(
     if (!current) throw notFound(kind, name);
     try {
       checkPreconditions(kind, name, current, options);
+      await admitDeletion(core, { operation: 'DELETE', kind, namespace, name, old: current.object, context });
       const done = await tryDelete(core, kind, current, options, context.dryRun);
       if (done) return done;
     } catch (error) {
       // A precondition may have failed only because the cache is behind.
-      if (fresh || !(error instanceof ApiError)) throw error;
+      if (fresh || !(error instanceof ApiError) || error instanceof WebhookRefusal) throw error;
     }
     current = await readStored(core, kind, key);
     fresh = true;

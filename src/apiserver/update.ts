@@ -15,6 +15,7 @@ import { restrictNode } from './admission/node-restriction.ts';
 import type { Attributes } from './admission/attributes.ts';
 import { admitMutating, admitValidating } from './admission/chain.ts';
 import { withinQuota } from './admission/quota/enforce.ts';
+import { WebhookRefusal } from './admission/webhooks/refusal.ts';
 import { MAX_TRIES, noSideEffects, type Core, type WriteContext } from './core.ts';
 import { createObject } from './create.ts';
 import { isReadyToGo, removeObject } from './delete.ts';
@@ -64,7 +65,7 @@ export async function updateObject(
       if (entry) return { entry, created: false };
     } catch (error) {
       // What was checked may have been checked against a past state of the cache.
-      if (!(error instanceof ApiError) || fresh) throw error;
+      if (!(error instanceof ApiError) || error instanceof WebhookRefusal || fresh) throw error;
     }
     context.warnings.length = warnings;
     if (attempt >= MAX_TRIES) throw conflict(kind, name);

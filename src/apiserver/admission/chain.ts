@@ -10,10 +10,12 @@ import { admitTolerations } from './default-tolerations.ts';
 import { admitLimitDefaults, checkLimits } from './limit-ranger.ts';
 import { admitPriority, admitPriorityClass } from './priority.ts';
 import { admitPod } from './service-account.ts';
+import { runMutatingWebhooks } from './webhooks/mutate.ts';
+import { runValidatingWebhooks } from './webhooks/validate.ts';
 
 type WithObject = Attributes & { readonly object: KubeObject };
 
-/** The object as it is to be: `attributes.object`, changed in place. Throws ApiError (403). */
+/** The object as it is to be: `attributes.object`, changed in place. Throws ApiError (403, and what webhooks say). */
 export async function admitMutating(core: Core, attributes: WithObject): Promise<KubeObject> {
   const { operation, kind, subresource, object } = attributes;
   if (operation === 'CREATE' && subresource === undefined) {
@@ -23,12 +25,18 @@ export async function admitMutating(core: Core, attributes: WithObject): Promise
   admitPriority(core, attributes);
   admitLimitDefaults(core, attributes);
   admitIngressClass(core, attributes);
-  return await Promise.resolve(object);
+  return (await runMutatingWebhooks(core, attributes)) ?? object;
 }
 
-/** Throws ApiError (403). */
+/** Throws ApiError (403, and what webhooks say). */
 export async function admitValidating(core: Core, attributes: Attributes): Promise<void> {
   checkLimits(core, attributes);
   admitPriorityClass(core, attributes);
-  await Promise.resolve();
+  await runValidatingWebhooks(core, attributes);
+}
+
+/** Only webhooks have a say in deletions. Throws ApiError. */
+export async function admitDeletion(core: Core, attributes: Attributes): Promise<void> {
+  await runMutatingWebhooks(core, attributes);
+  await runValidatingWebhooks(core, attributes);
 }

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { startTestApi, type TestAnswer, type TestApi } from '../../../../test/support/api.ts';
+import { sharedStore } from '../../../../test/support/shared-store.ts';
 import { RESOURCE_QUOTAS } from '../../../api/kinds.ts';
 import type { ResourceQuota } from '../../../api/types.ts';
-import type { Store } from '../../../store/store.ts';
 
 let api: TestApi;
 before(async () => {
@@ -180,19 +180,9 @@ test('50 writers at once never pass a quota, and all places are given away', asy
   assert.deepEqual(await used(namespace), { services: '7', secrets: '5' });
 });
 
-/** Whoever closes it leaves it open for the others. */
-function shared(store: Store): Store {
-  const lend = (target: Store, name: keyof Store): unknown => {
-    const member = target[name] as unknown;
-    if (name === 'close') return () => Promise.resolve();
-    return typeof member === 'function' ? (member.bind(target) as unknown) : member;
-  };
-  return new Proxy(store, { get: (target, name) => lend(target, name as keyof Store) });
-}
-
 test('two servers on one store never pass a quota together', async () => {
   const namespace = await limitedTo({ configmaps: '9' });
-  const other = await startTestApi({ store: shared(api.store) });
+  const other = await startTestApi({ store: sharedStore(api.store) });
   const path = `/api/v1/namespaces/${namespace}/configmaps`;
   const answers = await Promise.all(
     Array.from({ length: 40 }, (_, index) =>

@@ -1,0 +1,62 @@
+/** One AdmissionReview over HTTPS: verified, in time, and no more of an answer than fits. */
+import { request } from 'node:https';
+import type { IncomingMessage } from 'node:http';
+import { MAX_BODY } from '../../body.ts';
+import type { Destination } from './destination.ts';
+
+/** The parsed JSON of the answer. Rejects with an Error whose message tells what went wrong, as a client is told. */
+export async function postReview(to: Destination, review: object, seconds: number): Promise<unknown> {
+  const url = `${to.url}?timeout=${String(seconds)}s`;
+  try {
+    return JSON.parse(await post(to, JSON.stringify(review), seconds)) as unknown;
+  } catch (error) {
+    const why = error instanceof Error ? error : new Error(String(error));
+    throw new Error(`failed to call webhook: Post ${JSON.stringify(url)}: ${explain(why)}`, { cause: error });
+  }
+}
+
+function explain(error: Error): string {
+  if (error.name === 'TimeoutError' || error.name === 'AbortError') return 'context deadline exceeded';
+  if (error instanceof SyntaxError) return 'the answer is not JSON';
+  const { code } = error as NodeJS.ErrnoException;
+  const aboutCertificate = code !== undefined && /CERT|SIGNATURE|ERR_TLS/.test(code);
+  return aboutCertificate ? `tls: failed to verify certificate: ${error.message}` : error.message;
+}
+
+function post({ host, port, serverName, path, ca }: Destination, body: string, seconds: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request({
+      host,
+      port,
+      path: `${path}?timeout=${String(seconds)}s`,
+      method: 'POST',
+      agent: false,
+      signal: AbortSignal.timeout(seconds * 1000),
+      ...(ca !== undefined && { ca }),
+      ...(serverName !== undefined && { servername: serverName }),
+      headers: {
+        host: serverName ?? host,
+        'content-type': 'application/json',
+        accept: 'application/json',
+        'content-length': String(Buffer.byteLength(body)),
+      },
+    });
+    outgoing.on('response', (incoming) => {
+      readAnswer(incoming).then(resolve, reject);
+    });
+    outgoing.on('error', reject);
+    outgoing.end(body);
+  });
+}
+
+async function readAnswer(incoming: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of incoming) {
+    length += (chunk as Buffer).length;
+    if (length > MAX_BODY) throw new Error(`the answer is longer than ${String(MAX_BODY)} bytes`);
+    chunks.push(chunk as Buffer);
+  }
+  if (incoming.statusCode !== 200) throw new Error(`unexpected status ${String(incoming.statusCode)}`);
+  return Buffer.concat(chunks).toString();
+}
