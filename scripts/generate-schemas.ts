@@ -54,6 +54,7 @@ const groupOrder = [
   'events',
   'scheduling',
   'admissionregistration',
+  'apiextensions',
   'meta',
 ];
 
@@ -85,6 +86,12 @@ function splitModelName(model: string): { group?: string; name: string } {
   return { ...(match[1] && { group: match[1].toLowerCase() }), name: match[2]! };
 }
 
+/** Where definition names begin otherwise than `io.k8s.api.<group>`. */
+const packages: Record<string, string> = {
+  meta: 'io.k8s.apimachinery.pkg.apis.meta',
+  apiextensions: 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions',
+};
+
 function definitionNameOf(model: string, referrerGroup: string): string {
   const known = definitionNames.get(model);
   if (known) return known;
@@ -92,8 +99,7 @@ function definitionNameOf(model: string, referrerGroup: string): string {
   const holders = groupOrder.filter((group) => typingFiles.get(group)?.names.has(name));
   // A type the older package does not know belongs where it is first used; one that several groups have, too, unless the name says.
   const group = named ?? (holders.includes(referrerGroup) || holders.length === 0 ? referrerGroup : holders[0]!);
-  const definition =
-    group === 'meta' ? `io.k8s.apimachinery.pkg.apis.meta.v1.${name}` : `io.k8s.api.${group}.v1.${name}`;
+  const definition = `${packages[group] ?? `io.k8s.api.${group}`}.v1.${name}`;
   definitionNames.set(model, definition);
   addStruct(model, definition, group);
   return definition;
@@ -115,9 +121,23 @@ function addStruct(model: string, definition: string, group: string): void {
   for (const { baseName, type, format } of attributes) {
     const text = typeText(type, format, group);
     fields[baseName] = quantities.has(baseName) ? text.replace('string', 'quantity') : text;
+    if (name === 'CustomResourceSubresources' && baseName === 'status') fields[baseName] = `#${statusSubresource}`;
+    if (name === 'JSONSchemaProps') fields[baseName] = schemaOr[baseName] ?? text.replace(/any$/, 'json');
   }
   types[definition] = { fields, required: documented.required };
 }
+
+const ownDefinition = '?#io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps';
+/** Nothing is in it: that it is there says all. The models know it only as an object. */
+const statusSubresource = 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceSubresourceStatus';
+types[statusSubresource] = { fields: {}, required: [] };
+descriptions[statusSubresource] = { '': 'Being there, it keeps status apart: the subresource alone writes it.' };
+/** What a schema says in one of two types, and the models leave open. */
+const schemaOr: Record<string, TypeText> = {
+  items: ownDefinition,
+  additionalItems: ownDefinition,
+  additionalProperties: ownDefinition,
+};
 
 function quantityFields(group: string, name: string): Set<string> {
   const text = typingFiles.get(group)?.text ?? '';

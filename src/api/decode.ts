@@ -30,6 +30,8 @@ export function decodeObject<T extends KubeObject = KubeObject>(
   raw: unknown,
   duplicateFields: readonly string[] = [],
 ): Decoded<T> {
+  const { custom } = kind as Kind;
+  if (custom) return custom.decode(raw, duplicateFields) as Decoded<T>;
   const apiVersion = apiVersionOf(kind as Kind);
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
     throw badRequest(
@@ -55,7 +57,8 @@ export function decodeObject<T extends KubeObject = KubeObject>(
   }
 }
 
-function checkKind(expected: KindName, apiVersion: string, raw: { apiVersion?: unknown; kind?: unknown }): void {
+/** Throws ApiError 400 where the object says that it is something else. */
+export function checkKind(expected: KindName, apiVersion: string, raw: { apiVersion?: unknown; kind?: unknown }): void {
   const given = { apiVersion: raw.apiVersion || apiVersion, kind: raw.kind || expected.kind };
   if (given.apiVersion === apiVersion && given.kind === expected.kind) return;
   if (given.kind === expected.kind && typeof given.apiVersion === 'string') {
@@ -70,12 +73,38 @@ function checkKind(expected: KindName, apiVersion: string, raw: { apiVersion?: u
   });
 }
 
+/** The metadata of an object whose other fields no type describes. Throws ApiError 400 for a value of the wrong type. */
+export function decodeMetadata(
+  kind: KindName,
+  raw: unknown,
+  path: string,
+): { metadata: KubeObject['metadata']; unknownFields: string[] } {
+  const decoder = new Decoder();
+  try {
+    if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
+      throw new TypeMismatch(
+        `json: cannot unmarshal ${goName(raw)} into Go struct field .${path} of type v1.ObjectMeta`,
+      );
+    }
+    const metadata = decoder.struct(raw, OBJECT_META, path, path);
+    return { metadata: metadata as unknown as KubeObject['metadata'], unknownFields: decoder.unknownFields };
+  } catch (error) {
+    if (!(error instanceof TypeMismatch)) throw error;
+    throw badRequest(
+      `${kind.kind} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: ${error.message}`,
+    );
+  }
+}
+
+const OBJECT_META = 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta';
+
 const describe = (value: unknown): string => (typeof value === 'string' ? JSON.stringify(value) : goName(value));
 
 /** A value of the wrong type; its message is the one of Go's JSON decoder. */
 class TypeMismatch extends Error {}
 
-function goName(value: unknown): string {
+/** A JSON type as Go's decoder calls it. */
+export function goName(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'array';
   if (typeof value === 'boolean') return 'bool';
@@ -124,6 +153,11 @@ class Decoder {
       });
     }
     if (type.startsWith('{}')) return this.#map(value, type, at);
+    // A struct or something else, and then it is for the rules to judge.
+    if (type.startsWith('?#')) {
+      if (typeof value !== 'object' || value === null || Array.isArray(value)) return structuredClone(value);
+      return this.struct(value, type.slice(2), at.path, at.fieldPath);
+    }
     if (type.startsWith('#')) {
       if (typeof value !== 'object' || value === null || Array.isArray(value)) throw mismatch(value, type, at);
       return this.struct(value, type.slice(1), at.path, at.fieldPath);
@@ -261,6 +295,7 @@ function fillRequired(result: Record<string, unknown>, field: string, type: Type
 }
 
 function zeroOf(type: TypeText): unknown {
+  if (type === 'json') return null;
   if (type.startsWith('#') || type.startsWith('{}')) return {};
   if (type.startsWith('[]')) return [];
   if (type.startsWith('int') && type !== 'intOrString') return 0;

@@ -2,6 +2,11 @@
  * The table of kinds. Everything generic (routes, discovery, tables, OpenAPI, clients, garbage collection) is driven by it,
  * so a new kind is a row. Behaviour (defaults, validation, allocation) is code elsewhere, found by the row.
  */
+import type { CustomResourceDefinition } from './custom/definition.ts';
+import type { JsonSchema } from './custom/schema.ts';
+import type { Decoded } from './decode.ts';
+import type { Strategy } from './strategy.ts';
+import type { Printer } from './tables/printer.ts';
 import type * as T from './types.ts';
 import type { Conversion } from './versions/conversion.ts';
 import { eventConversion } from './versions/event.ts';
@@ -40,8 +45,34 @@ export interface Kind<Object extends T.KubeObject = T.KubeObject> {
   readonly conversion?: Conversion;
   /** What every answer warns of (feature 8-010). */
   readonly deprecated?: string;
+  /** The kind of a list, where it is not the kind with `List` behind it. */
+  readonly listKind?: string;
+  /** Of kinds that a CustomResourceDefinition defines: all that is code or table for the others. */
+  readonly custom?: CustomBehaviour;
   /** Type only, never set. */
   readonly _object?: Object;
+}
+
+/** How objects of one version of a custom resource behave; made by `custom/kinds.ts` from the definition. */
+export interface CustomBehaviour {
+  readonly schema: JsonSchema;
+  /** The definition is being deleted: nothing new is made. */
+  readonly isTerminating: boolean;
+  readonly strategy: Strategy;
+  readonly printer: Printer;
+  /** `spec.color`, besides metadata.name and metadata.namespace. */
+  readonly selectableFields: readonly string[];
+  /** Where the Scale finds its numbers, as lists of field names. */
+  readonly scale?: {
+    readonly specReplicas: readonly string[];
+    readonly statusReplicas: readonly string[];
+    readonly labelSelector?: readonly string[];
+  };
+  decode(raw: unknown, duplicateFields?: readonly string[]): Decoded;
+  /** A stored object, of whatever version it was written in, as this version has it. May change what it is given. */
+  fromStored(object: T.KubeObject): T.KubeObject;
+  /** An object of this version in the version that is stored. */
+  toStored(object: T.KubeObject): T.KubeObject;
 }
 
 type Row = [kind: string, plural: string, shortNames?: string, subresources?: string, categories?: string];
@@ -210,6 +241,13 @@ export const VALIDATING_WEBHOOK_CONFIGURATIONS = define<T.ValidatingWebhookConfi
   'Cluster',
   ['ValidatingWebhookConfiguration', 'validatingwebhookconfigurations', '', '', 'api-extensions'],
 );
+export const CUSTOM_RESOURCE_DEFINITIONS = define<CustomResourceDefinition>('apiextensions.k8s.io/v1', 'Cluster', [
+  'CustomResourceDefinition',
+  'customresourcedefinitions',
+  'crd crds',
+  'status',
+  'api-extensions',
+]);
 export const EVENTS_V1 = define('events.k8s.io/v1', 'Namespaced', ['Event', 'events', 'ev'], {
   storedAs: EVENTS,
   conversion: eventConversion,
@@ -255,6 +293,7 @@ export const KINDS: readonly Kind[] = [
   PRIORITY_CLASSES,
   MUTATING_WEBHOOK_CONFIGURATIONS,
   VALIDATING_WEBHOOK_CONFIGURATIONS,
+  CUSTOM_RESOURCE_DEFINITIONS,
 ];
 
 /** The row whose storage a kind uses: its own but for further versions and views. */
@@ -270,6 +309,11 @@ export function apiVersionOf(kind: Kind): string {
 /** `pods`, `deployments.apps`: how error messages and kubectl name a resource (feature 8-093). */
 export function resourceNameOf(kind: Kind): string {
   return kind.group === '' ? kind.plural : `${kind.plural}.${kind.group}`;
+}
+
+/** `DeploymentList`. */
+export function listKindOf(kind: Kind): string {
+  return kind.listKind ?? `${kind.kind}List`;
 }
 
 const byResource = new Map(KINDS.map((kind) => [`${kind.group}/${kind.version}/${kind.plural}`, kind]));

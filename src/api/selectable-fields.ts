@@ -74,7 +74,7 @@ const always: Record<string, Path> = paths('metadata.name', 'metadata.namespace'
 
 /** The names a selector over this kind may use; metadata.name and metadata.namespace always. */
 export function supportedFields(kind: Kind): string[] {
-  return [...Object.keys(always), ...Object.keys(fieldsOf(kind))];
+  return [...Object.keys(always), ...(kind.custom?.selectableFields ?? Object.keys(fieldsOf(kind)))];
 }
 
 /** A further version has those of the stored one, unless it calls them otherwise. */

@@ -3,6 +3,7 @@ import { defineStrategy } from './define-strategy.ts';
 import * as K from './kinds.ts';
 import * as admission from './strategies/admission.ts';
 import * as cluster from './strategies/cluster.ts';
+import { customResourceDefinitionStrategy } from './strategies/custom-resource-definition.ts';
 import * as networking from './strategies/networking.ts';
 import { podStrategy } from './strategies/pod.ts';
 import * as scheduling from './strategies/scheduling.ts';
@@ -50,6 +51,7 @@ const strategies = new Map<K.Kind, Strategy>([
   entry(K.CLUSTER_ROLE_BINDINGS, cluster.clusterRoleBindingStrategy),
   entry(K.PERSISTENT_VOLUMES, cluster.persistentVolumeStrategy),
   entry(K.PERSISTENT_VOLUME_CLAIMS, cluster.persistentVolumeClaimStrategy),
+  entry(K.CUSTOM_RESOURCE_DEFINITIONS, customResourceDefinitionStrategy),
   entry(K.PRIORITY_CLASSES, scheduling.priorityClassStrategy),
   entry(K.MUTATING_WEBHOOK_CONFIGURATIONS, admission.mutatingWebhookStrategy),
   entry(K.VALIDATING_WEBHOOK_CONFIGURATIONS, admission.validatingWebhookStrategy),
@@ -57,7 +59,7 @@ const strategies = new Map<K.Kind, Strategy>([
 
 /** The behaviour of a served kind; every row of KINDS has one. */
 export function strategyFor<T extends KubeObject>(kind: K.Kind<T>): Strategy<T> {
-  const strategy = strategies.get(kind);
+  const strategy = kind.custom?.strategy ?? strategies.get(kind);
   if (!strategy) throw new Error(`no strategy for ${kind.kind}: it is not a row of KINDS`);
   return strategy as unknown as Strategy<T>;
 }

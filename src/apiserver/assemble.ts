@@ -21,12 +21,14 @@ import { NodePods } from './authorization/node-pods.ts';
 import { RbacAuthorizer } from './authorization/rbac.ts';
 import { ensureSystemObjects, keepSystemObjects } from './bootstrap.ts';
 import { realRandom, type Core } from './core.ts';
+import { keepDefinitions } from './definitions.ts';
 import { keepExpiringEvents } from './event-expiry.ts';
 import { keyOf } from './keys.ts';
 import { LocalClient } from './local-client.ts';
 import { Metrics, type Gauge } from './metrics.ts';
 import { LOOPBACK } from './request.ts';
 import type { Server } from './server.ts';
+import { ServedKinds } from './served-kinds.ts';
 import { TokenIssuer } from './service-account-tokens.ts';
 import { Kubelets } from './streams/kubelets.ts';
 import { WatchCache } from './watch-cache.ts';
@@ -105,6 +107,7 @@ export async function assemble(options: AssembleOptions): Promise<Assembled> {
       stops.push(
         keepSystemObjects(core, facts),
         core.store.expires ? () => undefined : keepExpiringEvents(core),
+        keepDefinitions(core),
         keepTokenSecrets({ core, tokens, caBundle }),
         keepRepairing({ core, ips, portRange, events }),
         keepQuotas(core),
@@ -135,14 +138,15 @@ async function openCore(
 ): Promise<Opened> {
   const portRange = parsePortRange(serviceNodePortRange);
   if (!portRange) throw new Error(`not a port range: ${serviceNodePortRange} (as in 30000-32767)`);
-  const cache = await WatchCache.open(store, log);
+  const kinds = new ServedKinds();
+  const cache = await WatchCache.open(store, log, kinds);
   const ips = new ClusterIps(ranges, { cache, clock, ...realRandom });
   const ports = new NodePorts(portRange, cache, realRandom.random);
   const hooks = new ServiceAllocation(ips, ports, (revision) => cache.waitFor(revision), store.shared);
   const rbac = new RbacAuthorizer(cache);
   const authorizer = firstOf([masters, new NodeAuthorizer(new NodePods(cache)), rbac]);
   const roleGuard = createRoleGuard(authorizer, rbac);
-  const core: Core = { store, cache, clock, log, hooks, roleGuard, ...realRandom };
+  const core: Core = { store, cache, kinds, clock, log, hooks, roleGuard, ...realRandom };
   return { core, ips, portRange, authorizer, rbac, gauges: () => allocatorGauges(ips, ports) };
 }
 

@@ -7,6 +7,7 @@ import type { Log } from '../lib/log.ts';
 import type { Operation, Store } from '../store/store.ts';
 import type { RoleGuard } from './authorization/escalation.ts';
 import type { User } from './request.ts';
+import type { ServedKinds } from './served-kinds.ts';
 import type { WatchCache } from './watch-cache.ts';
 
 /** What else must happen in the same commit as a write, and what to do in memory once it is known how it went. */
@@ -28,6 +29,7 @@ export interface WriteHooks {
 export interface Core {
   readonly store: Store;
   readonly cache: WatchCache;
+  readonly kinds: ServedKinds;
   readonly clock: Clock;
   readonly log: Log;
   readonly hooks: WriteHooks;

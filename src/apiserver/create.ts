@@ -1,6 +1,5 @@
 /** Create: default -> admit -> prepare -> validate -> allocate -> admit -> one commit (features 8-061 to 8-063, 1-012). */
-import type { ApiError } from '../api/api-error.ts';
-import { alreadyExists, badRequest, internalError, invalidObject } from '../api/api-error.ts';
+import { ApiError, alreadyExists, badRequest, internalError, invalidObject } from '../api/api-error.ts';
 import { apiVersionOf, type Kind } from '../api/kinds.ts';
 import { generateName } from '../api/meta.ts';
 import { strategyFor } from '../api/strategies.ts';
@@ -31,6 +30,7 @@ export async function createObject(
   context: WriteContext,
   owned = false,
 ): Promise<Entry> {
+  if (kind.custom?.isTerminating) throw terminating();
   if (!owned) delete object.metadata.managedFields;
   beginMetadata(core, kind, namespace, object);
   const namePrefix = object.metadata.name === '' ? object.metadata.generateName : undefined;
@@ -99,6 +99,15 @@ function beginMetadata(core: Core, kind: Kind, namespace: string | undefined, ob
   delete meta.selfLink;
   object.kind = kind.kind;
   object.apiVersion = apiVersionOf(kind);
+}
+
+/** Its definition is on its way out, and would wait for this object as well. */
+function terminating(): ApiError {
+  return new ApiError({
+    code: 405,
+    reason: 'MethodNotAllowed',
+    message: 'create not allowed while custom resource definition is terminating',
+  });
 }
 
 function exhausted(kind: Kind, name: string): ApiError {

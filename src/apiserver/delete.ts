@@ -1,6 +1,7 @@
 /** Deletion: preconditions, grace, finalizers, propagation (features 8-078 to 8-083, 1-108, 1-109, 7-028, 7-035). */
 import { ApiError, conflict, forbiddenRequest, notFound } from '../api/api-error.ts';
-import { NAMESPACES, type Kind } from '../api/kinds.ts';
+import { beginDeletion, type CustomResourceDefinition } from '../api/custom/definition.ts';
+import { CUSTOM_RESOURCE_DEFINITIONS, NAMESPACES, type Kind } from '../api/kinds.ts';
 import { strategyFor } from '../api/strategies.ts';
 import type { KubeObject, Namespace } from '../api/types.ts';
 import type { DeleteOptions } from '../client/client.ts';
@@ -37,7 +38,7 @@ export async function deleteObject(
     throw forbiddenRequest(NAMESPACES, name, 'this namespace may not be deleted');
   }
   const key = keyOf(kind, namespace, name);
-  let current = core.cache.of(kind).get(key);
+  let current = core.cache.of(kind).get(key)?.as(kind);
   let fresh = false;
   for (let attempt = 1; attempt <= MAX_TRIES; attempt++) {
     if (!current && !fresh) current = await readStored(core, kind, key);
@@ -113,6 +114,9 @@ export async function removeObject(
 function markDeleted(core: Core, kind: Kind, object: KubeObject, options: DeleteOptions): boolean {
   const before = JSON.stringify(object);
   const meta = object.metadata;
+  if (kind === CUSTOM_RESOURCE_DEFINITIONS && meta.deletionTimestamp === undefined) {
+    beginDeletion(object as CustomResourceDefinition, timestamp(core.clock.now()));
+  }
   const finalizers = finalizersFor(meta.finalizers ?? [], options.propagationPolicy);
   if (finalizers.length > 0) meta.finalizers = finalizers;
   else delete meta.finalizers;

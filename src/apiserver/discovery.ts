@@ -1,10 +1,12 @@
 /** What is served, in both of discovery's languages: the old documents and the aggregated one (features 8-001 to 8-007). */
 import { createHash } from 'node:crypto';
-import { apiVersionOf, KINDS, type Kind, type Subresource } from '../api/kinds.ts';
+import { apiVersionOf, storedKind, type Kind, type Subresource } from '../api/kinds.ts';
+import { compareVersions } from '../api/versions/order.ts';
 import { chooseMediaType, discoveryForms } from './media-types.ts';
 import type { ApiRequest, ApiResponse } from './request.ts';
 import { compress } from './respond.ts';
 import { REVIEWS } from './reviews.ts';
+import type { ServedKinds } from './served-kinds.ts';
 
 const ALL_VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
 
@@ -42,7 +44,7 @@ function subresourceOf(kind: Kind, subresource: Subresource): Sub | undefined {
     case 'portforward':
       return { kind: core('PodPortForwardOptions'), verbs: connect };
     case 'proxy':
-      return { kind: core(`${kind.kind}ProxyOptions`), verbs: proxyVerbs };
+      return kind.kind === 'Node' ? undefined : { kind: core(`${kind.kind}ProxyOptions`), verbs: proxyVerbs };
     case 'ephemeralcontainers':
       return { kind: own, verbs: ['get', 'patch', 'update'] };
   }
@@ -59,7 +61,7 @@ interface GroupVersion {
 }
 
 /** In the order the table of kinds brings them up; the core group first. */
-function groupVersions(): GroupVersion[] {
+function groupVersions(kinds: ServedKinds): GroupVersion[] {
   const found = new Map<string, { group: string; version: string; kinds: Kind[] }>();
   const at = (group: string, version: string) => {
     const key = `${group}/${version}`;
@@ -67,9 +69,25 @@ function groupVersions(): GroupVersion[] {
     found.set(key, present);
     return present;
   };
-  for (const kind of KINDS) at(kind.group, kind.version).kinds.push(kind);
+  for (const kind of kinds.all) at(kind.group, kind.version).kinds.push(kind);
   for (const { group, version } of REVIEWS) at(group, version);
   return [...found.values()];
+}
+
+interface Group {
+  readonly name: string;
+  /** The preferred one first. */
+  readonly versions: readonly GroupVersion[];
+}
+
+/** In the order of the table of kinds. */
+function groups(kinds: ServedKinds): Group[] {
+  const found = new Map<string, GroupVersion[]>();
+  for (const served of groupVersions(kinds)) found.set(served.group, [...(found.get(served.group) ?? []), served]);
+  return [...found].map(([name, versions]) => ({
+    name,
+    versions: versions.sort((a, b) => compareVersions(a.version, b.version)),
+  }));
 }
 
 const text = ({ group, version }: GroupVersion) => (group === '' ? version : `${group}/${version}`);
@@ -85,7 +103,7 @@ function resourceList(served: GroupVersion): object {
       ...(kind.shortNames.length > 0 && { shortNames: kind.shortNames }),
       ...(kind.categories.length > 0 && { categories: kind.categories }),
       storageVersionHash: createHash('sha256')
-        .update(`${apiVersionOf(kind)}/${kind.kind}`)
+        .update(`${apiVersionOf(storedKind(kind))}/${kind.kind}`)
         .digest('base64')
         .slice(0, 12),
     },
@@ -118,18 +136,22 @@ function resourceList(served: GroupVersion): object {
 const reviewsOf = ({ group, version }: GroupVersion) =>
   REVIEWS.filter((each) => each.group === group && each.version === version);
 
-function apiGroup(served: GroupVersion): object {
-  const version = { groupVersion: text(served), version: served.version };
-  return { name: served.group, versions: [version], preferredVersion: version };
+function apiGroup({ name, versions }: Group): object {
+  const listed = versions.map((served) => ({ groupVersion: text(served), version: served.version }));
+  return { name, versions: listed, preferredVersion: listed[0] };
 }
 
 /** The aggregated document of the core group (`/api`) or of all others (`/apis`). */
-function aggregated(isCore: boolean, version: string): object {
-  const items = groupVersions()
-    .filter(({ group }) => (group === '') === isCore)
-    .map((served) => ({
-      metadata: { name: served.group, creationTimestamp: null },
-      versions: [{ version: served.version, freshness: 'Current', resources: aggregatedResources(served) }],
+function aggregated(kinds: ServedKinds, isCore: boolean, version: string): object {
+  const items = groups(kinds)
+    .filter(({ name }) => (name === '') === isCore)
+    .map(({ name, versions }) => ({
+      metadata: { name, creationTimestamp: null },
+      versions: versions.map((served) => ({
+        version: served.version,
+        freshness: 'Current',
+        resources: aggregatedResources(served),
+      })),
     }));
   return {
     kind: 'APIGroupDiscoveryList',
@@ -168,27 +190,32 @@ function aggregatedResources(served: GroupVersion): object[] {
 }
 
 /** Undefined: not a discovery path. `address` is what the server is reached by. */
-export function discoveryResponse(request: ApiRequest, address: string): ApiResponse | undefined {
+export function discoveryResponse(request: ApiRequest, address: string, kinds: ServedKinds): ApiResponse | undefined {
   const path = request.path.replace(/\/$/, '');
   if (path === '/api' || path === '/apis') {
     const media = chooseMediaType(request.headers['accept'], discoveryForms);
     if (media.as === 'APIGroupDiscoveryList') {
       const version = media.version ?? 'v2';
       const type = `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`;
-      return tagged(request, aggregated(path === '/api', version), type);
+      return tagged(request, aggregated(kinds, path === '/api', version), type);
     }
-    return tagged(request, path === '/api' ? apiVersions(address) : apiGroupList());
+    return tagged(request, path === '/api' ? apiVersions(address) : apiGroupList(kinds));
   }
   const [, root, group = '', version] = path.split('/');
-  if (root === 'api' && version === undefined) return resourcesResponse(request, '', group);
+  if (root === 'api' && version === undefined) return resourcesResponse(request, kinds, '', group);
   if (root !== 'apis') return undefined;
-  if (version !== undefined) return resourcesResponse(request, group, version);
-  const served = groupVersions().find((each) => each.group === group);
+  if (version !== undefined) return resourcesResponse(request, kinds, group, version);
+  const served = groups(kinds).find(({ name }) => name === group);
   return served && tagged(request, { kind: 'APIGroup', apiVersion: 'v1', ...apiGroup(served) });
 }
 
-function resourcesResponse(request: ApiRequest, group: string, version: string): ApiResponse | undefined {
-  const served = groupVersions().find((each) => each.group === group && each.version === version);
+function resourcesResponse(
+  request: ApiRequest,
+  kinds: ServedKinds,
+  group: string,
+  version: string,
+): ApiResponse | undefined {
+  const served = groupVersions(kinds).find((each) => each.group === group && each.version === version);
   return served && tagged(request, resourceList(served));
 }
 
@@ -200,9 +227,9 @@ function apiVersions(address: string): object {
   };
 }
 
-function apiGroupList(): object {
-  const groups = groupVersions().filter(({ group }) => group !== '');
-  return { kind: 'APIGroupList', apiVersion: 'v1', groups: groups.map(apiGroup) };
+function apiGroupList(kinds: ServedKinds): object {
+  const named = groups(kinds).filter(({ name }) => name !== '');
+  return { kind: 'APIGroupList', apiVersion: 'v1', groups: named.map(apiGroup) };
 }
 
 /** With an ETag, so that a client that has it already is told so in a few bytes. */
@@ -215,16 +242,18 @@ function tagged(request: ApiRequest, value: object, type = 'application/json'): 
 }
 
 /** The paths `/` lists (feature 8-101). */
-export function rootPaths(): string[] {
-  const versions = groupVersions();
-  const groups = versions.filter(({ group }) => group !== '');
+export function rootPaths(kinds: ServedKinds): string[] {
+  const versions = groupVersions(kinds);
+  const named = groups(kinds).filter(({ name }) => name !== '');
   return [
     '/.well-known/openid-configuration',
     '/api',
     '/api/v1',
     '/apis',
     '/apis/',
-    ...groups.flatMap((each) => [`/apis/${each.group}`, `/apis/${text(each)}`]).sort(),
+    ...named
+      .flatMap((each) => [`/apis/${each.name}`, ...each.versions.map((served) => `/apis/${text(served)}`)])
+      .sort(),
     '/healthz',
     '/livez',
     '/metrics',

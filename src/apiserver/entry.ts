@@ -9,9 +9,10 @@ import { storedKind } from './keys.ts';
 /** Makes the text of a stored object: kind, apiVersion and metadata come first, so that `Entry` finds the place for the resourceVersion. */
 export function encodeStored(kind: Kind, object: KubeObject): string {
   const stored = storedKind(kind);
-  const { kind: _kind, apiVersion: _apiVersion, metadata, ...rest } = object;
+  const { kind: _kind, apiVersion, metadata, ...rest } = kind.custom ? kind.custom.toStored(object) : object;
   const { resourceVersion: _resourceVersion, ...meta } = metadata;
-  return JSON.stringify({ kind: stored.kind, apiVersion: apiVersionOf(stored), metadata: meta, ...rest });
+  const version = kind.custom ? apiVersion : apiVersionOf(stored);
+  return JSON.stringify({ kind: stored.kind, apiVersion: version, metadata: meta, ...rest });
 }
 
 /** Text every stored object of the kind begins with. */
@@ -41,6 +42,8 @@ export class Entry {
   readonly revision: number;
   #object: KubeObject | undefined;
   #bytes: Record<string, Buffer> | undefined;
+  #item: string | undefined;
+  #views: Map<Kind, Entry> | undefined;
 
   constructor(kind: Kind, key: string, text: string, revision: number) {
     this.kind = kind;
@@ -60,18 +63,27 @@ export class Entry {
 
   /** A fresh one to change at will. */
   copy(): KubeObject {
-    const object = JSON.parse(this.text) as KubeObject;
+    const stored = JSON.parse(this.text) as KubeObject;
+    const object = this.kind.custom ? this.kind.custom.fromStored(stored) : stored;
     object.metadata.resourceVersion = String(this.revision);
     return object;
   }
 
   /** JSON as an item of a list: with resourceVersion, without kind and apiVersion. */
   get itemJson(): string {
+    if (this.kind.custom) return (this.#item ??= this.#customItem());
     const head = headOf(this.kind);
     const version = `"resourceVersion":"${String(this.revision)}"`;
     if (this.text.startsWith(head)) return `{"metadata":{${version},${this.text.slice(head.length)}`;
     const { kind: _kind, apiVersion: _apiVersion, ...rest } = this.object;
     return JSON.stringify(rest);
+  }
+
+  /** What is stored may be of another version, or older than the schema, so the text is made anew. */
+  #customItem(): string {
+    const { kind: _kind, apiVersion: _apiVersion, metadata, ...rest } = this.object;
+    const { resourceVersion, ...meta } = metadata;
+    return JSON.stringify({ metadata: { resourceVersion, ...meta }, ...rest });
   }
 
   /** JSON as an object of its own. */
@@ -83,6 +95,17 @@ export class Entry {
   watchLine(type: string): Buffer {
     this.#bytes ??= {};
     return (this.#bytes[type] ??= Buffer.from(`{"type":"${type}","object":${this.json}}\n`));
+  }
+
+  /** The same object as a row of another version of its kind has it: itself for all but custom resources. */
+  as(kind: Kind): Entry {
+    if (kind.custom === undefined || kind === this.kind) return this;
+    this.#views ??= new Map();
+    const known = this.#views.get(kind);
+    if (known) return known;
+    const made = new Entry(kind, this.key, this.text, this.revision);
+    this.#views.set(kind, made);
+    return made;
   }
 
   /** The same state under a later revision: what a DELETED event carries (feature 8-048). */

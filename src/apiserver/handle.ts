@@ -3,7 +3,6 @@ import { ApiError, internalError } from '../api/api-error.ts';
 import { restrictTarget } from './admission/node-restriction.ts';
 import { attributesOf } from './authorization/attributes.ts';
 import { authorize } from './authorize.ts';
-import { noCustomResources } from './custom-resources.ts';
 import { decodeChecked, fieldValidationOf, MAX_BODY, parseBody } from './body.ts';
 import { discoveryResponse, rootPaths, servesSubresource } from './discovery.ts';
 import { healthResponse } from './health.ts';
@@ -24,7 +23,7 @@ export async function handle(server: Server, request: ApiRequest): Promise<ApiRe
   let info: RequestInfo = { type: 'path', path: request.path, verb: request.method.toLowerCase() };
   let response: ApiResponse;
   try {
-    info = parsePath(request.method, request.path, request.query);
+    info = parsePath(request.method, request.path, request.query, core.kinds);
     if (request.body.length > MAX_BODY) throw tooLarge();
     await authorize(server, request.user, attributesOf(info, request.method, request.query));
     response = await (info.type === 'path' ? answerPath(server, request) : answer(server, request, info));
@@ -88,8 +87,6 @@ async function answerFor(
   media: ReturnType<typeof chooseMediaType>,
 ): Promise<Answer | undefined> {
   const { kind, subresource } = info;
-  const none = noCustomResources(info);
-  if (none) return { type: 'value', status: 200, value: none };
   await restrictTarget(server.core, request.user, info);
   if (!kind) return await answerReview(server, request, info, context.warnings);
   const misplaced = info.namespace !== undefined && !kind.namespaced;
@@ -119,7 +116,7 @@ async function answerReview(
 async function answerPath(server: Server, request: ApiRequest): Promise<ApiResponse> {
   const { path } = request;
   if (request.method !== 'GET' && request.method !== 'HEAD') throw methodNotAllowed();
-  if (path === '/') return json({ paths: rootPaths() });
+  if (path === '/') return json({ paths: rootPaths(server.core.kinds) });
   if (path === '/version' || path === '/version/') return json(VERSION);
   if (path === '/metrics') {
     const type = 'text/plain; version=0.0.4; charset=utf-8';
@@ -127,13 +124,14 @@ async function answerPath(server: Server, request: ApiRequest): Promise<ApiRespo
   }
   if (path.startsWith('/openapi/')) {
     const { openApiResponse } = await import('./openapi.ts');
-    return (await openApiResponse(request)) ?? notFoundText();
+    return (await openApiResponse(request, server.core.kinds)) ?? notFoundText();
   }
   if (path === '/.well-known/openid-configuration' || path === '/openid/v1/jwks') {
     const { issuerResponse } = await import('./issuer-discovery.ts');
     return await issuerResponse(request, server.tokens, `https://${server.address}`);
   }
-  return (await healthResponse(request, server.checks)) ?? discoveryResponse(request, server.address) ?? notFoundText();
+  const { address, core, checks } = server;
+  return (await healthResponse(request, checks)) ?? discoveryResponse(request, address, core.kinds) ?? notFoundText();
 }
 
 function json(value: object): ApiResponse {

@@ -3,7 +3,7 @@
  */
 import { expired } from '../api/api-error.ts';
 import type { Kind } from '../api/kinds.ts';
-import type { Entry } from './entry.ts';
+import { Entry } from './entry.ts';
 
 /** One change. For a delete `entry` is the last state under the revision of the deletion. */
 export interface CacheEvent {
@@ -19,13 +19,13 @@ export type Listener = (event: CacheEvent) => void;
 const PAST = 2000;
 
 export class KindCache {
-  readonly kind: Kind;
+  kind: Kind;
   /** Every change with a greater revision is in the past kept here. */
   floor: number;
   /** Revision of the last change to this kind. */
   lastChange: number;
   readonly listeners = new Set<Listener>();
-  /** Called when changes have been missed: these listeners are to end, and their readers to list again. */
+  /** Called when changes have been missed or the kind is another now: these listeners are to end, and their readers to list again. */
   readonly ends = new Set<() => void>();
   readonly #byKey = new Map<string, Entry>();
   /** In key order. */
@@ -42,6 +42,14 @@ export class KindCache {
   load(entry: Entry): void {
     this.#byKey.set(entry.key, entry);
     this.#sorted.push(entry);
+  }
+
+  /** From now on the objects are read by another row of the same kind. */
+  redefine(kind: Kind): void {
+    this.kind = kind;
+    this.#sorted = this.#sorted.map(({ key, text, revision }) => new Entry(kind, key, text, revision));
+    for (const entry of this.#sorted) this.#byKey.set(entry.key, entry);
+    this.forgetPast(this.lastChange);
   }
 
   get(key: string): Entry | undefined {

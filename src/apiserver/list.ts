@@ -45,7 +45,8 @@ export async function listObjects(core: Core, kind: Kind, options: ListOptions):
 }
 
 function fromCache(core: Core, kind: Kind, prefix: string, options: ListOptions, after?: string): ListAnswer {
-  const all = core.cache.of(kind).range(prefix, after);
+  const range = core.cache.of(kind).range(prefix, after);
+  const all = kind.custom ? range.map((entry) => entry.as(kind)) : range;
   const { matches, limit } = options;
   const entries = matches ? all.filter((entry) => matches(entry.object)) : all;
   const { revision } = core.cache;

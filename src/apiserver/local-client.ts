@@ -39,11 +39,13 @@ export class LocalClient implements Client {
     this.#user = user;
   }
 
-  async get<T extends KubeObject>(kind: Kind<T>, name: string, namespace?: string): Promise<T> {
+  async get<T extends KubeObject>(asked: Kind<T>, name: string, namespace?: string): Promise<T> {
+    const kind = this.#core.kinds.own(asked);
     return ownCopy(kind, await readObject(this.#core, kind, namespace, name));
   }
 
-  async list<T extends KubeObject>(kind: Kind<T>, options: ListOptions = {}): Promise<List<T>> {
+  async list<T extends KubeObject>(asked: Kind<T>, options: ListOptions = {}): Promise<List<T>> {
+    const kind = this.#core.kinds.own(asked);
     const list = await listObjects(this.#core, kind, parseListOptions(kind, options.namespace, queryOf(options)));
     return {
       metadata: {
@@ -55,7 +57,8 @@ export class LocalClient implements Client {
     };
   }
 
-  async create<T extends KubeObject>(kind: Kind<T>, object: T, { subresource }: WriteOptions = {}): Promise<T> {
+  async create<T extends KubeObject>(asked: Kind<T>, object: T, { subresource }: WriteOptions = {}): Promise<T> {
+    const kind = this.#core.kinds.own(asked);
     const { name, namespace } = object.metadata;
     if (subresource !== undefined) {
       return (await this.#createUnder(kind, subresource, object, name, namespace)) as unknown as T;
@@ -66,7 +69,8 @@ export class LocalClient implements Client {
     return ownCopy(kind, entry);
   }
 
-  async update<T extends KubeObject>(kind: Kind<T>, object: T, { subresource }: WriteOptions = {}): Promise<T> {
+  async update<T extends KubeObject>(asked: Kind<T>, object: T, { subresource }: WriteOptions = {}): Promise<T> {
+    const kind = this.#core.kinds.own(asked);
     const { name, namespace } = object.metadata;
     if (kind === (NAMESPACES as Kind) && subresource === 'finalize') {
       const wanted = object as unknown as Namespace;
@@ -86,13 +90,14 @@ export class LocalClient implements Client {
   }
 
   async patch<T extends KubeObject>(
-    kind: Kind<T>,
+    given: Kind<T>,
     name: string,
     namespace: string | undefined,
     type: PatchType,
     patch: unknown,
     { subresource }: WriteOptions = {},
   ): Promise<T> {
+    const kind = this.#core.kinds.own(given);
     const context = this.#context();
     const text = JSON.stringify(patch);
     const asked = () => ({ type, value: JSON.parse(text) as unknown, validation: 'Ignore' as const });
@@ -105,11 +110,13 @@ export class LocalClient implements Client {
     return ownCopy(kind, entry);
   }
 
-  async delete(kind: Kind, name: string, namespace?: string, options: DeleteOptions = {}): Promise<void> {
+  async delete(asked: Kind, name: string, namespace?: string, options: DeleteOptions = {}): Promise<void> {
+    const kind = this.#core.kinds.own(asked);
     await deleteObject(this.#core, storedKind(kind), namespace, name, options, this.#context());
   }
 
-  async *watch<T extends KubeObject>(kind: Kind<T>, options: WatchOptions = {}): AsyncGenerator<LocalEvent<T>, void> {
+  async *watch<T extends KubeObject>(asked: Kind<T>, options: WatchOptions = {}): AsyncGenerator<LocalEvent<T>, void> {
+    const kind = this.#core.kinds.own(asked);
     const { signal } = options;
     const events: LocalEvent<T>[] = [];
     let wake: (() => void) | undefined;

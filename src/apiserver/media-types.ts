@@ -81,10 +81,13 @@ export const patchTypes = {
 type PatchMediaType = (typeof patchTypes)[keyof typeof patchTypes];
 
 /** Throws UnsupportedMediaType (415, feature 8-074). */
-export function patchTypeOf(contentType: string | undefined): PatchMediaType {
+export function patchTypeOf(contentType: string | undefined, { custom }: { custom?: unknown } = {}): PatchMediaType {
   const type = bareType(contentType);
-  if (Object.hasOwn(patchTypes, type)) return patchTypes[type as keyof typeof patchTypes];
-  throw unsupportedMediaType(Object.keys(patchTypes));
+  // A strategic merge needs Go types to say how, and a custom resource has none.
+  const known = Object.entries(patchTypes).filter(([, each]) => custom === undefined || each !== 'strategic');
+  const found = known.find(([name]) => name === type);
+  if (found) return found[1];
+  throw unsupportedMediaType(known.map(([name]) => name));
 }
 
 /** The same where nothing can be applied. */

@@ -2,6 +2,7 @@
 import { gunzipSync } from 'node:zlib';
 import { openApiDocument, type OpenApiDocument } from './openapi-files.ts';
 import type { ApiRequest, ApiResponse } from './request.ts';
+import type { ServedKinds } from './served-kinds.ts';
 
 /** Seconds. */
 const YEAR = 31_536_000;
@@ -9,7 +10,7 @@ const YEAR = 31_536_000;
 const PROTOBUF = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
 
 /** Undefined: no such document. */
-export async function openApiResponse(request: ApiRequest): Promise<ApiResponse | undefined> {
+export async function openApiResponse(request: ApiRequest, _kinds: ServedKinds): Promise<ApiResponse | undefined> {
   const path = request.path.replace(/\/$/, '');
   if (path === '/openapi/v2') {
     const protobuf = /proto-openapi\.spec\.v2[@.]v1\.0\+protobuf/.test(request.headers['accept'] ?? '');

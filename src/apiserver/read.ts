@@ -13,7 +13,7 @@ export async function readObject(core: Core, kind: Kind, namespace: string | und
   await core.cache.catchUp();
   const entry = core.cache.of(kind).get(keyOf(kind, namespace, name));
   if (!entry) throw notFound(kind, name);
-  return entry;
+  return entry.as(kind);
 }
 
 /** Straight from the store, past the cache: what a writer looks at after it lost a race. */

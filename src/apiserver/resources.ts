@@ -171,7 +171,7 @@ export function parsePatchBody(request: ApiRequest): ParsedBody {
 
 function patchChange(call: Call, name: string): Wanted {
   const { kind, request, context } = call;
-  const type = patchTypeOf(request.headers['content-type']);
+  const type = patchTypeOf(request.headers['content-type'], kind);
   if (type === 'apply') return applyChange(call, name);
   const validation = fieldValidationOf(request.query, 'PatchOptions');
   const body = parsePatchBody(request);

@@ -2,7 +2,7 @@
 import { gzipSync } from 'node:zlib';
 import { stringify } from 'yaml';
 import type { ApiError } from '../api/api-error.ts';
-import { apiVersionOf, storedKind, type Kind } from '../api/kinds.ts';
+import { apiVersionOf, listKindOf, storedKind, type Kind } from '../api/kinds.ts';
 import { partialMetadata, toTable, type IncludeObject } from '../api/table.ts';
 import type { KubeObject, List } from '../api/types.ts';
 import { toVersion } from '../api/versions/convert.ts';
@@ -63,7 +63,7 @@ function textOf(
   }
   if (answer.type === 'object') return objectJson(kind, answer.entry);
   const items = answer.list.entries.map((entry) => itemJson(kind, entry)).join(',');
-  const head = JSON.stringify({ kind: `${kind.kind}List`, apiVersion: apiVersionOf(kind) }).slice(0, -1);
+  const head = JSON.stringify({ kind: listKindOf(kind), apiVersion: apiVersionOf(kind) }).slice(0, -1);
   return `${head},"metadata":${JSON.stringify(listMetadata(answer.list))},"items":[${items}]}\n`;
 }
 

@@ -2,6 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isStatusError } from '../../test/support/status-error.ts';
 import { parsePath } from './routes.ts';
+import { ServedKinds } from './served-kinds.ts';
+
+const kinds = new ServedKinds();
 
 const rows: [method: string, url: string, expected: string][] = [
   ['GET', '/api/v1/pods', 'list pods'],
@@ -30,7 +33,7 @@ const rows: [method: string, url: string, expected: string][] = [
 for (const [method, url, expected] of rows) {
   test(`${method} ${url} means: ${expected}`, () => {
     const [path = '', query = ''] = url.split('?');
-    const info = parsePath(method, path, new URLSearchParams(query));
+    const info = parsePath(method, path, new URLSearchParams(query), kinds);
     if (info.type === 'path') {
       assert.equal('path', expected);
       return;
@@ -43,6 +46,6 @@ for (const [method, url, expected] of rows) {
 
 test('a slash or bad percent-encoding inside a segment is refused', () => {
   for (const path of ['/api/v1/namespaces/a%2Fb/pods', '/api/v1/namespaces/a/pods/%zz', '/api/v1/pods/a%2f..']) {
-    assert.throws(() => parsePath('GET', path, new URLSearchParams()), isStatusError(400, 'BadRequest'));
+    assert.throws(() => parsePath('GET', path, new URLSearchParams(), kinds), isStatusError(400, 'BadRequest'));
   }
 });

@@ -1,6 +1,7 @@
 /** From method and path to what is asked for: the same facts authorization, metrics and dispatch work on. */
 import { badRequest } from '../api/api-error.ts';
-import { kindByResource, type Kind, type Subresource } from '../api/kinds.ts';
+import type { Kind, Subresource } from '../api/kinds.ts';
+import type { ServedKinds } from './served-kinds.ts';
 
 export type Verb =
   'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete' | 'deletecollection' | 'connect' | 'head';
@@ -34,7 +35,7 @@ export type RequestInfo = ResourceInfo | PathInfo;
 const streamed: readonly string[] = ['log', 'exec', 'attach', 'portforward', 'proxy'];
 
 /** Throws BadRequest for a path that cannot be decoded. */
-export function parsePath(method: string, path: string, query: URLSearchParams): RequestInfo {
+export function parsePath(method: string, path: string, query: URLSearchParams, kinds: ServedKinds): RequestInfo {
   const plain: PathInfo = { type: 'path', path, verb: method.toLowerCase() };
   const parts = path.split('/').slice(1);
   const [root] = parts;
@@ -55,7 +56,7 @@ export function parsePath(method: string, path: string, query: URLSearchParams):
     name: decode(name) || undefined,
     subresource: (decode(subresource) || undefined) as Subresource | undefined,
     rest: rest.join('/'),
-    kind: kindByResource(group, version, plural),
+    kind: kinds.byResource(group, version, plural),
   };
 }
 

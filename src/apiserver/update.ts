@@ -48,7 +48,7 @@ export async function updateObject(
   context: WriteContext,
 ): Promise<Outcome> {
   const key = keyOf(kind, namespace, name);
-  let current = core.cache.of(kind).get(key);
+  let current = core.cache.of(kind).get(key)?.as(kind);
   let fresh = false;
   for (let attempt = 1; ; attempt++) {
     if (!current && !fresh) {

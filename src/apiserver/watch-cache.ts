@@ -3,12 +3,14 @@
  * writes go to the store and come back here.
  */
 import { ApiError } from '../api/api-error.ts';
-import { KINDS, type Kind } from '../api/kinds.ts';
+import { CUSTOM_RESOURCE_DEFINITIONS, KINDS, type Kind } from '../api/kinds.ts';
 import type { Log } from '../lib/log.ts';
+import { followDefinitions } from './custom-kinds.ts';
 import type { Entry as StoredEntry, Store, StoreEvent } from '../store/store.ts';
 import { Entry } from './entry.ts';
 import { KindCache } from './kind-cache.ts';
 import { prefixOf, prefixOfKey, ROOT, storedKind } from './keys.ts';
+import { ServedKinds } from './served-kinds.ts';
 
 /** How long a reader waits for a revision this server has not seen yet, milliseconds. */
 const PATIENCE = 3000;
@@ -22,6 +24,8 @@ export class WatchCache {
   readonly #store: Store;
   readonly #log: Log;
   readonly #kinds = new Map<string, KindCache>();
+  /** By prefix and key: objects of kinds that nobody defines, kept for when somebody does. */
+  readonly #strays = new Map<string, Map<string, { text: string; revision: number }>>();
   #revision = 0;
   #waiters: Waiter[] = [];
   #watch: { close(): void } | undefined;
@@ -35,7 +39,7 @@ export class WatchCache {
   }
 
   /** Reads everything and begins to follow. */
-  static async open(store: Store, log: Log): Promise<WatchCache> {
+  static async open(store: Store, log: Log, served = new ServedKinds()): Promise<WatchCache> {
     const cache = new WatchCache(store, log);
     const { entries, revision } = await store.list(ROOT);
     cache.#revision = revision;
@@ -44,8 +48,10 @@ export class WatchCache {
     }
     for (const { key, value, revision: changed } of entries) {
       const kindCache = cache.#kinds.get(prefixOfKey(key));
-      kindCache?.load(new Entry(kindCache.kind, key, value, changed));
+      if (kindCache) kindCache.load(new Entry(kindCache.kind, key, value, changed));
+      else cache.#straysOf(prefixOfKey(key)).set(key, { text: value, revision: changed });
     }
+    followDefinitions(cache.of(CUSTOM_RESOURCE_DEFINITIONS), served, cache);
     cache.#follow(revision);
     return cache;
   }
@@ -57,7 +63,38 @@ export class WatchCache {
 
   of(kind: Kind): KindCache {
     const found = this.#kinds.get(prefixOf(kind));
-    if (!found) throw new Error(`no storage for ${kind.kind}`);
+    if (!found) throw noSuchResource(kind);
+    return found;
+  }
+
+  /** Begins to keep a custom kind, or to read its objects by a new row. */
+  define(kind: Kind): void {
+    const prefix = prefixOf(kind);
+    const present = this.#kinds.get(prefix);
+    if (present) {
+      present.redefine(kind);
+      return;
+    }
+    const kindCache = new KindCache(kind, this.#revision);
+    const strays = [...this.#straysOf(prefix)].sort(([a], [b]) => (a < b ? -1 : 1));
+    for (const [key, { text, revision }] of strays) kindCache.load(new Entry(kind, key, text, revision));
+    this.#strays.delete(prefix);
+    this.#kinds.set(prefix, kindCache);
+  }
+
+  /** The custom kind is served no longer; objects that are left wait for its return. */
+  remove(kind: Kind): void {
+    const prefix = prefixOf(kind);
+    const kindCache = this.#kinds.get(prefix);
+    if (!kindCache) return;
+    this.#kinds.delete(prefix);
+    for (const { key, text, revision } of kindCache.range(prefix)) this.#straysOf(prefix).set(key, { text, revision });
+    kindCache.forgetPast(this.#revision);
+  }
+
+  #straysOf(prefix: string): Map<string, { text: string; revision: number }> {
+    const found = this.#strays.get(prefix) ?? new Map<string, { text: string; revision: number }>();
+    this.#strays.set(prefix, found);
     return found;
   }
 
@@ -120,6 +157,7 @@ export class WatchCache {
       try {
         const { entries, revision } = await this.#store.list(ROOT);
         for (const kindCache of this.#kinds.values()) kindCache.forgetPast(revision);
+        this.#strays.clear();
         this.#apply(difference(this.#kinds, entries, revision));
         this.#advance(revision);
         this.#follow(revision);
@@ -135,7 +173,12 @@ export class WatchCache {
   #apply(events: readonly StoreEvent[]): void {
     for (const event of events) {
       const kindCache = this.#kinds.get(prefixOfKey(event.key));
-      if (!kindCache) continue;
+      if (!kindCache) {
+        const strays = this.#straysOf(prefixOfKey(event.key));
+        if (event.type === 'delete') strays.delete(event.key);
+        else strays.set(event.key, { text: event.value, revision: event.revision });
+        continue;
+      }
       const previous = kindCache.get(event.key);
       kindCache.apply({
         type: event.type,
@@ -173,6 +216,15 @@ function difference(
     .filter(({ key }) => !present.has(key))
     .map(({ key, text }): StoreEvent => ({ type: 'delete', key, value: text, revision, createRevision: 0 }));
   return [...puts, ...deletes];
+}
+
+function noSuchResource({ plural, group }: Kind): ApiError {
+  return new ApiError({
+    code: 404,
+    reason: 'NotFound',
+    message: 'the server could not find the requested resource',
+    details: { group, kind: plural },
+  });
 }
 
 function tooLarge(asked: number, current: number): ApiError {

@@ -39,10 +39,10 @@ export async function openWatch(core: Core, kind: Kind, options: ListOptions, re
   const tell = (event: CacheEvent): void => {
     if (!event.entry.key.startsWith(prefix)) return;
     const told = transition(event, wants);
-    if (told) reader.onEvent(told.type, told.entry);
+    if (told) reader.onEvent(told.type, told.entry.as(kind));
   };
   if (options.sendInitialEvents ?? !resourceVersion) {
-    for (const entry of cache.range(prefix)) if (wants(entry)) reader.onEvent('ADDED', entry);
+    for (const entry of cache.range(prefix)) if (wants(entry)) reader.onEvent('ADDED', entry.as(kind));
   } else if (resourceVersion) for (const event of cache.since(resourceVersion)) tell(event);
   if (options.sendInitialEvents && options.bookmarks) reader.onBookmark(core.cache.revision, true);
   // One reader's trouble with one object must not reach the others, or the cache itself.

@@ -56,6 +56,8 @@ function schemaOfType(type: TypeText, version: OpenApiVersion, merge?: ListMerge
   }
   if (type.startsWith('{}')) return { type: 'object', additionalProperties: schemaOfType(type.slice(2), version) };
   if (type.startsWith('#')) return reference(type.slice(1), version);
+  // What may be of several types has none here, as in Kubernetes.
+  if (type === 'json' || type.startsWith('?#')) return {};
   const known = named[type];
   return known ? reference(known.name, version) : { ...plain[type] };
 }

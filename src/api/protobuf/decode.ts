@@ -99,6 +99,7 @@ function mapValueFrom(value: WireValue, type: TypeText): unknown {
 
 function valueFrom(value: WireValue, type: TypeText): unknown {
   if (type.startsWith('#')) return structFrom(bytesOf(value), type.slice(1));
+  if (type.startsWith('?#')) return eitherFrom(bytesOf(value), type.slice(2));
   switch (type) {
     case 'string':
       return textOf(value);
@@ -127,6 +128,16 @@ function valueFrom(value: WireValue, type: TypeText): unknown {
       return raw === '' ? undefined : parseJsonWithDuplicates(raw).value;
     }
   }
+}
+
+/** A schema or a truth value (allows = 1, schema = 2), or a schema or a list of them (schema = 1, schemas = 2). */
+function eitherFrom(bytes: Uint8Array, definition: string): unknown {
+  const fields = fieldsOf(bytes);
+  const first = fields.get(1)?.[0];
+  const others = fields.get(2) ?? [];
+  if (first instanceof Uint8Array) return structFrom(first, definition);
+  if (first === undefined) return others.map((each) => structFrom(bytesOf(each), definition));
+  return others[0] === undefined ? first !== 0n : structFrom(bytesOf(others[0]), definition);
 }
 
 const signed = (value: WireValue | undefined): number =>

@@ -6,6 +6,7 @@
  * For a new field or kind, take the number from the `generated.proto` of its group and version; a test names what is missing.
  */
 import { coreNumbers } from './core-numbers.ts';
+import { extensionNumbers } from './extension-numbers.ts';
 import { groupNumbers } from './group-numbers.ts';
 
 export interface NumberedField {
@@ -24,12 +25,17 @@ export function messageFields(definition: string): MessageFields {
   if (!fields) {
     const dot = definition.lastIndexOf('.');
     const [group, name] = [definition.slice(0, dot), definition.slice(dot + 1)];
-    const messages = group === 'io.k8s.api.core.v1' ? coreNumbers : groupNumbers[group];
+    const messages = ownTables[group] ?? groupNumbers[group];
     fields = parseFields((messages?.[name] ?? '').match(/[()]|[^\s()]+/g) ?? []);
     known.set(definition, fields);
   }
   return fields;
 }
+
+const ownTables: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'io.k8s.api.core.v1': coreNumbers,
+  'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1': extensionNumbers,
+};
 
 /** Takes its words from the front of `words`, up to the bracket that closes it. */
 function parseFields(words: string[]): MessageFields {

@@ -1,8 +1,9 @@
 /** The type graph of everything served, as `scripts/generate-schemas.ts` writes it. */
 
 /**
- * The type of a field, as short text: `string boolean int32 int64 double byte time microtime intOrString quantity any`,
- * `[]X` a list of X, `{}X` a map from strings to X, `#name` the struct of that name.
+ * The type of a field, as short text: `string boolean int32 int64 double byte time microtime intOrString quantity any json`,
+ * `[]X` a list of X, `{}X` a map from strings to X, `#name` the struct of that name, `?#name` that struct or something else (a boolean, a
+ * list) that is kept as it is. `any` is some object, `json` any value at all.
  */
 export type TypeText = string;
 

@@ -48,5 +48,5 @@ const printers = new Map<K.Kind, Printer>([
 ]);
 
 export function printerFor(kind: K.Kind): Printer {
-  return printers.get(kind) ?? plain;
+  return kind.custom?.printer ?? printers.get(kind) ?? plain;
 }

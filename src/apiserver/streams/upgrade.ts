@@ -51,7 +51,7 @@ export async function relayUpgrade(server: Server, raw: RawRequest, socket: Dupl
 
 async function findTarget(server: Server, raw: RawRequest): Promise<Target> {
   const { user } = await identify(server, raw);
-  const info = parsePath(raw.method, raw.path, raw.query);
+  const info = parsePath(raw.method, raw.path, raw.query, server.core.kinds);
   await authorize(server, user, attributesOf(info, raw.method, raw.query));
   if (info.type !== 'resource' || !info.kind || info.name === undefined || info.subresource === undefined) {
     throw badRequest('this path cannot be upgraded');

@@ -115,7 +115,7 @@ export async function scaleObject(
 ): Promise<Scale> {
   const apply = (current: KubeObject | undefined): KubeObject => {
     const object = current as KubeObject;
-    return applyScale(object, wanted(scaleOf(kind, object)));
+    return applyScale(kind, object, wanted(scaleOf(kind, object)));
   };
   const { entry } = await updateObject(core, kind, namespace, name, { through: 'main', apply }, context);
   return scaleOf(kind, entry.object);

@@ -1,7 +1,8 @@
 /** autoscaling/v1 Scale of Deployments, ReplicaSets, StatefulSets and ReplicationControllers (feature 8-085). */
-import { invalidObject } from '../../api/api-error.ts';
+import { internalError, invalidObject } from '../../api/api-error.ts';
+import { setAt, valueAt } from '../../api/custom/json-path.ts';
 import { invalid } from '../../api/field-error.ts';
-import { REPLICATION_CONTROLLERS, type Kind } from '../../api/kinds.ts';
+import { REPLICATION_CONTROLLERS, type CustomBehaviour, type Kind } from '../../api/kinds.ts';
 import { formatLabels, formatLabelSelector } from '../../api/selectors.ts';
 import type { KubeObject, Meta } from '../../api/types.ts';
 
@@ -12,6 +13,8 @@ export interface Scale extends KubeObject {
   status?: { replicas: number; selector?: string };
 }
 
+type ScalePaths = NonNullable<CustomBehaviour['scale']>;
+
 interface Scalable extends KubeObject {
   spec?: { replicas?: number; selector?: Meta.LabelSelector | Record<string, string> };
   status?: { replicas?: number };
@@ -20,10 +23,10 @@ interface Scalable extends KubeObject {
 export function scaleOf(kind: Kind, object: KubeObject): Scale {
   const { metadata, spec, status } = object as Scalable;
   const { name, namespace, uid, resourceVersion, creationTimestamp } = metadata;
-  const selector =
-    kind === REPLICATION_CONTROLLERS
-      ? formatLabels(spec?.selector as Record<string, string> | undefined)
-      : formatLabelSelector(spec?.selector);
+  const paths = kind.custom?.scale;
+  const { specReplicas, statusReplicas, selector } = paths
+    ? customNumbers(object, paths)
+    : numbersOf(kind, { spec, status });
   return {
     kind: SCALE.kind,
     apiVersion: 'autoscaling/v1',
@@ -34,21 +37,55 @@ export function scaleOf(kind: Kind, object: KubeObject): Scale {
       ...(resourceVersion !== undefined && { resourceVersion }),
       ...(creationTimestamp !== undefined && { creationTimestamp }),
     },
-    spec: { replicas: spec?.replicas ?? 0 },
-    status: { replicas: status?.replicas ?? 0, ...(selector !== '' && { selector }) },
+    spec: { replicas: specReplicas },
+    status: { replicas: statusReplicas, ...(selector !== '' && { selector }) },
+  };
+}
+
+interface Numbers {
+  readonly specReplicas: number;
+  readonly statusReplicas: number;
+  /** '' where there is none. */
+  readonly selector: string;
+}
+
+function numbersOf(kind: Kind, { spec, status }: Pick<Scalable, 'spec' | 'status'>): Numbers {
+  const selector =
+    kind === REPLICATION_CONTROLLERS
+      ? formatLabels(spec?.selector as Record<string, string> | undefined)
+      : formatLabelSelector(spec?.selector);
+  return { specReplicas: spec?.replicas ?? 0, statusReplicas: status?.replicas ?? 0, selector };
+}
+
+/** Throws InternalError where the object does not say how many it wants. */
+function customNumbers(object: KubeObject, paths: ScalePaths): Numbers {
+  const wanted = valueAt(object, paths.specReplicas);
+  if (typeof wanted !== 'number') {
+    throw internalError(`the spec replicas field ".${paths.specReplicas.join('.')}" does not exist`);
+  }
+  const present = valueAt(object, paths.statusReplicas);
+  const selector = paths.labelSelector && valueAt(object, paths.labelSelector);
+  return {
+    specReplicas: wanted,
+    statusReplicas: typeof present === 'number' ? present : 0,
+    selector: typeof selector === 'string' ? selector : '',
   };
 }
 
 /** Throws Invalid for a negative number. `object` is changed. */
-export function applyScale(object: KubeObject, scale: Scale): KubeObject {
+export function applyScale(kind: Kind, object: KubeObject, scale: Scale): KubeObject {
   const replicas = scale.spec?.replicas ?? 0;
   if (replicas < 0) {
     throw invalidObject({ ...scaleKind }, object.metadata.name, [
       invalid('spec.replicas', replicas, 'must be greater than or equal to 0'),
     ]);
   }
-  const scalable = object as Scalable;
-  scalable.spec = { ...scalable.spec, replicas };
+  const paths = kind.custom?.scale;
+  if (paths) setAt(object as unknown as Record<string, unknown>, paths.specReplicas, replicas);
+  else {
+    const scalable = object as Scalable;
+    scalable.spec = { ...scalable.spec, replicas };
+  }
   const { resourceVersion, uid } = scale.metadata;
   if (resourceVersion) object.metadata.resourceVersion = resourceVersion;
   if (uid) object.metadata.uid = uid;
