@@ -1,6 +1,7 @@
 /** Where a proxy request goes: one endpoint of a Service, a Pod, a node or its kubelet (features 7-067, 7-068, 8-114 to 8-116). */
 import { badRequest, unavailable } from '../../api/api-error.ts';
 import { ENDPOINTS, NODES, PODS, SERVICES } from '../../api/kinds.ts';
+import { podIps } from '../../api/pods.ts';
 import type { Endpoints, Node, Pod, Service } from '../../api/types.ts';
 import { cidrContains, parseCidr } from '../../lib/cidr.ts';
 import { parseIp } from '../../lib/ip.ts';
@@ -19,8 +20,8 @@ const anyCertificate = { rejectUnauthorized: false } as const;
 export async function findBackend(core: Core, kubelets: Kubelets, { kind, info }: Pick<Call, 'kind' | 'info'>) {
   const { namespace = '', name = '' } = info;
   if (kind === NODES) return await nodeBackend(core, kubelets, parseProxyTarget(name, 'node'));
-  if (kind === SERVICES) return await serviceBackend(core, namespace, parseProxyTarget(name, 'service'));
-  return await podBackend(core, namespace, parseProxyTarget(name, 'pod'));
+  if (kind === SERVICES) return await serviceBackend(core, kubelets, namespace, parseProxyTarget(name, 'service'));
+  return await podBackend(core, kubelets, namespace, parseProxyTarget(name, 'pod'));
 }
 
 /** Without a port, or with the kubelet's, it is the kubelet; another port is any server on the node's own network. */
@@ -31,32 +32,42 @@ async function nodeBackend(core: Core, kubelets: Kubelets, { secure, name, port 
   return backendAt(secure, kubelet.host, portNumber(port));
 }
 
-async function podBackend(core: Core, namespace: string, { secure, name, port }: ProxyTarget): Promise<Backend> {
+async function podBackend(
+  core: Core,
+  kubelets: Kubelets,
+  namespace: string,
+  { secure, name, port }: ProxyTarget,
+): Promise<Backend> {
   const pod = (await readObject(core, PODS, namespace, name)).object as Pod;
   const declared = pod.spec.containers.flatMap((container) => container.ports ?? []);
   const named = declared.find((each) => each.name !== undefined && each.name === port)?.containerPort;
   const number = port === '' ? (declared[0]?.containerPort ?? 80) : (named ?? portNumber(port));
   const host = pod.status?.podIP ?? '';
   if (host === '') throw unavailable(`pod ${JSON.stringify(name)} has no IP address yet`);
-  return backendAt(secure, host, number);
+  return { ...backendAt(secure, host, number), ...kubelets.wayTo(pod) };
 }
 
 /** A ready address of the Endpoints that belongs to a Pod of the namespace: nothing else is reachable this way (feature 8-116). */
-async function serviceBackend(core: Core, namespace: string, { secure, name, port }: ProxyTarget): Promise<Backend> {
+async function serviceBackend(
+  core: Core,
+  kubelets: Kubelets,
+  namespace: string,
+  { secure, name, port }: ProxyTarget,
+): Promise<Backend> {
   const service = (await readObject(core, SERVICES, namespace, name)).object as Service;
   const portName = portNameOf(service, port);
   const endpoints = core.cache.of(ENDPOINTS).get(keyOf(ENDPOINTS, namespace, name))?.object as Endpoints | undefined;
   const candidates = (endpoints?.subsets ?? []).flatMap((subset) => {
     const found = subset.ports?.find((each) => (each.name ?? '') === portName);
     if (!found) return [];
-    const addresses = (subset.addresses ?? []).filter(({ ip, targetRef }) =>
-      isPodAddress(core, namespace, ip, targetRef?.name),
-    );
-    return addresses.map(({ ip }) => ({ ip, port: found.port }));
+    return (subset.addresses ?? []).flatMap(({ ip, targetRef }) => {
+      const pod = podAt(core, namespace, ip, targetRef?.name);
+      return pod ? [{ ip, port: found.port, pod }] : [];
+    });
   });
   const chosen = candidates[candidates.length > 1 ? core.random(candidates.length) : 0];
   if (!chosen) throw unavailable(`no endpoints available for service ${JSON.stringify(name)}`);
-  return backendAt(secure, chosen.ip, chosen.port);
+  return { ...backendAt(secure, chosen.ip, chosen.port), ...kubelets.wayTo(chosen.pod) };
 }
 
 function portNameOf({ metadata, spec }: Service, asked: string): string {
@@ -68,10 +79,11 @@ function portNameOf({ metadata, spec }: Service, asked: string): string {
   return found.name ?? '';
 }
 
-function isPodAddress(core: Core, namespace: string, ip: string, name: string | undefined): boolean {
-  if (name === undefined) return false;
+/** The Pod an address belongs to, where it is one of the namespace. */
+function podAt(core: Core, namespace: string, ip: string, name: string | undefined): Pod | undefined {
+  if (name === undefined) return undefined;
   const pod = core.cache.of(PODS).get(keyOf(PODS, namespace, name))?.object as Pod | undefined;
-  return [pod?.status?.podIP, ...(pod?.status?.podIPs ?? []).map((each) => each.ip)].includes(ip);
+  return pod && podIps(pod).includes(ip) ? pod : undefined;
 }
 
 function portNumber(text: string): number {

@@ -2,6 +2,7 @@
 import { ApiError, badRequest, unavailable } from '../../api/api-error.ts';
 import { NODES } from '../../api/kinds.ts';
 import type { Node, Pod } from '../../api/types.ts';
+import { dialError } from '../../lib/dial-error.ts';
 import { joinHostPort } from '../../lib/ip.ts';
 import type { Core } from '../core.ts';
 import { keyOf } from '../keys.ts';
@@ -35,6 +36,12 @@ export class Kubelets {
     return this.backendOfNode(node);
   }
 
+  /** How a Pod's own address is reached: by way of its kubelet, unless the Pod has none. A Pod on the node's network has the node's address. */
+  wayTo(pod: Pod): { via?: Backend } {
+    if (!pod.spec.nodeName || pod.spec.hostNetwork) return {};
+    return { via: this.backendOf(pod) };
+  }
+
   /** Throws ApiError 503 for a node without an address. */
   backendOfNode({ metadata, status }: Node): Backend {
     const { addresses = [], daemonEndpoints } = status ?? {};
@@ -47,10 +54,12 @@ export class Kubelets {
 
 /** What the client hears when the node does not answer. */
 export function unreachable({ host, port }: Backend, path: string, error: Error): ApiError {
+  const address = joinHostPort(host, port);
+  const reason = dialError(address, error);
   return new ApiError({
     code: 500,
     reason: 'InternalError',
-    message: `Internal error occurred: error dialing backend: https://${joinHostPort(host, port)}${path}: ${error.message}`,
-    details: { causes: [{ message: error.message }] },
+    message: `Internal error occurred: error dialing backend: https://${address}${path}: ${reason}`,
+    details: { causes: [{ message: reason }] },
   });
 }

@@ -23,10 +23,10 @@ export async function logResponse(kubelets: Kubelets, pod: Pod, query: URLSearch
   };
 }
 
-function get(kubelets: Kubelets, pod: Pod, path: string): Promise<IncomingMessage> {
+async function get(kubelets: Kubelets, pod: Pod, path: string): Promise<IncomingMessage> {
   const backend = kubelets.backendOf(pod);
-  return new Promise((resolve, reject) => {
-    const request = openRequest(backend, { path });
+  const request = await openRequest(backend, { path });
+  return await new Promise((resolve, reject) => {
     request.on('response', resolve);
     request.on('error', (error) => {
       reject(unreachable(backend, path, error));

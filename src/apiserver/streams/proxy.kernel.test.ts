@@ -11,6 +11,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { startTlsApi, type TlsApi } from '../../../test/support/api.ts';
 import { requireOuterNamespace } from '../../../test/support/outer-namespace.ts';
+import type { PodLookup } from '../../kubelet/parts.ts';
+import type { Refusal } from '../../kubelet/server/find.ts';
+import { openTunnel } from '../../kubelet/server/tunnel.ts';
 import { ENDPOINTS, NODES, PODS, SERVICES } from '../../api/kinds.ts';
 import type { Endpoints, Pod, Service } from '../../api/types.ts';
 
@@ -27,6 +30,11 @@ let secureBackend: Server;
 /** What the backend does with the next requests. */
 let serve: (request: IncomingMessage, response: ServerResponse) => void;
 
+/** A kubelet that knows no tunnels. */
+const notHere = (_request: IncomingMessage, socket: Duplex) =>
+  void socket.end('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n');
+let connecting: (request: IncomingMessage, socket: Duplex, head: Buffer) => void = notHere;
+
 const echo: typeof serve = (request, response) => {
   let body = '';
   request.on('data', (chunk: Buffer) => (body += String(chunk)));
@@ -41,6 +49,9 @@ before(async () => {
   port = Number(new URL(api.url).port);
   kubelet = createServer({ ...api.serving, requestCert: true, rejectUnauthorized: true }, (request, response) => {
     response.end(`kubelet ${request.method ?? ''} ${request.url ?? ''}`);
+  });
+  kubelet.on('connect', (request, socket: Duplex, head: Buffer) => {
+    connecting(request, socket, head);
   });
   kubelet.listen(0, '127.0.0.1');
   backend = createHttpServer((request, response) => {
@@ -171,7 +182,34 @@ test('a Service is reached through a ready Pod of its Endpoints, and nothing els
   });
   const down = await answer(`${SVC}/svc/proxy/`);
   assert.equal(down.status, 503);
-  assert.match(down.text, /error trying to reach service: connect ECONNREFUSED/);
+  assert.match(down.text, /error trying to reach service: dial tcp 10\.244\.1\.6:8089: connect: connection refused/);
+});
+
+test('a Pod is reached by way of its kubelet, and what the kubelet cannot reach it says', async () => {
+  serve = echo;
+  const pods = [{ metadata: { name: 'web' }, spec: { containers: [] }, status: { podIP: POD_IP } }];
+  let tunnels = 0;
+  connecting = (request, socket, head) => {
+    tunnels += 1;
+    const lookup = { list: () => pods } as unknown as PodLookup;
+    openTunnel(lookup, request.url ?? '', socket, head).catch((error: unknown) => {
+      const { code, message } = error as Refusal;
+      socket.end(`HTTP/1.1 ${String(code)} No\r\n\r\n${message}`);
+    });
+  };
+  const body = 'x'.repeat(300_000);
+  assert.equal((await answer(`${POD}/proxy/a`, { method: 'POST' }, body)).text, `POST /a ${body}`);
+  assert.equal((await answer('/api/v1/namespaces/default/pods/https:web:8443/proxy/')).text, 'secure');
+  const headers = { Connection: 'Upgrade', Upgrade: 'websocket' };
+  const request = call(`${POD}/proxy/socket`, { headers });
+  request.end();
+  const [, socket] = (await once(request, 'upgrade')) as [IncomingMessage, Duplex];
+  socket.end();
+  const down = await answer('/api/v1/namespaces/default/pods/web:1/proxy/');
+  assert.equal(down.status, 503);
+  assert.match(down.text, /error trying to reach service: dial tcp 10\.244\.1\.6:1: connect: connection refused/);
+  assert.equal(tunnels, 4);
+  connecting = notHere;
 });
 
 test('a node is its kubelet, and no address of the API server itself is reached (7-068)', async () => {

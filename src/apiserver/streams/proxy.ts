@@ -1,12 +1,12 @@
 /** The proxy subresources over plain HTTP (features 7-067, 7-068, 8-114 to 8-120). Upgrades come in through `upgrade.ts`. */
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
-import { unavailable } from '../../api/api-error.ts';
-import { joinHostPort } from '../../lib/ip.ts';
+import { ApiError, unavailable } from '../../api/api-error.ts';
+import { dialError } from '../../lib/dial-error.ts';
 import type { Core } from '../core.ts';
 import type { ApiRequest, ApiResponse } from '../request.ts';
 import type { Call } from '../resources.ts';
-import { openRequest, type Backend } from './backend.ts';
+import { addressOf, openRequest, type Backend } from './backend.ts';
 import { findBackend } from './backends.ts';
 import type { Kubelets } from './kubelets.ts';
 import { rewriteLinks, rewriteLocation, type Rewriting } from './links.ts';
@@ -28,19 +28,25 @@ function searchOf({ search, query }: ApiRequest): string {
 }
 
 /** In Kubernetes' words. */
-export const unreachableService = (error: Error) => unavailable(`error trying to reach service: ${error.message}`);
+export function unreachableService(backend: Backend, error: unknown): ApiError {
+  if (error instanceof ApiError) return error;
+  const reason = error instanceof Error ? dialError(addressOf(backend), error) : String(error);
+  return unavailable(`error trying to reach service: ${reason}`);
+}
 
-function forward(backend: Backend, request: ApiRequest, rest: string): Promise<ApiResponse> {
-  const outgoing = openRequest(backend, {
+async function forward(backend: Backend, request: ApiRequest, rest: string): Promise<ApiResponse> {
+  const outgoing = await openRequest(backend, {
     method: request.method,
     path: `/${rest}${searchOf(request)}`,
     headers: requestHeaders(request.headers, request),
+  }).catch((error: unknown) => {
+    throw unreachableService(backend, error);
   });
   const rewriting: Rewriting = {
     prefix: rest === '' ? request.path.replace(/\/$/, '') : request.path.slice(0, -rest.length - 1),
-    hosts: [joinHostPort(backend.host, backend.port), request.headers['host'] ?? ''],
+    hosts: [addressOf(backend), request.headers['host'] ?? ''],
   };
-  return new Promise((resolve, reject) => {
+  return await new Promise((resolve, reject) => {
     const { unread } = request;
     const gone = () => outgoing.destroy();
     unread?.socket.once('close', gone);
@@ -49,7 +55,7 @@ function forward(backend: Backend, request: ApiRequest, rest: string): Promise<A
       resolve(answered(incoming, request.method, rewriting));
     });
     outgoing.on('error', (error) => {
-      reject(unreachableService(error));
+      reject(unreachableService(backend, error));
     });
     if (unread) sendBody(unread, outgoing);
     else outgoing.end(request.body);

@@ -89,7 +89,7 @@ async function proxyTarget(server: Server, raw: RawRequest, kind: Kind, info: Re
     backend,
     path: `/${info.rest}${raw.search && `?${raw.search}`}`,
     headers: upgradeHeaders(raw.headers, raw),
-    unreachable: unreachableService,
+    unreachable: (error) => unreachableService(backend, error),
     refused: passAnswer,
   };
 }
@@ -101,10 +101,12 @@ function checkWebSocket(protocols: string | undefined): void {
   throw badRequest(`unable to upgrade: none of the sub-protocols ${JSON.stringify(asked)} is supported; use SPDY/3.1`);
 }
 
-function connect(target: Target, method: string, socket: Duplex, head: Buffer): Promise<void> {
+async function connect(target: Target, method: string, socket: Duplex, head: Buffer): Promise<void> {
   const { path, headers } = target;
-  const request = openRequest(target.backend, { path, headers, method });
-  return new Promise((resolve, reject) => {
+  const request = await openRequest(target.backend, { path, headers, method }).catch((error: unknown) => {
+    throw target.unreachable(error as Error);
+  });
+  await new Promise<void>((resolve, reject) => {
     const gone = (): void => void request.destroy();
     socket.once('close', gone);
     request.on('error', (error) => {

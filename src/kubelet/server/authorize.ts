@@ -45,6 +45,7 @@ const own: Readonly<Record<string, readonly string[]>> = {
 /** `path` without the query. */
 export function questionOf(method: string, path: string): Question {
   const [first = ''] = path.split('/').slice(1);
+  if (method === 'CONNECT') return { verb: 'create', subresources: ['proxy'] };
   const subresources = Object.hasOwn(own, first) ? own[first] : undefined;
   return { verb: verbs[method] ?? '', subresources: subresources ?? ['proxy'] };
 }

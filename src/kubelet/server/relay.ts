@@ -63,7 +63,7 @@ const LINGER = 10_000;
  * Ends travel on their own: output still arrives after input has ended. An error on one side ends the other at once, and so does silence after
  * an end: the runtime does not always notice that nobody is there any more.
  */
-function join(client: Duplex, runtime: Socket): void {
+export function join(client: Duplex, runtime: Socket): void {
   runtime.setNoDelay();
   runtime.setTimeout(0);
   const linger = () => {

@@ -12,6 +12,7 @@ import { forbiddenText, isAllowed, peerOf, questionOf, type Peer } from './autho
 import { Refusal } from './find.ts';
 import { answer, refusalOf, upgrade, type HandlerOptions } from './handlers.ts';
 import { refuse } from './relay.ts';
+import { openTunnel } from './tunnel.ts';
 
 export interface KubeletServerOptions extends Omit<HandlerOptions, 'clock'> {
   readonly log: Log;
@@ -56,7 +57,13 @@ export async function runKubeletServer(options: KubeletServerOptions): Promise<K
     streams.add(socket);
     socket.on('close', () => streams.delete(socket));
     socket.on('error', () => socket.destroy());
-    void takeOver(handlers, log, request, socket, head);
+    void takeOver(handlers, log, request, socket, () => upgrade(handlers, request, socket, head));
+  });
+  server.on('connect', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    streams.add(socket);
+    socket.on('close', () => streams.delete(socket));
+    socket.on('error', () => socket.destroy());
+    void takeOver(handlers, log, request, socket, () => openTunnel(options.pods, request.url ?? '', socket, head));
   });
   server.on('tlsClientError', (error) => {
     log.debug({ err: error }, 'a client was refused');
@@ -164,11 +171,11 @@ async function takeOver(
   log: Log,
   request: IncomingMessage,
   socket: Duplex,
-  head: Buffer,
+  open: () => Promise<void>,
 ): Promise<void> {
   try {
     await admit(handlers.access, request);
-    await upgrade(handlers, request, socket, head);
+    await open();
   } catch (error) {
     const { code, message } = refusalOf(error);
     if (code >= 500) log.warn({ err: error, path: pathOf(request) }, 'a stream could not be opened');

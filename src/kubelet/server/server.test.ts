@@ -58,6 +58,7 @@ const pod: Pod = {
   spec: { containers: [{ name: 'app', tty: true }, { name: 'slow' }] },
   status: {
     phase: 'Running',
+    podIP: '127.0.0.2',
     containerStatuses: [
       {
         name: 'slow',
@@ -73,6 +74,13 @@ const pod: Pod = {
 
 /** What the API server would say. */
 const rights: Record<string, string[]> = { scraper: ['metrics'], proxier: ['proxy'] };
+
+/** Its address is the node's: nobody is led there. */
+const hostPod: Pod = {
+  metadata: { name: 'host', namespace: 'shop', uid: 'u2' },
+  spec: { hostNetwork: true, containers: [] },
+  status: { podIP: '127.0.0.1' },
+};
 
 async function start(t: TestContext) {
   const logPath = join(directory, `${randomBytes(4).toString('hex')}.log`);
@@ -98,7 +106,7 @@ async function start(t: TestContext) {
           : Promise.resolve(rights[user]?.includes(subresource) === true),
     },
     pods: {
-      list: () => [pod],
+      list: () => [pod, hostPod],
       get: (namespace, name) => (namespace === 'shop' && name === 'web' ? pod : undefined),
       sandboxId: () => 's1',
       container: (_, name, previous) => (name === 'app' && previous !== true ? record : undefined),
@@ -360,6 +368,42 @@ test('stopping ends streams that are open', { timeout: 10_000 }, async (t) => {
   const closed = once(socket, 'close');
   await server.stop();
   await closed;
+});
+
+test('the API server reaches Pods of this node through it, and nothing else', { timeout: 10_000 }, async (t) => {
+  const { call } = await start(t);
+  const web = createServer((request, response) => response.end(`pod ${request.url ?? ''}`)).listen(0, '127.0.0.2');
+  t.after(() => web.close());
+  await once(web, 'listening');
+  const { port } = web.address() as AddressInfo;
+  const tunnel = async (path: string, who: Identity = clients.apiserver) => {
+    const sent = call(path, who, { method: 'CONNECT', headers: { host: '127.0.0.1' } });
+    const [response, socket, head] = (await once(sent.end(), 'connect')) as [IncomingMessage, Duplex, Buffer];
+    socket.unshift(head);
+    return { status: response.statusCode, socket };
+  };
+  const { status, socket } = await tunnel(`127.0.0.2:${String(port)}`);
+  assert.equal(status, 200);
+  socket.write('GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+  assert.match(Buffer.concat((await socket.toArray()) as Buffer[]).toString(), /\r\n\r\n[\s\S]*pod \/x/);
+  const refusals: [path: string, who: Identity, status: number, text: RegExp][] = [
+    ['127.0.0.1:80', clients.apiserver, 403, /127\.0\.0\.1:80 is no address of a Pod of this node/],
+    ['127.0.0.9:80', clients.apiserver, 403, /no address of a Pod/],
+    ['127.0.0.2:0', clients.apiserver, 400, /no address and port/],
+    ['localhost:80', clients.apiserver, 400, /no address and port/],
+    ['127.0.0.2:1', clients.apiserver, 502, /dial tcp 127\.0\.0\.2:1: connect: connection refused/],
+    [
+      '127.0.0.2:1',
+      clients.node,
+      403,
+      /Forbidden \(user=system:node:other, verb=create, resource=nodes, subresource\(s\)=\[proxy\]\)/,
+    ],
+  ];
+  for (const [path, who, code, text] of refusals) {
+    const refused = await tunnel(path, who);
+    assert.equal(refused.status, code, path);
+    assert.match(Buffer.concat((await refused.socket.toArray()) as Buffer[]).toString(), text);
+  }
 });
 
 const routes: [path: string, expected: unknown][] = [
