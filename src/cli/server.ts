@@ -11,6 +11,11 @@ export function addServer(program: Command): void {
       'Runs the API server, the controllers and the scheduler in the foreground. Flags are named after the Kubernetes component that has the same one.',
     )
     .requiredOption('--data-dir <folder>', 'where the database is')
+    .option('--datastore <where>', '`sqlite`, or the members of an etcd: https://10.0.0.1:2379,https://…', 'sqlite')
+    .option('--datastore-cafile <file>', 'the authority of the etcd members')
+    .option('--datastore-certfile <file>', 'client certificate shown to them')
+    .option('--datastore-keyfile <file>', 'its key')
+    .option('--etcd-prefix <prefix>', 'stands before every key, so that clusters can share an etcd', '/fairway')
     .requiredOption('--advertise-address <ip>', 'the address the kubernetes Service leads to')
     .option('--bind-address <ip>', 'the address to listen on', '0.0.0.0')
     .option('--secure-port <port>', 'the port to listen on', parseInteger, 6443)

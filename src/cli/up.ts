@@ -1,4 +1,5 @@
 /** `fairway up` */
+import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { DEFAULT_CONFIG, HAIRPIN_MODES, PROXY_MODES, type ClusterConfig } from '../cluster/config.ts';
 import { parseInteger, withClusterFlags, type ClusterFlags } from './common.ts';
@@ -37,6 +38,10 @@ export function addUp(program: Command): void {
         `how a Pod reaches itself through its Service ${shown('hairpinMode')}`,
       ).choices(HAIRPIN_MODES),
     )
+    .option('--datastore <where>', `sqlite, or the members of an etcd: https://10.0.0.1:2379,… ${shown('datastore')}`)
+    .option('--datastore-cafile <file>', 'the authority of the etcd members', absolute)
+    .option('--datastore-certfile <file>', 'client certificate shown to them', absolute)
+    .option('--datastore-keyfile <file>', 'its key', absolute)
     .option('--egress', 'let Pods reach the networks of this host (adds one masquerade rule to it)')
     .option('--no-egress', 'take that back')
     .addOption(new Option('--timeout <seconds>', 'how long to wait for the nodes').default(60).argParser(parseInteger))
@@ -47,6 +52,9 @@ export function addUp(program: Command): void {
     )
     .action(run);
 }
+
+/** What is recorded must mean the same from every folder. */
+const absolute = (file: string) => resolve(file);
 
 /** `node02:proxy-mode=ipvs`, added to those before it. */
 function parseNode(text: string, before: NodeModes = {}): NodeModes {

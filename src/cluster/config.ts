@@ -4,6 +4,7 @@
  */
 import { parseCidr } from '../lib/cidr.ts';
 import { PROXY_MODES, type ProxyMode } from '../proxy/backend.ts';
+import { datastoreProblem, SQLITE } from './datastore.ts';
 import { MAX_NODES, nodeName } from './layout.ts';
 
 export const HAIRPIN_MODES = ['hairpin-veth', 'promiscuous-bridge', 'none'] as const;
@@ -19,6 +20,11 @@ export interface ClusterConfig {
   readonly serviceNodePortRange: string;
   readonly clusterDomain: string;
   readonly hairpinMode: (typeof HAIRPIN_MODES)[number];
+  /** `sqlite`, or the endpoints of an etcd, with the files that let us in; '' for none. */
+  readonly datastore: string;
+  readonly datastoreCafile: string;
+  readonly datastoreCertfile: string;
+  readonly datastoreKeyfile: string;
   /** Lets Pods and nodes reach the networks of the host: one masquerade rule and forwarding on the host, both removed by `down`. */
   readonly egress: boolean;
 }
@@ -32,6 +38,10 @@ export const DEFAULT_CONFIG: ClusterConfig = {
   serviceNodePortRange: '30000-32767',
   clusterDomain: 'cluster.local',
   hairpinMode: 'hairpin-veth',
+  datastore: SQLITE,
+  datastoreCafile: '',
+  datastoreCertfile: '',
+  datastoreKeyfile: '',
   egress: false,
 };
 
@@ -72,6 +82,8 @@ export function validateConfig(config: ClusterConfig): string[] {
   if (!range || low < 1 || high > 65535 || low > high) wrong('serviceNodePortRange', 'must be LOW-HIGH within 1-65535');
   if (!/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(config.clusterDomain))
     wrong('clusterDomain', 'must be a lower-case domain name such as cluster.local');
+  const datastore = datastoreProblem(config.datastore);
+  if (datastore !== undefined) problems.push(`--datastore: ${datastore}`);
   return problems;
 }
 
@@ -88,10 +100,16 @@ export function configOf(recorded: ClusterConfig | undefined, asked: Partial<Clu
 
 /** What of `wanted` cannot be had while the data of `recorded` is kept. */
 export function incompatibilities(recorded: ClusterConfig, wanted: ClusterConfig): string[] {
-  return FIXED.filter((field) => recorded[field] !== wanted[field]).map(
-    (field) =>
-      `${flagOf(field)} is ${recorded[field]} in this cluster's data and cannot become ${wanted[field]}; run: fairway down --purge`,
+  const cannot = (field: keyof ClusterConfig, is: string, become: string) =>
+    `${flagOf(field)} is ${is} in this cluster's data and cannot become ${become}; run: fairway down --purge`;
+  const problems = FIXED.filter((field) => recorded[field] !== wanted[field]).map((field) =>
+    cannot(field, recorded[field], wanted[field]),
   );
+  // Members of one etcd come and go; the data does not move from one kind of store to the other.
+  const { datastore = SQLITE } = recorded as Partial<ClusterConfig>;
+  if ((datastore === SQLITE) !== (wanted.datastore === SQLITE))
+    problems.push(cannot('datastore', datastore, wanted.datastore));
+  return problems;
 }
 
 /** The proxy mode of one node. */

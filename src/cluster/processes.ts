@@ -9,6 +9,7 @@ import { formatIp } from '../lib/ip.ts';
 import { containerdCommand } from '../host/containerd.ts';
 import { isAlive, startDetached, stopProcess } from '../host/process.ts';
 import { proxyModeOf, type ClusterConfig } from './config.ts';
+import { SQLITE } from './datastore.ts';
 import { API_PORT, CNI_BIN_DIR, type Layout, type NodeLayout } from './layout.ts';
 import { nodePath } from './node-tools.ts';
 import { pkiPaths } from './certificates.ts';
@@ -52,6 +53,11 @@ export function serverPart(layout: Layout, config: ClusterConfig): Part {
     'server',
     ...flags({
       'data-dir': join(layout.dir, 'server'),
+      datastore: config.datastore,
+      'datastore-cafile': config.datastoreCafile || undefined,
+      'datastore-certfile': config.datastoreCertfile || undefined,
+      'datastore-keyfile': config.datastoreKeyfile || undefined,
+      'etcd-prefix': config.datastore === SQLITE ? undefined : `/fairway-${layout.name}`,
       'bind-address': layout.lan.hostIp,
       'secure-port': String(API_PORT),
       'advertise-address': layout.lan.hostIp,

@@ -1,17 +1,19 @@
 /** The server process: API server, controllers and scheduler, sharing one copy of every object. Runs until it is told to stop. */
+import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { hostname } from 'node:os';
 import { runApiServer } from '../apiserver/run.ts';
+import { LeaderElection } from '../client/leader-election.ts';
 import { runControllers } from '../controllers/run.ts';
+import { realClock } from '../lib/clock.ts';
 import { createLog } from '../lib/log.ts';
 import { runScheduler } from '../scheduler/run.ts';
-import { openSqliteStore } from '../store/sqlite.ts';
+import { openDatastore, type DatastoreOptions } from './datastore.ts';
 import { startLogRotation } from './log-rotation.ts';
 import { clusterDnsIp } from './processes.ts';
 import { untilStopped } from './until-stopped.ts';
 
-export interface ServerOptions {
-  readonly dataDir: string;
+export interface ServerOptions extends DatastoreOptions {
   readonly bindAddress: string;
   readonly securePort: number;
   readonly advertiseAddress: string;
@@ -34,7 +36,7 @@ export async function runServer(options: ServerOptions): Promise<void> {
   const rotation = options.logDir === undefined ? undefined : startLogRotation(options.logDir, log);
   const read = (file: string) => readFileSync(file, 'utf8');
   mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
-  const store = openSqliteStore({ path: join(options.dataDir, 'state.db') });
+  const store = await openDatastore(options);
   const caPem = read(options.clientCaFile);
   const api = await runApiServer({
     store,
@@ -51,17 +53,36 @@ export async function runServer(options: ServerOptions): Promise<void> {
     log,
   });
   const client = api.localClient;
-  const controllers = runControllers({
-    client,
-    log,
-    clusterCidr: options.clusterCidr,
-    caPem,
-    clusterDnsIp: clusterDnsIp(options.serviceClusterIpRange),
-  });
-  const scheduler = runScheduler({ client, log });
+  const act = () => {
+    const controllers = runControllers({
+      client,
+      log,
+      clusterCidr: options.clusterCidr,
+      caPem,
+      clusterDnsIp: clusterDnsIp(options.serviceClusterIpRange),
+    });
+    const scheduler = runScheduler({ client, log });
+    return {
+      async stop() {
+        await Promise.all([controllers.stop(), scheduler.stop()]);
+      },
+    };
+  };
+  // Where several servers share one store, all serve the API and one acts.
+  const acting = store.shared
+    ? new LeaderElection({
+        client,
+        clock: realClock,
+        log,
+        namespace: 'kube-system',
+        name: 'fairway-server',
+        identity: `${hostname()}_${randomUUID()}`,
+        lead: act,
+      })
+    : act();
   await untilStopped();
   rotation?.stop();
-  await Promise.all([controllers.stop(), scheduler.stop()]);
+  await acting.stop();
   await api.stop();
   await store.close();
 }
