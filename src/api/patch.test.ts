@@ -47,7 +47,7 @@ test('a JSON patch leaves its input alone and fails whole', () => {
 test('a refused JSON patch has no details, which kubectl would print in place of the reason', () => {
   assert.throws(
     () => jsonPatch({ a: [1] }, [{ op: 'remove', path: '/b' }]),
-    (error: ApiError) => error.status.details === undefined && error.message.endsWith('path: /b'),
+    (error: ApiError) => error.status.details === undefined && error.message.endsWith('key: /b'),
   );
 });
 

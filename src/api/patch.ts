@@ -1,6 +1,6 @@
 /** The patch types that need no schema: JSON Patch (RFC 6902) and JSON Merge Patch (RFC 7386). Pure: the input stays as it is. */
-import { applyPatch, type Operation } from 'rfc6902';
 import { ApiError, badRequest } from './api-error.ts';
+import { applyJsonPatch, JsonPatchError, type JsonPatchOperation } from './json-patch.ts';
 
 const MAX_OPERATIONS = 10_000;
 
@@ -34,16 +34,16 @@ export function jsonPatch(target: unknown, operations: unknown): unknown {
   }
   const wrong: unknown = operations.find((each) => !isOperation(each));
   if (wrong !== undefined) throw badRequest(`${JSON.stringify(wrong)} is not an operation of a JSON patch`);
-  const result = structuredClone(target);
-  const error = applyPatch(result, operations as Operation[]).find((each) => each !== null);
-  if (error) {
+  try {
+    return applyJsonPatch(target, operations as JsonPatchOperation[]);
+  } catch (error) {
+    if (!(error instanceof JsonPatchError)) throw error;
     throw new ApiError({
       code: 422,
       reason: 'Invalid',
       message: `the server rejected our request due to an error in our request: ${error.message}`,
     });
   }
-  return result;
 }
 
 function isOperation(value: unknown): boolean {
