@@ -3,6 +3,7 @@
  * dropped and named, null counts as absent (features 8-015, 8-090).
  */
 import { ApiError, badRequest } from './api-error.ts';
+import { MAX_NAMED } from './json.ts';
 import { apiVersionOf, type Kind } from './kinds.ts';
 import { canonicalQuantity } from './quantity.ts';
 import { definitionOf, structOf } from './schema/load.ts';
@@ -127,7 +128,7 @@ class Decoder {
       const type = Object.hasOwn(fields, key) ? fields[key] : undefined;
       const at = path === '' ? key : `${path}.${key}`;
       if (type === undefined) {
-        this.unknownFields.push(`unknown field ${JSON.stringify(at)}`);
+        if (this.unknownFields.length < MAX_NAMED) this.unknownFields.push(`unknown field ${JSON.stringify(at)}`);
         continue;
       }
       // Go leaves the field at its zero value for null, and zero values are not written back.

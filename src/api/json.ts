@@ -1,5 +1,4 @@
-/** Request bodies as text: JSON with its duplicate fields named, and YAML, which kubectl may send too (feature 8-015, 8-017). */
-import { parseDocument, type YAMLError } from 'yaml';
+/** Request bodies as JSON, with their duplicate fields named (feature 8-015, 8-017). YAML is in `yaml.ts`. */
 import { badRequest } from './api-error.ts';
 
 export interface ParsedBody {
@@ -11,7 +10,9 @@ export interface ParsedBody {
 }
 
 /** Deeper nesting than any real object; the limit keeps a hostile body from exhausting the stack. */
-const maxDepth = 500;
+export const MAX_DEPTH = 500;
+/** Unknown and duplicate fields that are told of: a body can have a hundred thousand. */
+export const MAX_NAMED = 100;
 
 /** @throws ApiError 400 when the text is not one JSON value. */
 export function parseJsonWithDuplicates(text: string): ParsedBody {
@@ -26,31 +27,6 @@ export function parseJsonWithDuplicates(text: string): ParsedBody {
   return { value, duplicateFields: findDuplicateFields(text), text };
 }
 
-/**
- * Of a field given twice the last counts, and a line says so.
- * @throws ApiError 400 when the text is not one YAML document.
- */
-export function parseYaml(text: string, refusal = 'error converting YAML to JSON'): ParsedBody {
-  const document = parseDocument(text, { schema: 'core', merge: true });
-  const twice = document.errors.filter(({ code }) => code === 'DUPLICATE_KEY');
-  const error = document.errors.find((each) => !twice.includes(each));
-  if (error) throw badRequest(`${refusal}: yaml: ${error.message.split('\n')[0] ?? ''}`);
-  try {
-    const value = document.toJS({ maxAliasCount: 100 }) as unknown;
-    return { value, duplicateFields: twice.length === 0 ? [] : [describeTwice(text, twice)] };
-  } catch (cause) {
-    throw badRequest(`${refusal}: yaml: ${cause instanceof Error ? cause.message : String(cause)}`);
-  }
-}
-
-function describeTwice(text: string, errors: readonly YAMLError[]): string {
-  const lines = errors.map(({ pos, linePos }) => {
-    const [key = ''] = /^[^:\n]*/.exec(text.slice(pos[0])) ?? [];
-    return `\n  line ${String(linePos?.[0].line ?? 0)}: key ${JSON.stringify(key.trim().replace(/^["']|["']$/g, ''))} already set in map`;
-  });
-  return `yaml: unmarshal errors:${lines.join('')}`;
-}
-
 interface Frame {
   /** The keys seen so far; absent for a list. */
   readonly keys?: Set<string>;
@@ -63,7 +39,7 @@ interface Frame {
 export function findDuplicateFields(text: string): string[] {
   const found = new Set<string>();
   walkKeys(text, (frame, _place, again) => {
-    if (again) found.add(`duplicate field ${JSON.stringify(childPath(frame))}`);
+    if (again && found.size < MAX_NAMED) found.add(`duplicate field ${JSON.stringify(childPath(frame))}`);
   });
   return [...found];
 }
@@ -90,7 +66,7 @@ function walkKeys(text: string, onKey: (frame: Frame, place: number, again: bool
     switch (match[0]) {
       case '{':
       case '[': {
-        if (frames.length >= maxDepth) throw badRequest('json: exceeded max depth');
+        if (frames.length >= MAX_DEPTH) throw badRequest('json: exceeded max depth');
         const path = frame ? childPath(frame) : '';
         frames.push({ path, index: 0, key: '', ...(match[0] === '{' && { keys: new Set<string>() }) });
         break;

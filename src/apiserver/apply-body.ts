@@ -1,6 +1,6 @@
 /** The configuration in the body of a server-side apply, which is YAML or JSON (feature 8-070). */
 import { badRequest } from '../api/api-error.ts';
-import { parseYaml } from '../api/json.ts';
+import { parseYaml } from '../api/yaml.ts';
 import type { KindName } from '../api/decode.ts';
 import { fieldValidationOf } from './body.ts';
 import { checkConfig } from './ownership.ts';

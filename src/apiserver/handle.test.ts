@@ -348,7 +348,7 @@ test('YAML goes in and comes out', async () => {
     headers: { 'content-type': 'application/yaml', accept: 'application/yaml' },
   });
   assert.equal(made.headers['content-type'], 'application/yaml');
-  assert.match(made.text, /^kind: ConfigMap\napiVersion: v1\nmetadata:\n/);
+  assert.match(made.text, /^apiVersion: v1\ndata:\n  a: '1'\nkind: ConfigMap\nmetadata:\n/);
 });
 
 test("pretty printing is by query, else for people's tools; gzip is for big bodies (8-018, 8-019)", async () => {

@@ -1,6 +1,5 @@
 /** From what a verb answers to bytes: JSON or YAML, the object itself, a Table or its metadata (features 8-017 to 8-025, 8-059). */
 import { gzipSync } from 'node:zlib';
-import { stringify } from 'yaml';
 import type { ApiError } from '../api/api-error.ts';
 import { apiVersionOf, listKindOf, storedKind, type Kind } from '../api/kinds.ts';
 import { partialMetadata, toTable, type IncludeObject } from '../api/table.ts';
@@ -10,6 +9,7 @@ import type { Entry } from './entry.ts';
 import type { ListAnswer } from './list.ts';
 import type { MediaType } from './media-types.ts';
 import type { ApiRequest, ApiResponse } from './request.ts';
+import { toYaml } from './yaml.ts';
 
 export type Answer =
   | { readonly type: 'object'; readonly status: number; readonly kind: Kind; readonly entry: Entry }
@@ -115,8 +115,7 @@ function encode(
     'cache-control': 'no-cache, private',
   };
   if (warnings.length > 0) headers['warning'] = warningValues(warnings);
-  if (format === 'yaml')
-    return { status, headers, body: stringify(JSON.parse(json), { aliasDuplicateObjects: false }) };
+  if (format === 'yaml') return { status, headers, body: toYaml(JSON.parse(json)) };
   return compress(request, { status, headers, body: Buffer.from(isPretty(request) ? pretty(json) : json) });
 }
 
@@ -145,7 +144,15 @@ function withWarnings(response: ApiResponse, warnings: readonly string[]): ApiRe
   return { ...response, headers: { ...response.headers, warning: warningValues(warnings) } };
 }
 
-const warningValues = (warnings: readonly string[]): string[] => [...new Set(warnings)].map(warningValue);
+/** Characters all warnings of an answer may have before they are cut short, and then each of them; more than that is left out. */
+const MAX_WARNINGS = 4096;
+const MAX_CUT = 256;
+
+function warningValues(warnings: readonly string[]): string[] {
+  const unique = [...new Set(warnings)];
+  if (unique.reduce((sum, text) => sum + text.length, 0) <= MAX_WARNINGS) return unique.map(warningValue);
+  return unique.slice(0, MAX_WARNINGS / MAX_CUT).map((text) => warningValue(text.slice(0, MAX_CUT)));
+}
 
 /** RFC 7234 warn-code 299; control characters would break the header. */
 function warningValue(text: string): string {
