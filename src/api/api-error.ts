@@ -62,7 +62,11 @@ export const forbiddenRequest = (kind: Kind, name: string, why: string): ApiErro
     details: details(kind, name),
   });
 
-export function invalidObject(kind: Kind, name: string, errors: readonly FieldError[]): ApiError {
+/** Mistakes an answer tells of: a body can have half a million, whose words would fill the memory. */
+const MAX_ERRORS = 1000;
+
+export function invalidObject(kind: Kind, name: string, all: readonly FieldError[]): ApiError {
+  const errors = all.slice(0, MAX_ERRORS);
   const unique = [...new Map(errors.map((error) => [fieldErrorMessage(error), error])).values()];
   const texts = unique.map(fieldErrorMessage);
   return new ApiError({

@@ -4,7 +4,6 @@
  */
 import { ApiError, badRequest } from './api-error.ts';
 import type { KindName } from './decode.ts';
-import { deepEqual } from './deep-equal.ts';
 import { apiVersionOf, type Kind } from './kinds.ts';
 import { listMergeOf, type ListMerge } from './merge-keys.ts';
 import { definitionOf, structOf } from './schema/load.ts';
@@ -52,11 +51,7 @@ function mergeMap(original: Json, patch: Json, definition: string | undefined): 
       const field = key.slice(deletePrefix.length);
       if (!Array.isArray(value)) throw badPrimitiveList();
       const list = result.get(field);
-      if (Array.isArray(list))
-        result.set(
-          field,
-          list.filter((item) => !includes(value, item)),
-        );
+      if (Array.isArray(list)) result.set(field, without(list, value));
     } else if (!isDirective(key)) {
       mergeField(result, key, value, definition);
     }
@@ -118,8 +113,10 @@ function mergeList(
 ): unknown[] {
   if (!merge?.strategy?.startsWith('merge')) return dropDirectives(patch) as unknown[];
   if (!merge.mergeKey) {
-    const added = patch.filter((item, index) => !includes(original, item) && !includes(patch.slice(0, index), item));
-    return [...original, ...added];
+    const present = new Set(original.map(identityOf));
+    const added = new Map(patch.map((item) => [identityOf(item), item]));
+    for (const identity of present) added.delete(identity);
+    return [...original, ...added.values()];
   }
   return mergeListByKey(original, patch, merge.mergeKey, itemDefinition);
 }
@@ -137,25 +134,33 @@ function mergeListByKey(
   if (items.some((item) => item[directive] === 'replace')) {
     return items.filter((item) => item[directive] !== 'replace').map(dropDirectives);
   }
-  const result = [...original];
+  // The present items by their key, several of one key in one entry; what is deleted leaves a hole.
+  const result: (Json | undefined | unknown)[] = [...original];
+  const places = new Map<string, number[]>();
+  const note = (item: unknown, at: number): void => {
+    const identity = isRecord(item) ? identityOf(item[mergeKey]) : undefined;
+    if (identity !== undefined) places.set(identity, [...(places.get(identity) ?? []), at]);
+  };
+  original.forEach(note);
+  const deleted = new Set<number>();
   for (const item of items) {
     if (!Object.hasOwn(item, mergeKey)) {
       throw unprocessable(`map: ${JSON.stringify(item)} does not contain declared merge key: ${mergeKey}`);
     }
-    const matches = (other: unknown) => isRecord(other) && deepEqual(other[mergeKey], item[mergeKey]);
+    const identity = identityOf(item[mergeKey]);
     const what = item[directive];
     if (what === 'delete') {
-      for (let index = result.findIndex(matches); index >= 0; index = result.findIndex(matches))
-        result.splice(index, 1);
+      for (const at of places.get(identity) ?? []) deleted.add(at);
+      places.delete(identity);
       continue;
     }
     if (what !== undefined && what !== 'merge') throw unknownDirective(what);
-    const index = result.findIndex(matches);
-    const merged = mergeMap(index < 0 ? {} : (result[index] as Json), item, itemDefinition);
-    if (index < 0) result.push(merged);
-    else result[index] = merged;
+    const at = places.get(identity)?.[0];
+    const merged = mergeMap(at === undefined ? {} : (result[at] as Json), item, itemDefinition);
+    if (at === undefined) note(merged, result.push(merged) - 1);
+    else result[at] = merged;
   }
-  return result;
+  return result.filter((_, at) => !deleted.has(at));
 }
 
 /** The listed items come in the listed order; items only the server has keep their place among them as well as they can. */
@@ -171,20 +176,26 @@ function setElementOrder(
   if (!Array.isArray(list)) return;
   const mergeKey = definition === undefined ? undefined : listMergeOf(definition, field)?.mergeKey;
   const keyOf = (item: unknown): unknown => (mergeKey !== undefined && isRecord(item) ? item[mergeKey] : item);
-  const positionIn = (items: readonly unknown[], item: unknown): number =>
-    items.findIndex((other) => deepEqual(keyOf(other), keyOf(item)));
+  const positions = (items: readonly unknown[]): ((item: unknown) => number) => {
+    const known = new Map<string, number>();
+    for (const [at, item] of items.entries()) {
+      const identity = identityOf(keyOf(item));
+      if (!known.has(identity)) known.set(identity, at);
+    }
+    return (item) => known.get(identityOf(keyOf(item))) ?? -1;
+  };
 
-  const server = Array.isArray(original[field]) ? (original[field] as unknown[]) : [];
-  const listed = list
-    .filter((item) => positionIn(order, item) >= 0)
-    .sort((a, b) => positionIn(order, a) - positionIn(order, b));
-  const serverOnly = list.filter((item) => positionIn(order, item) < 0);
+  const inOrder = positions(order);
+  const onServer = positions(Array.isArray(original[field]) ? (original[field] as unknown[]) : []);
+  const listed = list.filter((item) => inOrder(item) >= 0).sort((a, b) => inOrder(a) - inOrder(b));
+  const serverOnly = list.filter((item) => inOrder(item) < 0);
   const merged: unknown[] = [];
-  while (listed.length > 0 && serverOnly.length > 0) {
-    const [left, right] = [positionIn(server, listed[0]), positionIn(server, serverOnly[0])];
-    merged.push(left >= 0 && right >= 0 && left < right ? listed.shift() : serverOnly.shift());
+  let [first, second] = [0, 0];
+  while (first < listed.length && second < serverOnly.length) {
+    const [left, right] = [onServer(listed[first]), onServer(serverOnly[second])];
+    merged.push(left >= 0 && right >= 0 && left < right ? listed[first++] : serverOnly[second++]);
   }
-  result.set(field, [...merged, ...listed, ...serverOnly]);
+  result.set(field, [...merged, ...listed.slice(first), ...serverOnly.slice(second)]);
 }
 
 /** What is taken over whole must not carry directives into the object. */
@@ -195,7 +206,18 @@ function dropDirectives(value: unknown): unknown {
   return Object.fromEntries(kept.map(([key, each]) => [key, dropDirectives(each)]));
 }
 
-const includes = (list: readonly unknown[], item: unknown): boolean => list.some((other) => deepEqual(other, item));
+function without(list: readonly unknown[], gone: readonly unknown[]): unknown[] {
+  const identities = new Set(gone.map(identityOf));
+  return list.filter((item) => !identities.has(identityOf(item)));
+}
+
+/** One text for all values that are equal: looking for it takes no longer in a list of thousands. */
+function identityOf(value: unknown): string {
+  if (!isRecord(value) && !Array.isArray(value)) return JSON.stringify(value) ?? '';
+  return JSON.stringify(value, (_, inner: unknown) =>
+    isRecord(inner) ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1))) : inner,
+  );
+}
 
 const unknownDirective = (what: unknown): ApiError => badRequest(`unknown patch type found: ${String(what)}`);
 const badPrimitiveList = (): ApiError => badRequest('invalid patch format of primitive list');

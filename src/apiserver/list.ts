@@ -31,7 +31,11 @@ export async function listObjects(core: Core, kind: Kind, options: ListOptions):
   const prefix = prefixOf(kind) + (kind.namespaced && options.namespace !== undefined ? `${options.namespace}/` : '');
   if (options.continue !== '') {
     const position = decodePosition(options.continue);
-    if (position.revision >= 0) return await fromStore(core, kind, prefix, options, position);
+    if (position.revision >= 0) {
+      // A token that another server on the same store gave out may be ahead of what this one has seen.
+      await core.cache.waitFor(position.revision);
+      return await fromStore(core, kind, prefix, options, position);
+    }
     await core.cache.catchUp();
     return fromCache(core, kind, prefix, options, `${prefix}${position.after}`);
   }

@@ -10,13 +10,13 @@ export interface MediaType {
   readonly version?: string;
 }
 
-const formats: Readonly<Record<string, MediaType['format']>> = {
-  'application/json': 'json',
-  'application/yaml': 'yaml',
-  'text/plain': 'json',
-  '*/*': 'json',
-  'application/*': 'json',
-};
+const formats: ReadonlyMap<string, MediaType['format']> = new Map([
+  ['application/json', 'json'],
+  ['application/yaml', 'yaml'],
+  ['text/plain', 'json'],
+  ['*/*', 'json'],
+  ['application/*', 'json'],
+]);
 
 /** Forms this server can answer in, as `group/version/as`. */
 const forms: readonly string[] = [
@@ -56,7 +56,7 @@ function parseAccept(accept: string): Clause[] {
 export function chooseMediaType(accept: string | undefined, allowed: readonly string[] = forms): MediaType {
   const clauses = parseAccept(accept === undefined || accept.trim() === '' ? '*/*' : accept);
   for (const { type, parameters } of clauses) {
-    const format = formats[type];
+    const format = formats.get(type);
     if (!format) continue;
     const { as, v: version = '', g: group = '' } = parameters;
     if (as === undefined) return { format };

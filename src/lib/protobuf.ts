@@ -21,11 +21,16 @@ export class WireReader {
 
   /** What begins every field. */
   tag(): { readonly field: number; readonly wire: number } {
-    const key = Number(this.varint());
+    const key = this.#number();
     return { field: Math.floor(key / 8), wire: key % 8 };
   }
 
   varint(): bigint {
+    const first = this.#bytes[this.#at];
+    if (first !== undefined && first < 0x80) {
+      this.#at++;
+      return BigInt(first);
+    }
     let value = 0n;
     // Ten groups of seven bits hold any 64-bit number.
     for (let shift = 0n; shift < 70n; shift += 7n) {
@@ -37,9 +42,17 @@ export class WireReader {
     throw new RangeError('a number does not end');
   }
 
+  /** As most are a single byte, without a bigint in between. */
+  #number(): number {
+    const first = this.#bytes[this.#at];
+    if (first === undefined || first >= 0x80) return Number(this.varint());
+    this.#at++;
+    return first;
+  }
+
   /** A length and as many bytes. */
   bytes(): Buffer {
-    return this.#take(Number(this.varint()));
+    return this.#take(this.#number());
   }
 
   /** The value after a tag, whatever it means: to be kept, or to be passed over. */

@@ -51,19 +51,19 @@ export const validateConfigMapUpdate = (configMap: ConfigMap, old: ConfigMap): F
 ];
 
 /** The keys a typed Secret must have. */
-const requiredKeys: Readonly<Record<string, readonly string[]>> = {
-  'kubernetes.io/tls': ['tls.crt', 'tls.key'],
-  'kubernetes.io/ssh-auth': ['ssh-privatekey'],
-  'kubernetes.io/dockercfg': ['.dockercfg'],
-  'kubernetes.io/dockerconfigjson': ['.dockerconfigjson'],
-};
+const requiredKeys: ReadonlyMap<string, readonly string[]> = new Map([
+  ['kubernetes.io/tls', ['tls.crt', 'tls.key']],
+  ['kubernetes.io/ssh-auth', ['ssh-privatekey']],
+  ['kubernetes.io/dockercfg', ['.dockercfg']],
+  ['kubernetes.io/dockerconfigjson', ['.dockerconfigjson']],
+]);
 const serviceAccountName = 'kubernetes.io/service-account.name';
 
 export function validateSecret({ data, type, metadata }: Secret): FieldError[] {
   const errors = validateKeys(data, 'data');
   const bytes = Object.values(data ?? {}).reduce((sum, value) => sum + base64Bytes(value), 0);
   errors.push(...validateSize(bytes, 'data'));
-  for (const key of requiredKeys[type ?? ''] ?? []) {
+  for (const key of requiredKeys.get(type ?? '') ?? []) {
     if (!data || !Object.hasOwn(data, key)) errors.push(required(`data[${key}]`));
     else if (key.startsWith('.docker')) errors.push(...validateDockerConfig(key, data[key] ?? ''));
   }
