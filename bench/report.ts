@@ -6,6 +6,8 @@ export interface Figure {
   /** The same measured with nothing of ours in the way, in the same run. */
   readonly floor?: readonly number[];
   readonly mustBeAtMost?: number;
+  /** For rates. */
+  readonly mustBeAtLeast?: number;
   /** Which statistic the goal is about. */
   readonly statistic?: 'median' | 'p99' | 'max';
   readonly note?: string;
@@ -19,7 +21,8 @@ export function quantile(samples: readonly number[], q: number): number {
 
 const round = (value: number) => Math.round(value * 100) / 100;
 
-export function report({ figure, unit, samples, floor, mustBeAtMost, statistic = 'median', note }: Figure): void {
+export function report(measured: Figure): void {
+  const { figure, unit, samples, floor, mustBeAtMost, mustBeAtLeast, statistic = 'median', note } = measured;
   const value = { median: quantile(samples, 0.5), p99: quantile(samples, 0.99), max: Math.max(...samples) };
   const line = {
     figure,
@@ -33,6 +36,10 @@ export function report({ figure, unit, samples, floor, mustBeAtMost, statistic =
     ...(mustBeAtMost !== undefined && {
       goal: `${statistic} <= ${String(mustBeAtMost)}`,
       reached: value[statistic] <= mustBeAtMost,
+    }),
+    ...(mustBeAtLeast !== undefined && {
+      goal: `${statistic} >= ${String(mustBeAtLeast)}`,
+      reached: value[statistic] >= mustBeAtLeast,
     }),
     ...(note !== undefined && { note }),
   };
