@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ApiError } from './api-error.ts';
 import { decodeObject } from './decode.ts';
-import { findDuplicateFields, parseJsonWithDuplicates, parseYaml } from './json.ts';
+import { findDuplicateFields, parseJsonWithDuplicates } from './json.ts';
+import { parseYaml } from './yaml.ts';
 import { CONFIG_MAPS, DEPLOYMENTS, KINDS, LEASES, PODS, SECRETS, SERVICES, type Kind } from './kinds.ts';
 import { loadSchemas } from './schema/load.ts';
 
