@@ -13,6 +13,7 @@ import { errorsIn } from '../api/versions/convert.ts';
 import { ConditionFailed } from '../store/store.ts';
 import { restrictNode } from './admission/node-restriction.ts';
 import type { Attributes } from './admission/attributes.ts';
+import { admitFace, type Face } from './admission/face.ts';
 import { admitMutating, admitValidating } from './admission/chain.ts';
 import { withinQuota } from './admission/quota/enforce.ts';
 import { WebhookRefusal } from './admission/webhooks/refusal.ts';
@@ -29,6 +30,8 @@ export interface Change {
   readonly through: 'main' | 'status' | 'raw';
   /** Makes the wanted object. `current` is a copy to change at will; undefined where the object does not exist and may be created. */
   apply(current: KubeObject | undefined): KubeObject;
+  /** Under which face webhooks see the change; absent: `main` and `status` as they are, `raw` not at all. */
+  readonly face?: Face;
   /** The wanted object says itself who owns what: it was applied. It may be created. */
   readonly owned?: boolean;
 }
@@ -100,14 +103,14 @@ async function tryUpdate(
   kind: Kind,
   current: Entry,
   object: KubeObject,
-  { through, owned = false }: Change,
+  { through, face, owned = false }: Change,
   context: WriteContext,
 ): Promise<Entry | undefined> {
   const old = current.copy();
   sameObject(kind, object, old);
   object.kind = kind.kind;
   object.apiVersion = apiVersionOf(kind);
-  const attributes = (): Attributes & { object: KubeObject } => ({
+  const attributes = (): Attributes & { object: KubeObject; old: KubeObject } => ({
     operation: 'UPDATE',
     kind,
     namespace: old.metadata.namespace,
@@ -121,9 +124,10 @@ async function tryUpdate(
   if (through !== 'raw') {
     strategyFor(kind).applyDefaults(object);
     if (!owned) ownUpdated(core, kind, object, old, context);
-    object = await admitMutating(core, attributes());
+    if (!face) object = await admitMutating(core, attributes());
   } else if (ownedThrough.has(context.subresource)) ownUpdated(core, kind, object, old, context);
   else keepOwners(object, old);
+  if (face) object = await admitFace(core, face, attributes());
   const errors = errorsIn(context.version, prepare(kind, object, old, through, context));
   core.roleGuard.check(context.user, kind, object, old);
   restrictNode(context.user, kind, object, old);
@@ -131,7 +135,7 @@ async function tryUpdate(
   const effects = through === 'main' ? core.hooks.onUpdate(kind, object, old, context.dryRun) : noSideEffects;
   let done: Entry | undefined;
   try {
-    if (through !== 'raw') await admitValidating(core, attributes());
+    if (through !== 'raw' && !face) await admitValidating(core, attributes());
     if (isUnchanged(object, old)) {
       await confirmCurrent(core, current);
       return current;

@@ -1,4 +1,5 @@
 /** One write as admission sees it: after decoding and defaulting, before validation. */
+import type { KindName } from '../../api/decode.ts';
 import type { Kind } from '../../api/kinds.ts';
 import type { KubeObject } from '../../api/types.ts';
 import type { WriteContext } from '../core.ts';
@@ -12,6 +13,8 @@ export interface Attributes {
   readonly namespace: string | undefined;
   readonly name: string;
   readonly subresource?: string;
+  /** What `object` and `old` are, where the subresource has a kind of its own. */
+  readonly face?: KindName;
   /** As it is to be; undefined on DELETE. */
   readonly object?: KubeObject;
   /** As it is stored; undefined on CREATE. */

@@ -8,6 +8,7 @@ import type { Duplex } from 'node:stream';
 import { ApiError, badRequest, internalError } from '../../api/api-error.ts';
 import { PODS, type Kind } from '../../api/kinds.ts';
 import type { Pod } from '../../api/types.ts';
+import { admitConnection } from '../admission/face.ts';
 import { attributesOf } from '../authorization/attributes.ts';
 import { authorize } from '../authorize.ts';
 import { servesSubresource } from '../discovery.ts';
@@ -58,6 +59,9 @@ async function findTarget(server: Server, raw: RawRequest): Promise<Target> {
   }
   const { kind, subresource } = info;
   if (!servesSubresource(kind, subresource)) throw badRequest('this path cannot be upgraded');
+  const context = { user, dryRun: false, warnings: [] };
+  const { namespace, name } = info;
+  await admitConnection(server.core, { kind, namespace, name, subresource, context }, raw.query);
   return subresource === 'proxy' ? await proxyTarget(server, raw, kind, info) : await podTarget(server, raw, info);
 }
 

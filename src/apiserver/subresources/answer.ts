@@ -1,6 +1,8 @@
 /** Subresources other than status: which verb they take and what they do. */
+import { admitSubresource, ownFace, type Face } from '../admission/face.ts';
 import { restrictToken } from '../admission/node-restriction.ts';
 import { badRequest } from '../../api/api-error.ts';
+import type { KindName } from '../../api/decode.ts';
 import { NAMESPACES, PODS, SERVICE_ACCOUNTS, type Kind, type Subresource } from '../../api/kinds.ts';
 import type { KubeObject, Namespace, Pod } from '../../api/types.ts';
 import type { DeleteOptions } from '../../client/client.ts';
@@ -14,7 +16,7 @@ import { readObject } from '../read.ts';
 import type { Answer } from '../respond.ts';
 import { methodNotAllowed, parsePatchBody, success, type Call } from '../resources.ts';
 import type { TokenIssuer } from '../service-account-tokens.ts';
-import { updateObject } from '../update.ts';
+import { updateObject, type Change } from '../update.ts';
 import { applyBinding, BINDING, type Binding } from './binding.ts';
 import { admitEviction, EVICTION } from './eviction.ts';
 import { additionsOf, applyEphemeralContainers, withAdditions } from './ephemeral-containers.ts';
@@ -52,7 +54,10 @@ export async function answerSubresource(call: Call, tokens: TokenIssuer): Promis
     const request = decodeBody<TokenRequest>(call, TOKEN_REQUEST);
     const { boundObjectRef } = (request as Partial<TokenRequest>).spec ?? {};
     await restrictToken(core, call.request.user, info, boundObjectRef);
-    return { type: 'value', status: 201, value: await requestToken(core, tokens, info.namespace ?? '', name, request) };
+    const { namespace } = info;
+    const posted = { namespace, name, subresource, face: TOKEN_REQUEST, object: request };
+    const admitted = await admitPosted(call, posted);
+    return { type: 'value', status: 201, value: await requestToken(core, tokens, namespace ?? '', name, admitted) };
   }
   if (info.verb === 'update' && kind === NAMESPACES && subresource === 'finalize') {
     const entry = await finalizeNamespace(core, name, decodeBody<Namespace>(call, kind), context);
@@ -102,7 +107,8 @@ async function answerEphemeralContainers(call: Call, name: string): Promise<Answ
     wanted = (current) => patchObject(PODS, current, { type, ...body, validation }, context.warnings);
   } else throw methodNotAllowed();
   const apply = (pod: KubeObject | undefined) => applyEphemeralContainers(pod as Pod, wanted(pod as Pod));
-  return answer((await updateObject(core, PODS, namespace, name, { through: 'raw', apply }, context)).entry);
+  const change: Change = { through: 'raw', face: ownFace('ephemeralcontainers'), apply };
+  return answer((await updateObject(core, PODS, namespace, name, change, context)).entry);
 }
 
 export async function scaleObject(
@@ -117,7 +123,13 @@ export async function scaleObject(
     const object = current as KubeObject;
     return applyScale(kind, object, wanted(scaleOf(kind, object)));
   };
-  const { entry } = await updateObject(core, kind, namespace, name, { through: 'main', apply }, context);
+  const face: Face = {
+    subresource: 'scale',
+    kind: SCALE,
+    of: (object) => scaleOf(kind, object),
+    onto: (object, shown) => applyScale(kind, object, shown),
+  };
+  const { entry } = await updateObject(core, kind, namespace, name, { through: 'main', face, apply }, context);
   return scaleOf(kind, entry.object);
 }
 
@@ -128,8 +140,27 @@ export async function bindPod(
   binding: Binding,
   context: WriteContext,
 ): Promise<void> {
-  const apply = (pod: KubeObject | undefined) => applyBinding(pod as Pod, binding, core.clock.now());
+  const posted = { namespace, name, subresource: 'binding', face: BINDING, object: binding };
+  const admitted = await admitPosted({ core, kind: PODS, context }, posted);
+  const apply = (pod: KubeObject | undefined) => applyBinding(pod as Pod, admitted, core.clock.now());
   await updateObject(core, PODS, namespace, name, { through: 'raw', apply }, context);
+}
+
+/** What webhooks make of an object that is posted under another one. Throws ApiError. */
+async function admitPosted<T extends KubeObject>(
+  call: Pick<Call, 'core' | 'kind' | 'context'>,
+  posted: Posted<T>,
+): Promise<T> {
+  const { core, kind, context } = call;
+  return (await admitSubresource(core, { ...posted, operation: 'CREATE', kind, context })) as T;
+}
+
+interface Posted<T extends KubeObject> {
+  readonly namespace: string | undefined;
+  readonly name: string;
+  readonly subresource: string;
+  readonly face: KindName;
+  readonly object: T;
 }
 
 export async function evictPod(
@@ -139,8 +170,19 @@ export async function evictPod(
   options: DeleteOptions,
   context: WriteContext,
 ): Promise<void> {
+  const object = {
+    kind: EVICTION.kind,
+    apiVersion: 'policy/v1',
+    metadata: { name, namespace },
+    deleteOptions: options,
+  };
+  await admitPosted(
+    { core, kind: PODS, context },
+    { namespace, name, subresource: 'eviction', face: EVICTION, object },
+  );
   await admitEviction(core, namespace, name, context);
-  await deleteObject(core, PODS, namespace, name, options, context);
+  // The eviction was asked about: the deletion is not a second question.
+  await deleteObject(core, PODS, namespace, name, options, { ...context, isInternal: true });
 }
 
 /** Only spec.finalizers is taken over: the namespace goes when the last is gone (feature 8-083). */
@@ -151,5 +193,6 @@ export async function finalizeNamespace(core: Core, name: string, wanted: Namesp
     if (wanted.metadata.resourceVersion) namespace.metadata.resourceVersion = wanted.metadata.resourceVersion;
     return namespace;
   };
-  return (await updateObject(core, NAMESPACES, undefined, name, { through: 'raw', apply }, context)).entry;
+  const change: Change = { through: 'raw', face: ownFace('finalize'), apply };
+  return (await updateObject(core, NAMESPACES, undefined, name, change, context)).entry;
 }

@@ -56,12 +56,17 @@ function matchesResource(pattern: string, resource: string, subresource: string)
 /** Cluster-scoped objects are in no namespace that could be selected; a Namespace is selected by its own labels. */
 function inNamespace({ namespaceSelector }: Webhook, { kind, object, old, namespaceLabels }: Asked): boolean {
   const selector = namespaceSelector ?? {};
-  if (kind === NAMESPACES) return matchLabelSelector(selector, (object ?? old)?.metadata.labels);
+  if (kind === NAMESPACES) return matchLabelSelector(selector, labelsOf(object ?? old));
   return !kind.namespaced || matchLabelSelector(selector, namespaceLabels);
+}
+
+/** What an exec asks for has no metadata. */
+function labelsOf(object: { metadata?: { labels?: Labels } } | undefined): Labels {
+  return object?.metadata?.labels;
 }
 
 /** As it was or as it is to be: so that taking the label off does not take the webhook off. */
 function isSelected({ objectSelector }: Webhook, { object, old }: Asked): boolean {
   const selector = objectSelector ?? {};
-  return [object, old].some((each) => each !== undefined && matchLabelSelector(selector, each.metadata.labels));
+  return [object, old].some((each) => each !== undefined && matchLabelSelector(selector, labelsOf(each)));
 }

@@ -35,7 +35,7 @@ export async function runMutatingWebhooks(core: Core, attributes: Attributes): P
 }
 
 async function runOne(core: Core, webhook: Webhook, attributes: Attributes): Promise<KubeObject | undefined> {
-  const { object, old, kind } = attributes;
+  const { object, old, kind, face } = attributes;
   const question = questionFor(webhook, askedOf(core, attributes));
   if (!question) return object;
   const answer = await ask(core, question, attributes);
@@ -47,6 +47,7 @@ async function runOne(core: Core, webhook: Webhook, attributes: Attributes): Pro
     );
   }
   try {
+    if (face) return decodeObject(face, jsonPatch(structuredClone(object), answer.patch)).object;
     return patched(kind, question.version, object, old, answer.patch);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;

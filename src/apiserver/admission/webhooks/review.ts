@@ -1,4 +1,5 @@
 /** The AdmissionReview that is sent, and what is made of the one that comes back (admission.k8s.io/v1 and v1beta1). Pure. */
+import type { KindName } from '../../../api/decode.ts';
 import type { Kind } from '../../../api/kinds.ts';
 import type { KubeObject, Status } from '../../../api/types.ts';
 import { toVersion } from '../../../api/versions/convert.ts';
@@ -30,19 +31,19 @@ export function reviewOf(
   attributes: Attributes,
   { requested }: Asked,
 ): object {
-  const { operation, namespace, name, subresource, object, old, context } = attributes;
+  const { operation, namespace, name, subresource, face, object, old, context } = attributes;
   const { user } = context;
-  const shown = (each: KubeObject | undefined) => (each === undefined ? null : toVersion(each, kind));
+  const shown = (each: KubeObject | undefined) => (each === undefined ? null : face ? each : toVersion(each, kind));
   const optionKind = optionKinds[operation];
   return {
     kind: 'AdmissionReview',
     apiVersion: `admission.k8s.io/${version}`,
     request: {
       uid,
-      kind: kindNameOf(kind),
+      kind: kindNameOf(face ?? kind),
       resource: resourceNameOf(kind),
       ...(subresource !== undefined && { subResource: subresource }),
-      requestKind: kindNameOf(requested),
+      requestKind: kindNameOf(face ?? requested),
       requestResource: resourceNameOf(requested),
       ...(subresource !== undefined && { requestSubResource: subresource }),
       ...(name !== '' && { name }),
@@ -64,7 +65,7 @@ export function reviewOf(
   };
 }
 
-const kindNameOf = ({ group, version, kind }: Kind) => ({ group, version, kind });
+const kindNameOf = ({ group, version, kind }: KindName) => ({ group, version, kind });
 const resourceNameOf = ({ group, version, plural }: Kind) => ({ group, version, resource: plural });
 
 /** Throws an Error that says what of the answer cannot be used. */
