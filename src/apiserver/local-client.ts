@@ -2,7 +2,7 @@
  * The API for parts that run in the server's own process: the same verbs without TLS, HTTP or a second copy of the objects.
  * What list and watch return is shared with the cache: never change it.
  */
-import { ApiError, badRequest } from '../api/api-error.ts';
+import { ApiError, badRequest, notFound } from '../api/api-error.ts';
 import { decodeObject } from '../api/decode.ts';
 import { NAMESPACES, PODS, SERVICE_ACCOUNTS, type Kind } from '../api/kinds.ts';
 import type { KubeObject, List, Namespace, WatchEvent } from '../api/types.ts';
@@ -32,11 +32,19 @@ export class LocalClient implements Client {
   readonly #core: Core;
   readonly #tokens: TokenIssuer;
   readonly #user: User;
+  readonly #manager: string;
 
-  constructor(core: Core, tokens: TokenIssuer, user: User) {
+  /** `manager`: the name under which it owns what it writes. */
+  constructor(core: Core, tokens: TokenIssuer, user: User, manager = 'kube-apiserver') {
     this.#core = core;
     this.#tokens = tokens;
     this.#user = user;
+    this.#manager = manager;
+  }
+
+  /** The same client for a part that owns what it writes under a name of its own. */
+  as(manager: string): LocalClient {
+    return new LocalClient(this.#core, this.#tokens, this.#user, manager);
   }
 
   async get<T extends KubeObject>(asked: Kind<T>, name: string, namespace?: string): Promise<T> {
@@ -74,18 +82,19 @@ export class LocalClient implements Client {
     const { name, namespace } = object.metadata;
     if (kind === (NAMESPACES as Kind) && subresource === 'finalize') {
       const wanted = object as unknown as Namespace;
-      return ownCopy(kind, await finalizeNamespace(this.#core, name, wanted, this.#context()));
+      return ownCopy(kind, await finalizeNamespace(this.#core, name, wanted, this.#context(subresource)));
     }
     if (subresource === 'scale') {
       const scale = object as unknown as Scale;
-      const scaled = await scaleObject(this.#core, kind, namespace, name, () => scale, this.#context());
+      const scaled = await scaleObject(this.#core, kind, namespace, name, () => scale, this.#context(subresource));
       return scaled as unknown as T;
     }
     const through = throughOf(subresource);
     const wanted = JSON.stringify(fromVersion(decodeObject(kind, object).object, kind));
     const apply = () => JSON.parse(wanted) as KubeObject;
     const change = { through, apply };
-    const { entry } = await updateObject(this.#core, storedKind(kind), namespace, name, change, this.#context());
+    const context = this.#context(subresource);
+    const { entry } = await updateObject(this.#core, storedKind(kind), namespace, name, change, context);
     return ownCopy(kind, entry);
   }
 
@@ -98,11 +107,12 @@ export class LocalClient implements Client {
     { subresource }: WriteOptions = {},
   ): Promise<T> {
     const kind = this.#core.kinds.own(given);
-    const context = this.#context();
+    const context = this.#context(subresource);
     const text = JSON.stringify(patch);
     const asked = () => ({ type, value: JSON.parse(text) as unknown, validation: 'Ignore' as const });
     const apply = (current: KubeObject | undefined): KubeObject => {
-      const base = toVersion(current as KubeObject, kind);
+      if (!current) throw notFound(kind, name);
+      const base = toVersion(current, kind);
       return fromVersion(patchObject(kind as Kind, base, asked(), context.warnings), kind, current);
     };
     const change = { through: throughOf(subresource), apply };
@@ -171,8 +181,9 @@ export class LocalClient implements Client {
     }
   }
 
-  #context(): WriteContext {
-    return { user: this.#user, dryRun: false, warnings: [] };
+  #context(subresource?: WriteOptions['subresource']): WriteContext {
+    const who = { user: this.#user, manager: this.#manager };
+    return { ...who, dryRun: false, warnings: [], ...(subresource && { subresource }) };
   }
 
   async #createUnder(

@@ -123,7 +123,9 @@ function nameOf(kind: Kind, config: Json): string {
 const gvkOf = (apiVersion: string, kind: string): string =>
   `${apiVersion.includes('/') ? '' : '/'}${apiVersion}, Kind=${kind}`;
 
-function writerOf(core: Core, kind: Kind, { manager = 'unknown', subresource = '' }: WriteContext): Writer {
+/** Where nobody is named, the server itself writes. */
+function writerOf(core: Core, kind: Kind, context: WriteContext): Writer {
+  const { manager = 'kube-apiserver', subresource = '' } = context;
   const time = timestamp(core.clock.now());
   return { name: manager, apiVersion: apiVersionOf(kind), subresource, part: partOf(kind, subresource), time };
 }

@@ -23,6 +23,8 @@ export interface ApiServer {
   readonly url: string;
   /** In this process, as system:masters. */
   readonly localClient: Client;
+  /** The same for a part that owns what it writes under its own name (`kube-scheduler`). */
+  clientAs(manager: string): Client;
   /** The server as a function, without the socket. */
   handle(request: ApiRequest): Promise<ApiResponse>;
   /** Ends the socket and everything that runs in the background; the store stays open. */
@@ -49,6 +51,7 @@ export async function runApiServer(options: ApiServerOptions): Promise<ApiServer
   return {
     url,
     localClient,
+    clientAs: (manager) => localClient.as(manager),
     handle: (request) => handle(server, request),
     async stop() {
       await announceEnd();

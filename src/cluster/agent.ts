@@ -42,11 +42,12 @@ const STOP_MS = 1_500;
 export async function runAgent(options: AgentOptions): Promise<void> {
   const logOf = (part: string) => createLog(part).child({ node: options.nodeName });
   const read = (file: string) => readFileSync(file, 'utf8');
-  const clientAs = (kubeconfig = options.kubeconfig) =>
-    createHttpClient({ ...loadKubeconfig(kubeconfig), userAgent: `fairway-agent/${options.nodeName}` });
-  const client = clientAs();
-  const proxyClient = clientAs(options.proxyKubeconfig);
-  const dnsClient = clientAs(options.dnsKubeconfig);
+  // The first part of the user agent is the name under which a part owns what it writes.
+  const clientAs = (part: string, kubeconfig = options.kubeconfig) =>
+    createHttpClient({ ...loadKubeconfig(kubeconfig), userAgent: `${part}/${options.nodeName}` });
+  const client = clientAs('kubelet');
+  const proxyClient = clientAs('kube-proxy', options.proxyKubeconfig);
+  const dnsClient = clientAs('fairway-dns', options.dnsKubeconfig);
   const proxy = runProxy({
     client: proxyClient,
     nodeName: options.nodeName,

@@ -52,16 +52,15 @@ export async function runServer(options: ServerOptions): Promise<void> {
     caBundle: caPem,
     log,
   });
-  const client = api.localClient;
   const act = () => {
     const controllers = runControllers({
-      client,
+      client: api.clientAs('kube-controller-manager'),
       log,
       clusterCidr: options.clusterCidr,
       caPem,
       clusterDnsIp: clusterDnsIp(options.serviceClusterIpRange),
     });
-    const scheduler = runScheduler({ client, log });
+    const scheduler = runScheduler({ client: api.clientAs('kube-scheduler'), log });
     return {
       async stop() {
         await Promise.all([controllers.stop(), scheduler.stop()]);
@@ -71,7 +70,7 @@ export async function runServer(options: ServerOptions): Promise<void> {
   // Where several servers share one store, all serve the API and one acts.
   const acting = store.shared
     ? new LeaderElection({
-        client,
+        client: api.localClient,
         clock: realClock,
         log,
         namespace: 'kube-system',

@@ -1,6 +1,6 @@
 /** What differs between two objects, as field sets: the fields a writer added, changed and removed, and so owns or no longer owns. */
 import { deepEqual } from '../deep-equal.ts';
-import { LEAF, node, type FieldSet } from './field-set.ts';
+import { isEmpty, LEAF, node, type FieldSet } from './field-set.ts';
 import { indexItems } from './list-items.ts';
 import {
   childSchema,
@@ -11,6 +11,7 @@ import {
   type ListSchema,
   type MapSchema,
   type MergeSchema,
+  UNTYPED,
 } from './merge-schema.ts';
 import { fieldElement } from './path-element.ts';
 
@@ -34,7 +35,15 @@ export function compare(schema: MergeSchema, before: unknown, after: unknown): C
   } else if (shape.type === 'list' && shape.list !== 'atomic' && isListOrNull(before) && isListOrNull(after)) {
     if (!isHollow(before) || !isHollow(after)) return compareLists(shape, before ?? [], after ?? []);
   }
-  return deepEqual(before, after) ? SAME : MODIFIED;
+  if (deepEqual(before, after)) return SAME;
+  return schema.type === 'untyped' ? replaced(before, after) : MODIFIED;
+}
+
+/** A free-form value that is of another sort now: what was in it has gone, what is in it has come. */
+function replaced(before: unknown, after: unknown): Comparison {
+  const removed = node(false, presentSet(UNTYPED, before).children);
+  const added = node(false, presentSet(UNTYPED, after).children);
+  return { modified: LEAF, ...(!isEmpty(added) && { added }), ...(!isEmpty(removed) && { removed }) };
 }
 
 const isMapOrNull = (value: unknown): value is Json | null => value === null || isRecord(value);
