@@ -4,6 +4,7 @@ import { invalid, notSupported } from '../api/field-error.ts';
 import type { DeleteOptions } from '../client/client.ts';
 import { invalidOption, isDryRun, parseBody } from './body.ts';
 import type { ApiRequest } from './request.ts';
+import { isTrue } from './query.ts';
 
 export interface ParsedDeleteOptions extends DeleteOptions {
   dryRun: boolean;
@@ -16,7 +17,7 @@ export function parseDeleteOptions(request: ApiRequest): ParsedDeleteOptions {
   const raw = readBody(request);
   const { query } = request;
   const grace = raw['gracePeriodSeconds'] ?? fromQuery(query.get('gracePeriodSeconds'), Number);
-  const orphan = raw['orphanDependents'] ?? fromQuery(query.get('orphanDependents'), (text) => text === 'true');
+  const orphan = raw['orphanDependents'] ?? fromQuery(query.get('orphanDependents'), isTrue);
   const policy =
     raw['propagationPolicy'] ??
     query.get('propagationPolicy') ??

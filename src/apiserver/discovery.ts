@@ -44,7 +44,7 @@ function subresourceOf(kind: Kind, subresource: Subresource): Sub | undefined {
     case 'portforward':
       return { kind: core('PodPortForwardOptions'), verbs: connect };
     case 'proxy':
-      return kind.kind === 'Node' ? undefined : { kind: core(`${kind.kind}ProxyOptions`), verbs: proxyVerbs };
+      return { kind: core(`${kind.kind}ProxyOptions`), verbs: proxyVerbs };
     case 'ephemeralcontainers':
       return { kind: own, verbs: ['get', 'patch', 'update'] };
   }

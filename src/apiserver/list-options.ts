@@ -6,6 +6,7 @@ import { supportedFields } from '../api/selectable-fields.ts';
 import { parseFieldSelector, parseLabelSelector, type FieldSelector, type LabelSelector } from '../api/selectors.ts';
 import { strategyFor } from '../api/strategies.ts';
 import type { KubeObject } from '../api/types.ts';
+import { isTrue } from './query.ts';
 
 export interface ListOptions {
   readonly namespace: string | undefined;
@@ -23,8 +24,6 @@ export interface ListOptions {
   /** Seconds; 0: the server's choice. */
   readonly timeoutSeconds: number;
 }
-
-const isTrue = (text: string | null): boolean => text === 'true' || text === '1';
 
 /** `name`: of the item a watch on an item's own path is for (feature 8-054). Throws ApiError 400 or 422. */
 export function parseListOptions(

@@ -9,6 +9,10 @@ const kinds = new ServedKinds();
 const rows: [method: string, url: string, expected: string][] = [
   ['GET', '/api/v1/pods', 'list pods'],
   ['GET', '/api/v1/pods?watch=true', 'watch pods'],
+  ['GET', '/api/v1/pods?watch=True', 'watch pods'],
+  ['GET', '/api/v1/pods?watch', 'watch pods'],
+  ['GET', '/api/v1/pods?watch=0', 'list pods'],
+  ['GET', '/api/v1/pods?watch=False', 'list pods'],
   ['GET', '/api/v1/namespaces', 'list namespaces'],
   ['GET', '/api/v1/namespaces/kube-system', 'get namespaces kube-system'],
   ['PUT', '/api/v1/namespaces/x/finalize', 'update namespaces x finalize'],

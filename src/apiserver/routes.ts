@@ -2,6 +2,7 @@
 import { badRequest } from '../api/api-error.ts';
 import type { Kind, Subresource } from '../api/kinds.ts';
 import type { ServedKinds } from './served-kinds.ts';
+import { isTrue } from './query.ts';
 
 export type Verb =
   'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete' | 'deletecollection' | 'connect' | 'head';
@@ -84,8 +85,6 @@ function decode(segment: string | undefined): string {
   }
   return text;
 }
-
-const isTrue = (text: string | null): boolean => text === 'true' || text === '1';
 
 function verbOf(method: string, name: string, subresource: string | undefined, query: URLSearchParams): Verb {
   if (subresource !== undefined && streamed.includes(subresource) && subresource !== 'log') return 'connect';

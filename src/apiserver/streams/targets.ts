@@ -2,6 +2,8 @@
 import { badRequest } from '../../api/api-error.ts';
 import type { Pod } from '../../api/types.ts';
 import { chooseContainer } from './containers.ts';
+import { checkLogOptions } from './log-options.ts';
+import { isTrue } from '../query.ts';
 
 /** Query parameters of a log request that the kubelet takes as they are. */
 const logParameters = [
@@ -12,7 +14,10 @@ const logParameters = [
   'timestamps',
   'tailLines',
   'limitBytes',
+  'stream',
 ] as const;
+
+const flags: readonly string[] = ['follow', 'previous', 'timestamps'];
 
 /** What the API calls a stream, and what the kubelet does. */
 const streamParameters = [
@@ -22,20 +27,17 @@ const streamParameters = [
   ['tty', 'tty'],
 ] as const;
 
-const isTrue = (text: string | null): boolean => text === 'true' || text === '1';
 const segments = (...parts: (string | undefined)[]) => parts.map((part) => encodeURIComponent(part ?? '')).join('/');
 
-/** Path and query on the kubelet. Throws BadRequest. */
+/** Path and query on the kubelet. Throws BadRequest and Invalid. */
 export function logTarget(pod: Pod, query: URLSearchParams): string {
+  checkLogOptions(pod.metadata.name, query);
   const container = chooseContainer(pod, query.get('container'));
   const asked = new URLSearchParams();
   for (const name of logParameters) {
     const value = query.get(name);
     if (value === null || value === '') continue;
-    if (['tailLines', 'limitBytes', 'sinceSeconds'].includes(name) && !/^\d{1,15}$/.test(value)) {
-      throw badRequest(`${name}: Invalid value: ${JSON.stringify(value)}: must be a whole number, 0 or more`);
-    }
-    asked.set(name, value);
+    asked.set(name, flags.includes(name) ? String(isTrue(value)) : value);
   }
   const { namespace, name } = pod.metadata;
   return `/containerLogs/${segments(namespace, name, container)}?${asked.toString()}`;
