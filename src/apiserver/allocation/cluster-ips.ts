@@ -77,8 +77,8 @@ export class ClusterIps {
     for (const address of addresses) this.#pending.delete(address);
   }
 
-  /** In the transaction of the Service (feature 1-105). */
-  claim(address: string, service: Service): Operation {
+  /** In the transaction of the Service (feature 1-105). `instead`: the revision of a claim this one replaces; 0: there is none. */
+  claim(address: string, service: Service, instead = 0): Operation {
     const object: IPAddress = {
       kind: 'IPAddress',
       apiVersion: apiVersionOf(IP_ADDRESSES),
@@ -101,7 +101,7 @@ export class ClusterIps {
       },
     };
     const key = keyOf(IP_ADDRESSES, undefined, address);
-    return { type: 'put', key, value: encodeStored(IP_ADDRESSES, object), expect: 0 };
+    return { type: 'put', key, value: encodeStored(IP_ADDRESSES, object), expect: instead };
   }
 
   release(address: string): Operation {

@@ -21,10 +21,21 @@ const address = (name: string, owner: string, more: { age?: number; managed?: bo
   metadata: {
     name,
     creationTimestamp: new Date(NOW - (more.age ?? 3600) * 1000).toISOString(),
-    ...(more.managed !== false && { labels: { 'ipaddress.kubernetes.io/managed-by': 'ipallocator.k8s.io' } }),
+    ...(more.managed !== false && {
+      labels: {
+        'ipaddress.kubernetes.io/managed-by': 'ipallocator.k8s.io',
+        'ipaddress.kubernetes.io/ip-family': 'IPv4',
+      },
+    }),
   },
   spec: { parentRef: { group: '', resource: 'services', namespace: 'default', name: owner } },
 });
+
+/** Managed, but of no Service. */
+function turned(name: string): IPAddress {
+  const claim = address(name, 'x');
+  return { ...claim, spec: { parentRef: { group: 'example.com', resource: 'widgets', name: 'x' } } };
+}
 
 const rows: [what: string, services: Service[], addresses: IPAddress[], expected: string[]][] = [
   ['what belongs together is left alone', [service('a', '10.96.0.5')], [address('10.96.0.5', 'a')], []],
@@ -44,10 +55,34 @@ const rows: [what: string, services: Service[], addresses: IPAddress[], expected
   ['a fresh claim may still get its Service', [], [address('10.96.0.5', 'soon', { age: 10 })], []],
   ['a claim made by hand stays', [], [address('10.96.0.5', 'x', { managed: false })], []],
   [
-    'a claim of another Service',
+    'a claim of a Service that is not there',
     [service('a', '10.96.0.5')],
     [address('10.96.0.5', 'b')],
-    ['ClusterIPAlreadyAllocated'],
+    ['claim 10.96.0.5 for a', 'ClusterIPNotAllocated'],
+  ],
+  [
+    'a claim of a Service that has another address',
+    [service('a', '10.96.0.5'), service('b', '10.96.0.6')],
+    [address('10.96.0.5', 'b'), address('10.96.0.6', 'b')],
+    ['claim 10.96.0.5 for a', 'ClusterIPNotAllocated'],
+  ],
+  [
+    'a second claim of a Service',
+    [service('a', '10.96.0.5')],
+    [address('10.96.0.5', 'a'), address('10.96.0.6', 'a', { age: 1 })],
+    ['release 10.96.0.6', 'IPAddressWrongReference'],
+  ],
+  [
+    'a claim that lost its labels',
+    [service('a', '10.96.0.5')],
+    [address('10.96.0.5', 'a', { managed: false })],
+    ['claim 10.96.0.5 for a'],
+  ],
+  [
+    'a claim that was turned to something else',
+    [service('a', '10.96.0.5')],
+    [turned('10.96.0.5'), turned('10.96.0.6')],
+    ['claim 10.96.0.5 for a', 'release 10.96.0.6', 'ClusterIPNotAllocated', 'IPAddressNotAllocated'],
   ],
   [
     'one address twice',

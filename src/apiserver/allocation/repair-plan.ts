@@ -24,8 +24,15 @@ export interface Complaint {
   readonly message: string;
 }
 
+export interface Claim {
+  readonly address: string;
+  readonly service: Service;
+  /** The claim there is, which says something else; it goes in the same commit. */
+  readonly instead?: IPAddress;
+}
+
 export interface RepairPlan {
-  readonly claim: readonly { readonly address: string; readonly service: Service }[];
+  readonly claim: readonly Claim[];
   /** Claims nobody holds. */
   readonly release: readonly IPAddress[];
   readonly complaints: readonly Complaint[];
@@ -34,24 +41,28 @@ export interface RepairPlan {
 /** A claim younger than this may belong to a Service that is just being written, milliseconds. */
 const GRACE = 60_000;
 const MANAGED_BY = 'ipaddress.kubernetes.io/managed-by';
+const FAMILY = 'ipaddress.kubernetes.io/ip-family';
 const ALLOCATOR = 'ipallocator.k8s.io';
 
 export function planRepair(state: RepairState): RepairPlan {
-  const claim: { address: string; service: Service }[] = [];
+  const claim: Claim[] = [];
   const complaints: Complaint[] = [];
-  const byName = new Map(state.addresses.map((each) => [each.metadata.name, each]));
-  const held = new Map<string, string>();
+  const byAddress = new Map(state.addresses.map((each) => [each.metadata.name, each]));
+  const byName = new Map(state.services.map((each) => [nameOf(each), each]));
   for (const service of state.services) {
     for (const text of clusterIpsOf(service)) {
-      const problem = checkAddress(service, text, state.ranges, byName, held);
-      if (problem) complaints.push(problem);
-      if (problem?.reason === 'ClusterIPNotAllocated') claim.push({ address: text, service });
+      const { complaint, repair } = checkAddress(service, text, state.ranges, byAddress, byName);
+      if (complaint) complaints.push(complaint);
+      if (repair) claim.push(repair);
     }
   }
-  const release = state.addresses.filter((each) => isOrphan(each, held, state.now));
-  for (const each of release) {
-    const message = `IPAddress: ${each.metadata.name} for Service ${parentOf(each)} appears to have leaked: cleaning up`;
-    complaints.push({ object: each, reason: 'IPAddressNotAllocated', message });
+  const claimed = new Set(claim.map(({ address }) => address));
+  const release: IPAddress[] = [];
+  for (const each of state.addresses) {
+    const complaint = claimed.has(each.metadata.name) ? undefined : checkClaim(each, byName, state.now);
+    if (!complaint) continue;
+    release.push(each);
+    complaints.push(complaint);
   }
   return { claim, release, complaints: [...complaints, ...checkPorts(state)] };
 }
@@ -67,45 +78,74 @@ function parentOf({ spec }: IPAddress): string {
   return `${spec.parentRef.namespace ?? ''}/${spec.parentRef.name}`;
 }
 
-/** `held` collects who holds which address. */
+const isOfService = ({ spec }: IPAddress): boolean =>
+  (spec.parentRef.group ?? '') === '' && spec.parentRef.resource === 'services';
+
+const holds = (service: Service | undefined, address: string): boolean =>
+  service !== undefined &&
+  clusterIpsOf(service).some((text) => {
+    const ip = parseIp(text);
+    return ip !== undefined && formatIp(ip) === address;
+  });
+
+/** Whether the claim says what the Service does; the words are Kubernetes' own. */
 function checkAddress(
   service: Service,
   text: string,
   ranges: readonly Cidr[],
-  byName: ReadonlyMap<string, IPAddress>,
-  held: Map<string, string>,
-): Complaint | undefined {
-  const complain = (reason: string, message: string): Complaint => ({ object: service, reason, message });
+  byAddress: ReadonlyMap<string, IPAddress>,
+  byName: ReadonlyMap<string, Service>,
+): { complaint?: Complaint; repair?: Claim } {
+  const complain = (reason: string, message: string) => ({ complaint: { object: service, reason, message } });
   const ip = parseIp(text);
   if (!ip) return complain('ClusterIPNotValid', `Cluster IP ${text} is not a valid IP; please recreate Service`);
   const address = formatIp(ip);
-  const owner = held.get(address);
-  if (owner !== undefined) {
-    return complain(
-      'ClusterIPAlreadyAllocated',
-      `Cluster IP ${address} was assigned to ${owner} as well; please recreate Service`,
-    );
-  }
-  held.set(address, nameOf(service));
-  const claim = byName.get(address);
-  if (!ranges.some((range) => range.family === ip.family && cidrContains(range, ip))) {
+  const what = `[${ip.family}]: ${address}`;
+  if (!ranges.some((range) => cidrContains(range, ip))) {
     return complain(
       'ClusterIPOutOfRange',
-      `Cluster IP ${address} is not within any configured Service CIDR; please recreate service`,
+      `Cluster IP ${what} is not within any configured Service CIDR; please recreate service`,
     );
   }
-  if (!claim) return complain('ClusterIPNotAllocated', `Cluster IP ${address} is not allocated; repairing`);
-  if (parentOf(claim) === nameOf(service)) return undefined;
-  return complain(
-    'ClusterIPAlreadyAllocated',
-    `Cluster IP ${address} was assigned to ${parentOf(claim)}; please recreate Service`,
-  );
+  const claim = byAddress.get(address);
+  if (!claim) {
+    const message = `Cluster IP ${what} is not allocated; repairing`;
+    return { ...complain('ClusterIPNotAllocated', message), repair: { address, service } };
+  }
+  const repair = { address, service, instead: claim };
+  if (!isOfService(claim) || (parentOf(claim) !== nameOf(service) && !holds(byName.get(parentOf(claim)), address))) {
+    const message = `the ClusterIP ${what} for Service ${nameOf(service)} has a wrong reference; repairing`;
+    return { ...complain('ClusterIPNotAllocated', message), repair };
+  }
+  if (parentOf(claim) !== nameOf(service)) {
+    return complain(
+      'ClusterIPAlreadyAllocated',
+      `Cluster IP [${ip.family}]:${address} was assigned to multiple services; please recreate service`,
+    );
+  }
+  const { labels } = claim.metadata;
+  return labels?.[MANAGED_BY] === ALLOCATOR && labels[FAMILY] === ip.family ? {} : { repair };
 }
 
-/** Claims made by hand are left alone (feature 1-130). */
-function isOrphan({ metadata }: IPAddress, held: ReadonlyMap<string, string>, now: number): boolean {
-  if (metadata.labels?.[MANAGED_BY] !== ALLOCATOR || held.has(metadata.name)) return false;
-  return now - Date.parse(metadata.creationTimestamp ?? '') > GRACE;
+/** Why a claim goes. Claims made by hand are left alone (feature 1-130). */
+function checkClaim(claim: IPAddress, byName: ReadonlyMap<string, Service>, now: number): Complaint | undefined {
+  const { name, labels, creationTimestamp } = claim.metadata;
+  if (labels?.[MANAGED_BY] !== ALLOCATOR) return undefined;
+  const complain = (reason: string, message: string): Complaint => ({ object: claim, reason, message });
+  if (!isOfService(claim)) {
+    const { group = '', resource, namespace = '', name: parent } = claim.spec.parentRef;
+    const reference = `&ParentReference{Group:${group},Resource:${resource},Namespace:${namespace},Name:${parent},}`;
+    return complain(
+      'IPAddressNotAllocated',
+      `IPAddress ${name} appears to have been modified, not referencing a Service ${reference}: cleaning up`,
+    );
+  }
+  const service = byName.get(parentOf(claim));
+  if (holds(service, name)) return undefined;
+  const what = `IPAddress: ${name} for Service ${parentOf(claim)}`;
+  if (service) return complain('IPAddressWrongReference', `${what} has a wrong reference; cleaning up`);
+  if (now - Date.parse(creationTimestamp ?? '') <= GRACE) return undefined;
+  return complain('IPAddressNotAllocated', `${what} appears to have leaked: cleaning up`);
 }
 
 function checkPorts({ services, portRange }: RepairState): Complaint[] {

@@ -1,7 +1,7 @@
 /** Puts Services, their claims and the ServiceCIDRs right: at the start, when a claim or a range changes, and every three minutes. */
 import { isConflict, isNotFound } from '../../api/api-error.ts';
 import { IP_ADDRESSES, SERVICE_CIDRS, SERVICES, type Kind } from '../../api/kinds.ts';
-import type { IPAddress, KubeObject, Service, ServiceCIDR } from '../../api/types.ts';
+import type { IPAddress, KubeObject, ServiceCIDR } from '../../api/types.ts';
 import type { EventRecorder } from '../../client/events.ts';
 import { done, retryAfter, WorkQueue } from '../../lib/queue.ts';
 import { ConditionFailed } from '../../store/store.ts';
@@ -13,7 +13,7 @@ import { updateObject } from '../update.ts';
 import type { ClusterIps } from './cluster-ips.ts';
 import { repairPortClaims } from './node-port-claims.ts';
 import type { PortRange } from './node-ports.ts';
-import { planRepair } from './repair-plan.ts';
+import { planRepair, type Claim } from './repair-plan.ts';
 import { planServiceCidr, type ServiceCidrChange } from './service-cidr-plan.ts';
 
 const PERIOD = 180_000;
@@ -48,16 +48,17 @@ export async function repair({ core, ips, portRange, events }: RepairTools): Pro
     now: core.clock.now(),
   });
   for (const { object, reason, message } of complaints) events.event(object, 'Warning', reason, message);
-  for (const { address, service } of claim) await commitClaim(core, ips, address, service);
+  for (const each of claim) await commitClaim(core, ips, each);
   for (const each of release) await commitRelease(core, each);
   if (core.store.shared) await repairPortClaims(core);
 }
 
 /** Only as long as the Service is still the one that was looked at. */
-async function commitClaim(core: Core, ips: ClusterIps, address: string, service: Service): Promise<void> {
+async function commitClaim(core: Core, ips: ClusterIps, { address, service, instead }: Claim): Promise<void> {
   const key = keyOf(SERVICES, service.metadata.namespace, service.metadata.name);
   const expect = Number(service.metadata.resourceVersion);
-  await attempt(core.store.commit([{ type: 'check', key, expect }, ips.claim(address, service)]));
+  const claim = ips.claim(address, service, Number(instead?.metadata.resourceVersion ?? 0));
+  await attempt(core.store.commit([{ type: 'check', key, expect }, claim]));
 }
 
 async function commitRelease(core: Core, { metadata }: IPAddress): Promise<void> {
