@@ -1,6 +1,6 @@
 /** A server process of its own on loopback, started from the command line, for tests that kill it. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createHttpClient } from '../../src/client/http-client.ts';
@@ -10,13 +10,21 @@ import { FAIRWAY } from './cluster.ts';
 export class ServerProcess {
   readonly folder = mkdtempSync(join(tmpdir(), 'fw-server-'));
   readonly port: number;
+  readonly #args: readonly string[];
   #child: ChildProcess | undefined;
 
-  constructor(port: number) {
+  /** @param args further flags, such as `--datastore` */
+  constructor(port: number, args: readonly string[] = []) {
     this.port = port;
+    this.#args = args;
   }
 
-  async prepare(): Promise<void> {
+  /** @param like servers of one cluster have its certificates and keys in common */
+  async prepare(like?: ServerProcess): Promise<void> {
+    if (like) {
+      cpSync(join(like.folder, 'pki'), join(this.folder, 'pki'), { recursive: true });
+      return;
+    }
     await ensureCertificates(join(this.folder, 'pki'), [
       { file: 'apiserver', commonName: 'kube-apiserver', use: 'server', ips: ['127.0.0.1'] },
       { file: 'admin', commonName: 'kubernetes-admin', organization: 'system:masters', use: 'client' },
@@ -61,6 +69,7 @@ export class ServerProcess {
         `--kubelet-client-certificate=${pki.cert('kubelet-client')}`,
         `--kubelet-client-key=${pki.key('kubelet-client')}`,
         `--service-account-signing-key-file=${pki.serviceAccountKey}`,
+        ...this.#args,
       ],
       { stdio: ['ignore', log, log] },
     );
