@@ -1,6 +1,7 @@
 /** /openapi/v2 and /openapi/v3 (features 8-011, 8-012). */
 import { gunzipSync } from 'node:zlib';
-import { openApiDocument, type OpenApiDocument } from './openapi-files.ts';
+import { documentOf } from './openapi-custom.ts';
+import type { OpenApiDocument } from './openapi-files.ts';
 import type { ApiRequest, ApiResponse } from './request.ts';
 import type { ServedKinds } from './served-kinds.ts';
 
@@ -10,14 +11,14 @@ const YEAR = 31_536_000;
 const PROTOBUF = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
 
 /** Undefined: no such document. */
-export async function openApiResponse(request: ApiRequest, _kinds: ServedKinds): Promise<ApiResponse | undefined> {
+export async function openApiResponse(request: ApiRequest, kinds: ServedKinds): Promise<ApiResponse | undefined> {
   const path = request.path.replace(/\/$/, '');
   if (path === '/openapi/v2') {
     const protobuf = /proto-openapi\.spec\.v2[@.]v1\.0\+protobuf/.test(request.headers['accept'] ?? '');
-    const made = await openApiDocument(protobuf ? 'v2.protobuf' : 'v2');
+    const made = await documentOf(protobuf ? 'v2.protobuf' : 'v2', kinds);
     return made && answer(request, made, protobuf ? PROTOBUF : 'application/json');
   }
-  const made = path.startsWith('/openapi/v3') ? await openApiDocument(path.slice('/openapi/'.length)) : undefined;
+  const made = path.startsWith('/openapi/v3') ? await documentOf(path.slice('/openapi/'.length), kinds) : undefined;
   if (!made) return undefined;
   const { location } = made;
   const asked = request.query.get('hash') ?? '';

@@ -1,12 +1,13 @@
 /**
- * Removes what nobody owns any more, of every kind in the table (feature 8-082): background deletion of dependents, foreground deletion
+ * Removes what nobody owns any more, of every kind (feature 8-082): background deletion of dependents, foreground deletion
  * (the owner waits for them) and orphaning (they are let go). Works from the informers' owner index, so nothing is ever scanned.
  */
 import { isConflict, isNotFound } from '../api/api-error.ts';
-import { EVENTS, KINDS, kindByApiVersion, resourceNameOf, storedKind, type Kind } from '../api/kinds.ts';
+import { CUSTOM_RESOURCE_DEFINITIONS, resourceNameOf, type Kind } from '../api/kinds.ts';
 import type { KubeObject, Meta } from '../api/types.ts';
 import type { Change } from '../client/client.ts';
 import { ignoreNotFound } from './api-outcomes.ts';
+import { builtInKinds, CollectedKinds } from './collected-kinds.ts';
 import {
   FOREGROUND,
   ORPHAN,
@@ -28,10 +29,6 @@ import {
   type View,
 } from './loop.ts';
 
-/** Events are left out: nobody owns them and there are many. */
-const collectedKinds = KINDS.filter((kind) => !kind.storedAs && kind !== EVENTS);
-const byResource = new Map(collectedKinds.map((kind) => [resourceNameOf(kind), kind]));
-
 const garbageKey = (kind: Kind, object: KubeObject) => `${resourceNameOf(kind)} ${keyOf(object)}`;
 
 interface Found {
@@ -39,9 +36,9 @@ interface Found {
   readonly object: KubeObject;
 }
 
-function dependentsOf(uid: string | undefined, view: View): Found[] {
+function dependentsOf(uid: string | undefined, view: View, { kinds }: Memory): Found[] {
   if (uid === undefined) return [];
-  return collectedKinds.flatMap((kind) => view.byIndex(kind, 'owner', uid).map((object) => ({ kind, object })));
+  return kinds.all.flatMap((kind) => view.byIndex(kind, 'owner', uid).map((object) => ({ kind, object })));
 }
 
 /** Uids known to be gone, from deletions seen or asked about: spares one question per dependent. Bounded, oldest out. */
@@ -56,22 +53,34 @@ class GoneOwners {
   }
 }
 
+/** What one collector knows besides what it sees. */
+interface Memory {
+  readonly gone: GoneOwners;
+  readonly kinds: CollectedKinds;
+}
+
 export function garbageCollector(): Controller {
-  const gone = new GoneOwners();
+  const memory: Memory = { gone: new GoneOwners(), kinds: new CollectedKinds() };
+  const triggerOf = (kind: Kind) => trigger(kind, (change, view) => keysOfChange(kind, change, view, memory));
+  const definitions = trigger(CUSTOM_RESOURCE_DEFINITIONS, (change, view) => {
+    memory.kinds.take(change, view, triggerOf);
+    return keysOfChange(CUSTOM_RESOURCE_DEFINITIONS, change, view, memory);
+  });
   return defineController({
     name: 'garbage-collector-controller',
-    triggers: collectedKinds.map((kind) => trigger(kind, (change, view) => keysOfChange(kind, change, view, gone))),
+    triggers: [...builtInKinds.filter((kind) => kind !== CUSTOM_RESOURCE_DEFINITIONS).map(triggerOf), definitions],
     async reconcile(key, view) {
       const space = key.indexOf(' ');
-      const kind = byResource.get(key.slice(0, space));
+      const kind = memory.kinds.byResource(key.slice(0, space));
+      await memory.kinds.ready();
       const { namespace, name } = splitKey(key.slice(space + 1));
       const object = kind && view.get(kind, name, namespace === '' ? undefined : namespace);
       if (!kind || !object) return done;
       try {
-        if (isOrphaning(object)) return await orphan(kind, object, view);
-        if (isWaitingForDependents(object)) return await awaitDependents(kind, object, view);
+        if (isOrphaning(object)) return await orphan(kind, object, view, memory);
+        if (isWaitingForDependents(object)) return await awaitDependents(kind, object, view, memory);
         if (object.metadata.deletionTimestamp !== undefined) return done;
-        return await collect(kind, object, view, gone);
+        return await collect(kind, object, view, memory);
       } catch (error) {
         if (isConflict(error) || isNotFound(error)) return retryAfter(50);
         throw error;
@@ -80,18 +89,18 @@ export function garbageCollector(): Controller {
   });
 }
 
-function keysOfChange(kind: Kind, change: Change<KubeObject>, view: View, gone: GoneOwners): string[] {
+function keysOfChange(kind: Kind, change: Change<KubeObject>, view: View, memory: Memory): string[] {
   const { object } = change;
   const { uid, ownerReferences = [] } = object.metadata;
   if (change.type === 'deleted') {
-    if (uid !== undefined) gone.add(uid);
-    const dependents = dependentsOf(uid, view).map((found) => garbageKey(found.kind, found.object));
-    return [...dependents, ...ownersWaiting(object, view)];
+    if (uid !== undefined) memory.gone.add(uid);
+    const dependents = dependentsOf(uid, view, memory).map((found) => garbageKey(found.kind, found.object));
+    return [...dependents, ...ownersWaiting(object, view, memory)];
   }
   if (isOrphaning(object) || isWaitingForDependents(object)) return [garbageKey(kind, object)];
   if (ownerReferences.length === 0 || object.metadata.deletionTimestamp !== undefined) return [];
   const news = change.type === 'added' || !sameReferences(change.old.metadata.ownerReferences, ownerReferences);
-  return news ? [garbageKey(kind, object), ...ownersWaiting(object, view)] : [];
+  return news ? [garbageKey(kind, object), ...ownersWaiting(object, view, memory)] : [];
 }
 
 function sameReferences(a: readonly Meta.OwnerReference[] = [], b: readonly Meta.OwnerReference[]): boolean {
@@ -99,18 +108,12 @@ function sameReferences(a: readonly Meta.OwnerReference[] = [], b: readonly Meta
 }
 
 /** Keys of owners that wait for this dependent. */
-function ownersWaiting(dependent: KubeObject, view: View): string[] {
+function ownersWaiting(dependent: KubeObject, view: View, { kinds }: Memory): string[] {
   return (dependent.metadata.ownerReferences ?? []).flatMap((reference) => {
-    const kind = ownerKind(reference);
+    const kind = kinds.ofOwner(reference);
     const owner = kind && ownerInView(kind, reference, dependent, view);
     return owner && isWaitingForDependents(owner) ? [garbageKey(kind, owner)] : [];
   });
-}
-
-function ownerKind({ apiVersion, kind }: Meta.OwnerReference): Kind | undefined {
-  const found = kindByApiVersion(apiVersion, kind);
-  const stored = found && storedKind(found);
-  return stored && collectedKinds.includes(stored) ? stored : undefined;
 }
 
 /** An owner is in its dependent's namespace, or in none. */
@@ -128,9 +131,9 @@ async function ownerState(
   reference: Meta.OwnerReference,
   dependent: KubeObject,
   view: View,
-  gone: GoneOwners,
+  { gone, kinds }: Memory,
 ): Promise<OwnerState> {
-  const kind = ownerKind(reference);
+  const kind = kinds.ofOwner(reference);
   if (!kind) return 'unknown';
   const { namespace } = dependent.metadata;
   if (kind.namespaced && namespace === undefined) {
@@ -156,11 +159,11 @@ async function ownerState(
 const invalidText = ({ apiVersion, kind, name, uid }: Meta.OwnerReference, namespace = '') =>
   `ownerRef [${apiVersion}/${kind}, namespace: ${namespace}, name: ${name}, uid: ${uid}] does not exist in namespace "${namespace}"`;
 
-async function collect(kind: Kind, object: KubeObject, view: View, gone: GoneOwners): Promise<Outcome> {
+async function collect(kind: Kind, object: KubeObject, view: View, memory: Memory): Promise<Outcome> {
   const { name, namespace, uid, resourceVersion, ownerReferences = [] } = object.metadata;
   const states: OwnerState[] = [];
-  for (const reference of ownerReferences) states.push(await ownerState(reference, object, view, gone));
-  const decision = decideDependent(ownerReferences, states, dependentsOf(uid, view).length > 0);
+  for (const reference of ownerReferences) states.push(await ownerState(reference, object, view, memory));
+  const decision = decideDependent(ownerReferences, states, dependentsOf(uid, view, memory).length > 0);
   switch (decision.what) {
     case 'keep':
       return done;
@@ -183,9 +186,9 @@ async function collect(kind: Kind, object: KubeObject, view: View, gone: GoneOwn
 }
 
 /** Lets the dependents go, then the owner. */
-async function orphan(kind: Kind, owner: KubeObject, view: View): Promise<Outcome> {
+async function orphan(kind: Kind, owner: KubeObject, view: View, memory: Memory): Promise<Outcome> {
   const { uid } = owner.metadata;
-  for (const { kind: dependentKind, object } of dependentsOf(uid, view)) {
+  for (const { kind: dependentKind, object } of dependentsOf(uid, view, memory)) {
     const ownerReferences = (object.metadata.ownerReferences ?? []).filter((reference) => reference.uid !== uid);
     await ignoreNotFound(patchMetadata(dependentKind, object, { ownerReferences }, view));
   }
@@ -194,9 +197,9 @@ async function orphan(kind: Kind, owner: KubeObject, view: View): Promise<Outcom
 }
 
 /** Asks the dependents to go; the owner goes when the last one that blocks it has. Their deletions make its key due again. */
-async function awaitDependents(kind: Kind, owner: KubeObject, view: View): Promise<Outcome> {
+async function awaitDependents(kind: Kind, owner: KubeObject, view: View, memory: Memory): Promise<Outcome> {
   const { uid = '' } = owner.metadata;
-  const dependents = dependentsOf(uid, view);
+  const dependents = dependentsOf(uid, view, memory);
   for (const dependent of dependents) {
     if (dependent.object.metadata.deletionTimestamp === undefined)
       view.enqueue(garbageKey(dependent.kind, dependent.object));

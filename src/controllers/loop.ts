@@ -26,6 +26,11 @@ export interface View {
   event(object: KubeObject, type: 'Normal' | 'Warning', reason: string, message: string): void;
   /** Makes a key of this same controller due. */
   enqueue(key: string, afterMs?: number): void;
+  /**
+   * Follows a kind nobody knew at the start: it can be read from now on, and its changes make keys due, until stopped. `ready` resolves when
+   * its first list is there, or when it is stopped before.
+   */
+  follow(trigger: Trigger): { readonly ready: Promise<void>; stop(): void };
 }
 
 /** Which keys a change of one kind makes due. Made by `trigger`. */
@@ -128,6 +133,7 @@ export interface StartOptions {
 export function startControllers(controllers: readonly Controller[], options: StartOptions): Controllers {
   const { client, log, clock = realClock } = options;
   const informers = startInformers(controllers, client, log);
+  const followers = { informers, client, log };
   const informerOf = <T extends KubeObject>(kind: Kind<T>): Informer<T> => {
     const informer = informers.get(kind.storedAs ?? kind);
     if (!informer) throw new Error(`no controller declares that it reads ${kind.plural}`);
@@ -158,6 +164,7 @@ export function startControllers(controllers: readonly Controller[], options: St
         if (afterMs > 0) queue.addAfter(key, afterMs);
         else queue.add(key);
       },
+      follow: (added) => followKind(added, followers, queue, () => view),
     };
     return { controller, queue, view };
   });
@@ -190,6 +197,38 @@ export function startControllers(controllers: readonly Controller[], options: St
       for (const unsubscribe of unsubscribes) unsubscribe();
       await Promise.all(running.map(({ queue }) => queue.stop()));
       for (const informer of informers.values()) informer.stop();
+    },
+  };
+}
+
+interface Followers {
+  readonly informers: Map<Kind, Informer<KubeObject>>;
+  readonly client: Client;
+  readonly log: Log;
+}
+
+function followKind(
+  { kind, keys }: Trigger,
+  { informers, client, log }: Followers,
+  queue: WorkQueue,
+  view: () => View,
+): { ready: Promise<void>; stop: () => void } {
+  const informer = startInformer(client, kind, { indexes: commonIndexes }, log);
+  informers.set(kind, informer);
+  const unsubscribe = informer.onChange((change) => {
+    for (const key of keys(change, view())) queue.add(key);
+  });
+  let release = (): void => undefined;
+  const stopped = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  return {
+    ready: Promise.race([informer.synced, stopped]),
+    stop: () => {
+      unsubscribe();
+      informer.stop();
+      informers.delete(kind);
+      release();
     },
   };
 }

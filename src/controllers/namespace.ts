@@ -1,13 +1,22 @@
 /**
  * Empties a Namespace that is being deleted and then lets it go (features 8-083): Pods first, so that nothing they need is taken from under
- * them, then everything else, of every kind in the table.
+ * them, then everything else, of every kind.
  */
 import { isNotFound } from '../api/api-error.ts';
-import { EVENTS, KINDS, NAMESPACES, PODS, resourceNameOf, type Kind } from '../api/kinds.ts';
+import {
+  CUSTOM_RESOURCE_DEFINITIONS,
+  EVENTS,
+  KINDS,
+  NAMESPACES,
+  PODS,
+  resourceNameOf,
+  type Kind,
+} from '../api/kinds.ts';
 import type { KubeObject, Meta, Namespace } from '../api/types.ts';
 import type { Client } from '../client/client.ts';
 import { timestamp } from '../lib/clock.ts';
 import { ignoreNotFound } from './api-outcomes.ts';
+import { readableKind } from './collected-kinds.ts';
 import { defineController, done, itself, retryAfter, trigger } from './loop.ts';
 
 const FINALIZER = 'kubernetes';
@@ -99,10 +108,29 @@ function countFinalizers(objects: readonly KubeObject[]): Record<string, number>
 /** Events go last: what is said while the rest goes must go as well. */
 const contentKinds = KINDS.filter((kind) => kind.namespaced && !kind.storedAs && kind !== PODS && kind !== EVENTS);
 
+async function customKinds(client: Client): Promise<Kind[]> {
+  const { items } = await client.list(CUSTOM_RESOURCE_DEFINITIONS);
+  return items.flatMap((definition) => readableKind(definition) ?? []).filter((kind) => kind.namespaced);
+}
+
+/** A kind may go while it is emptied: then nothing of it is left. */
+async function emptyCustom(client: Client, kind: Kind, namespace: string): Promise<Remainder> {
+  try {
+    return await empty(client, kind, namespace);
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    return { kind, count: 0, finalizers: {} };
+  }
+}
+
 async function removeContent(client: Client, namespace: string): Promise<Remainder[]> {
   const pods = await empty(client, PODS, namespace);
   if (pods.count > 0) return [pods];
-  const rest = await Promise.all(contentKinds.map((kind) => empty(client, kind, namespace)));
+  const custom = await customKinds(client);
+  const rest = await Promise.all([
+    ...contentKinds.map((kind) => empty(client, kind, namespace)),
+    ...custom.map((kind) => emptyCustom(client, kind, namespace)),
+  ]);
   if (rest.some(({ count }) => count > 0)) return rest;
   return [await empty(client, EVENTS, namespace)];
 }

@@ -1,7 +1,9 @@
 /** OpenAPI documents (features 8-011 to 8-016): made from the type graph and the table of kinds when first asked for, then kept. */
 import { createHash } from 'node:crypto';
 import { apiVersionOf, KINDS } from '../kinds.ts';
+import type { Kind } from '../kinds.ts';
 import { loadSchemas } from '../schema/load.ts';
+import { customParts } from './custom.ts';
 import { pathsOf } from './paths.ts';
 import { encodeDocument } from './protobuf.ts';
 import { definitionsOf, groupVersionKind, type Json } from './schemas.ts';
@@ -36,6 +38,34 @@ const rootsByGroupVersion = once(() => {
   return roots;
 });
 
+/** The version 2 document with custom resources in it. `base` is changed. */
+export function withCustomV2(base: Json, kinds: readonly Kind[]): Json {
+  const { paths, definitions } = customParts(kinds, 'v2');
+  Object.assign(base['paths'] as Json, paths);
+  base['definitions'] = { ...definitions, ...(base['definitions'] as Json) };
+  return base;
+}
+
+/** What custom resources add to the version 2 document in protobuf: to be put behind it, as messages merge when they are joined. */
+export function customV2Protobuf(kinds: readonly Kind[]): Uint8Array {
+  return encodeDocument({ info, ...customParts(kinds, 'v2') });
+}
+
+/** The version 3 document of one group and version, given its custom resources and the document of its built-in kinds. */
+export function customV3(kinds: readonly Kind[], base?: Json): Json {
+  const { paths, definitions } = customParts(kinds, 'v3');
+  const components = (base?.['components'] as { schemas?: Json } | undefined)?.schemas;
+  return {
+    openapi: '3.0.0',
+    info,
+    paths: { ...(base?.['paths'] as Json | undefined), ...paths },
+    components: { schemas: { ...definitionsOf(sharedRoots(), 'v3'), ...definitions, ...components } },
+  };
+}
+
+/** Every delete takes DeleteOptions and may answer a Status, whatever the group. */
+const sharedRoots = (): string[] => ['v1/DeleteOptions', 'v1/Status'].map((key) => loadSchemas().kinds[key] ?? '');
+
 const documents = new Map<string, Json>();
 
 /** @param path as in the index: `api/v1` or `apis/apps/v1`; undefined when nothing of the kind is served */
@@ -46,13 +76,11 @@ export function openApiV3(path: string): Json | undefined {
   const made = documents.get(groupVersion);
   if (made) return made;
   const kinds = KINDS.filter((kind) => apiVersionOf(kind) === groupVersion);
-  // Every delete takes DeleteOptions and may answer a Status, whatever the group.
-  const shared = ['v1/DeleteOptions', 'v1/Status'].map((key) => loadSchemas().kinds[key] ?? '');
   const document: Json = {
     openapi: '3.0.0',
     info,
     paths: pathsOf(kinds, 'v3'),
-    components: { schemas: definitionsOf([...roots, ...shared], 'v3') },
+    components: { schemas: definitionsOf([...roots, ...sharedRoots()], 'v3') },
   };
   documents.set(groupVersion, document);
   return document;

@@ -2,8 +2,9 @@
  * The operations of a kind, as far as kubectl reads them: which kind a PATCH is about and whether it takes `fieldValidation`
  * (feature 8-014), what a body and an answer look like.
  */
-import { apiVersionOf, type Kind } from '../kinds.ts';
+import { apiVersionOf, listKindOf, type Kind } from '../kinds.ts';
 import { definitionOf } from '../schema/load.ts';
+import { customDefinitionName } from './custom-name.ts';
 import type { Json, OpenApiVersion } from './schemas.ts';
 
 const patchTypes = [
@@ -65,8 +66,9 @@ export function pathsOf(kinds: readonly Kind[], version: OpenApiVersion): Json {
 function pathsOfKind(kind: Kind, version: OpenApiVersion): [string, Json][] {
   const apiVersion = apiVersionOf(kind);
   const root = kind.group === '' ? `/api/${kind.version}` : `/apis/${apiVersion}`;
-  const object = definitionOf(apiVersion, kind.kind);
-  const list = definitionOf(apiVersion, `${kind.kind}List`);
+  const nameOf = (name: string) => (kind.custom ? customDefinitionName(kind, name) : definitionOf(apiVersion, name));
+  const object = nameOf(kind.kind);
+  const list = nameOf(listKindOf(kind));
   const status = definitionOf('v1', 'Status');
   const options = definitionOf('v1', 'DeleteOptions');
   if (!object || !list || !status || !options)
@@ -128,7 +130,8 @@ function operation(
     operationId: `${action}${group}${capital(kind.version)}${scope}${kind.kind}${suffix}`,
     tags: [`${group.toLowerCase()}_${kind.version}`],
   };
-  const content = method === 'patch' ? patchTypes : ['application/json', 'application/yaml'];
+  const ownPatchTypes = kind.custom ? patchTypes.filter((type) => !type.includes('strategic')) : patchTypes;
+  const content = method === 'patch' ? ownPatchTypes : ['application/json', 'application/yaml'];
   if (version === 'v2') {
     return {
       ...common,

@@ -7,6 +7,8 @@ export type Json = Record<string, unknown>;
 export type OpenApiVersion = 'v2' | 'v3';
 
 const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1';
+export const OBJECT_META = `${meta}.ObjectMeta`;
+export const LIST_META = `${meta}.ListMeta`;
 
 /** The plain types that Kubernetes gives a name of their own. */
 const named: Readonly<Record<string, { name: string; v2: Json; v3: Json }>> = {
