@@ -30,7 +30,8 @@ export interface Cri {
   /** URL of the runtime's streaming server (plain HTTP on loopback) that serves this one request. */
   exec(request: StreamRequest & { command: readonly string[] }): Promise<string>;
   attach(request: StreamRequest): Promise<string>;
-  portForward(sandboxId: string): Promise<string>;
+  /** `ports` are for WebSocket clients, who name them beforehand; SPDY clients name them as they go. */
+  portForward(sandboxId: string, ports?: readonly number[]): Promise<string>;
 
   listImages(): Promise<Image[]>;
   imageStatus(image: string): Promise<Image | undefined>;

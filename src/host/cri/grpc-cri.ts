@@ -139,7 +139,7 @@ function streamCalls(call: Call) {
     exec: ({ command, ...request }: StreamRequest & { command: readonly string[] }) =>
       url('Exec', { ...request, cmd: command }),
     attach: (request: StreamRequest) => url('Attach', request),
-    portForward: (id: string) => url('PortForward', { id }),
+    portForward: (podSandboxId: string, port: readonly number[] = []) => url('PortForward', { podSandboxId, port }),
   };
 }
 

@@ -92,7 +92,7 @@ async function streamUrl({ cri, pods }: HandlerOptions, route: Route, query: URL
     const pod = findPod(pods, route.pod);
     const sandbox = pods.sandboxId(pod.metadata.uid ?? '');
     if (sandbox === undefined) throw new Refusal(400, `pod "${route.pod.name}" is not running`);
-    return cri.portForward(sandbox);
+    return cri.portForward(sandbox, portsOf(query));
   }
   if (route.type !== 'exec' && route.type !== 'attach') throw new Refusal(400, 'this path cannot be upgraded');
   const asked = (...names: string[]) => names.some((name) => isTrue(query.get(name)));
@@ -112,6 +112,15 @@ async function streamUrl({ cri, pods }: HandlerOptions, route: Route, query: URL
   const command = query.getAll('command');
   if (command.length === 0) throw new Refusal(400, 'you must specify at least one command for the container');
   return cri.exec({ containerId, command, ...streams });
+}
+
+/** Throws Refusal 400. */
+function portsOf(query: URLSearchParams): number[] {
+  return query.getAll('port').map((text) => {
+    const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+    if (port < 1 || port > 65535) throw new Refusal(400, `invalid port ${JSON.stringify(text)}`);
+    return port;
+  });
 }
 
 function logOptions(query: URLSearchParams, now: number): LogOptions {

@@ -88,10 +88,12 @@ async function start(t: TestContext) {
   const record: ContainerRecord = { id: 'c1', name: 'app', state: 'RUNNING', logPath };
   const asked: unknown[] = [];
   let streamUrl = '';
-  const stream = (what: string) => (given: unknown) => {
-    asked.push([what, given]);
-    return Promise.resolve(streamUrl);
-  };
+  const stream =
+    (what: string) =>
+    (...given: unknown[]) => {
+      asked.push([what, ...given]);
+      return Promise.resolve(streamUrl);
+    };
   const server = await runKubeletServer({
     log: silentLog,
     address: '127.0.0.1',
@@ -329,7 +331,7 @@ test('attach asks for the terminal the container has, which has one output; port
   }
   assert.deepEqual(asked, [
     ['attach', { containerId: 'c1', tty: true, stdin: true, stdout: true, stderr: false }],
-    ['portForward', 's1'],
+    ['portForward', 's1', [80]],
   ]);
 });
 
