@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { startTestApi, type TestAnswer, type TestApi } from '../../test/support/api.ts';
+import { eventually } from '../../test/support/eventually.ts';
 import type { ManagedFieldsEntry } from '../api/managed-fields/index.ts';
 
 let api: TestApi;
@@ -364,4 +365,61 @@ test('only apply can be forced, and names of managers are checked', async () => 
     'CreateOptions.meta.k8s.io "" is invalid: fieldManager: Too long: may not be more than 128 bytes',
   );
   assert.equal(long.status, 422);
+});
+
+test('custom resources are applied by the schema of their definition', async () => {
+  const part = {
+    type: 'object',
+    properties: { name: { type: 'string' }, size: { type: 'integer' } },
+    required: ['name'],
+  };
+  const schema = {
+    type: 'object',
+    properties: {
+      spec: {
+        type: 'object',
+        properties: {
+          parts: {
+            type: 'array',
+            items: part,
+            'x-kubernetes-list-type': 'map',
+            'x-kubernetes-list-map-keys': ['name'],
+          },
+          tags: { type: 'array', items: { type: 'string' } },
+          free: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+        },
+      },
+    },
+  };
+  const definition = {
+    metadata: { name: 'widgets.example.com' },
+    spec: {
+      group: 'example.com',
+      names: { plural: 'widgets', kind: 'Widget' },
+      scope: 'Namespaced',
+      versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: schema } }],
+    },
+  };
+  const definitions = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+  ok(await api.request('POST', definitions, { body: definition }), 201);
+  const widgets = '/apis/example.com/v1/namespaces/default/widgets';
+  const path = `${widgets}/w`;
+  await eventually(async () => {
+    assert.notEqual((await api.request('GET', widgets)).status, 404);
+  });
+  const widget = (spec: object) => ({ apiVersion: 'example.com/v1', kind: 'Widget', metadata: { name: 'w' }, spec });
+  ok(await apply(path, widget({ parts: [{ name: 'a', size: 1 }], tags: ['x'], free: { deep: { a: 1 } } })), 201);
+  const both = ok(
+    await apply(path, widget({ parts: [{ name: 'b' }], free: { deep: { b: 2 } } }), { fieldManager: 'bob' }),
+  );
+  assert.deepEqual(both.json.spec.free, { deep: { a: 1, b: 2 } });
+  const left = ok(await apply(path, widget({ tags: ['x'] })));
+  assert.deepEqual(left.json.spec, { parts: [{ name: 'b' }], tags: ['x'], free: { deep: { b: 2 } } });
+  const taken = await apply(path, widget({ tags: ['y'] }), { fieldManager: 'bob' });
+  assert.equal(taken.json.message, 'Apply failed with 1 conflict: conflict with "alice": .spec.tags');
+  const unknown = await apply(path, widget({ colour: 'red' }));
+  assert.equal(
+    unknown.json.message,
+    'failed to create typed patch object (/w; example.com/v1, Kind=Widget): .spec.colour: field not declared in schema',
+  );
 });

@@ -1,5 +1,6 @@
 /** Keeps `metadata.managedFields` on every write, and applies configurations (features 8-070, 8-071). The counting itself is `src/api/managed-fields`. */
 import { ApiError, badRequest } from '../api/api-error.ts';
+import { mergeSchemaOfResource } from '../api/custom/merge-schema.ts';
 import type { KindName } from '../api/decode.ts';
 import { deepEqual } from '../api/deep-equal.ts';
 import { apiVersionOf, type Kind } from '../api/kinds.ts';
@@ -29,7 +30,7 @@ const schemas = new WeakMap<Kind, MergeSchema>();
 export function mergeSchemaOf(kind: Kind): MergeSchema {
   const known = schemas.get(kind);
   if (known) return known;
-  const schema = kindSchema(kind) ?? UNTYPED;
+  const schema = kind.custom ? mergeSchemaOfResource(kind.custom.schema) : (kindSchema(kind) ?? UNTYPED);
   schemas.set(kind, schema);
   return schema;
 }

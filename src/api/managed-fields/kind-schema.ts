@@ -14,6 +14,9 @@ export function kindSchema(kind: KindName): MergeSchema | undefined {
   return definition === undefined ? undefined : structSchema(definition);
 }
 
+/** Of the metadata of any object. */
+export const objectMetaSchema = (): MapSchema => structSchema('io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta');
+
 function structSchema(definition: string): MapSchema {
   const known = made.get(definition);
   if (known) return known;
