@@ -1,12 +1,13 @@
 /** Puts an API server together, without a socket: what `run.ts` puts behind TLS, and tests call directly. */
 import { SERVICES } from '../api/kinds.ts';
 import { createEventRecorder } from '../client/events.ts';
-import { parseCidr, type Cidr } from '../lib/cidr.ts';
+import { formatCidr, parseCidr, type Cidr } from '../lib/cidr.ts';
 import { realClock, type Clock } from '../lib/clock.ts';
 import { joinHostPort } from '../lib/ip.ts';
 import type { Log } from '../lib/log.ts';
 import type { Store } from '../store/store.ts';
 import { ClusterIps } from './allocation/cluster-ips.ts';
+import { allocatorGauges } from './allocation/gauges.ts';
 import { NodePorts, parsePortRange, type PortRange } from './allocation/node-ports.ts';
 import { keepQuotas } from './admission/quota/keep.ts';
 import { keepRepairing } from './allocation/repair.ts';
@@ -150,34 +151,15 @@ async function openCore(
   return { core, ips, portRange, authorizer, rbac, gauges: () => allocatorGauges(ips, ports) };
 }
 
-/** Feature 1-127. */
-function allocatorGauges(ips: ClusterIps, ports: NodePorts): Gauge[] {
-  const addresses = ips.usage().flatMap(({ cidr, allocated, available }) => [
-    {
-      name: 'kube_apiserver_clusterip_allocator_allocated_ips',
-      help: 'Cluster IPs in use.',
-      labels: { cidr },
-      value: allocated,
-    },
-    {
-      name: 'kube_apiserver_clusterip_allocator_available_ips',
-      help: 'Cluster IPs left.',
-      labels: { cidr },
-      value: available,
-    },
-  ]);
-  const { allocated, available } = ports.usage();
-  return [
-    ...addresses,
-    { name: 'kube_apiserver_nodeport_allocator_allocated_ports', help: 'Node ports in use.', value: allocated },
-    { name: 'kube_apiserver_nodeport_allocator_available_ports', help: 'Node ports left.', value: available },
-  ];
-}
+/** Feature 1-096. */
+const SHORTEST_IPV6 = 64;
 
 function parseRanges(text: string): Cidr[] {
   const ranges = text.split(',').map((each) => parseCidr(each.trim()));
   const [first, second] = ranges;
   const valid = ranges.every((range) => range !== undefined) && ranges.length <= 2 && first?.family !== second?.family;
   if (!valid) throw new Error(`not a service cluster IP range: ${text} (one CIDR, or one of each family)`);
+  const wide = ranges.find((range) => range.family === 'IPv6' && range.bits < SHORTEST_IPV6);
+  if (wide) throw new Error(`${formatCidr(wide)}: the shortest allowed prefix of an IPv6 service range is /64`);
   return ranges;
 }

@@ -12,6 +12,8 @@ interface Durations {
 
 export interface Gauge {
   readonly name: string;
+  /** `gauge` where absent. */
+  readonly type?: 'counter';
   readonly help: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly value: number;
@@ -60,14 +62,17 @@ export class Metrics {
       '# HELP apiserver_request_duration_seconds Response latency.',
       '# TYPE apiserver_request_duration_seconds histogram',
       ...[...this.#durations].flatMap(([labels, durations]) => histogram(labels, durations)),
-      ...gauges.flatMap(({ name, help, labels = {}, value }) => [
-        `# HELP ${name} ${help}`,
-        `# TYPE ${name} gauge`,
-        `${name}${labelText(labels)} ${String(value)}`,
-      ]),
+      ...gauges.flatMap(gaugeLines),
     ];
     return `${lines.join('\n')}\n`;
   }
+}
+
+/** A name is explained once, however many labels it has. */
+function gaugeLines(gauge: Gauge, index: number, all: readonly Gauge[]): string[] {
+  const { name, help, type = 'gauge', labels = {}, value } = gauge;
+  const line = `${name}${labelText(labels)} ${String(value)}`;
+  return all[index - 1]?.name === name ? [line] : [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, line];
 }
 
 function labelsOf(info: RequestInfo): Record<string, string> {

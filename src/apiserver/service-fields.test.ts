@@ -624,6 +624,40 @@ test('default/kubernetes and its endpoints are as every client expects them (1-1
   );
 });
 
+test('/metrics tells what was given and refused, each name explained once (1-127)', async () => {
+  const fresh = await startTestApi({ serviceClusterIpRange: '10.96.0.0/24,fd00:96::/112' });
+  await made(fresh, 'one', { type: 'NodePort', ipFamilyPolicy: 'RequireDualStack' });
+  await create(fresh, 'two', { clusterIP: '10.96.0.1' });
+  await create(fresh, 'three', { type: 'NodePort', ports: [{ port: 80, nodePort: 1 }] });
+  const { text } = await fresh.request('GET', '/metrics');
+  const lines = text.split('\n').filter((line) => /^kube_apiserver_(clusterip|nodeport)/.test(line));
+  assert.deepEqual(lines, [
+    'kube_apiserver_clusterip_allocator_allocated_ips{cidr="10.96.0.0/24"} 2',
+    'kube_apiserver_clusterip_allocator_allocated_ips{cidr="fd00:96::/112"} 1',
+    'kube_apiserver_clusterip_allocator_available_ips{cidr="10.96.0.0/24"} 252',
+    'kube_apiserver_clusterip_allocator_available_ips{cidr="fd00:96::/112"} 65534',
+    'kube_apiserver_clusterip_allocator_allocation_total{cidr="10.96.0.0/24",scope="static"} 1',
+    'kube_apiserver_clusterip_allocator_allocation_total{cidr="10.96.0.0/24",scope="dynamic"} 2',
+    'kube_apiserver_clusterip_allocator_allocation_total{cidr="fd00:96::/112",scope="dynamic"} 1',
+    'kube_apiserver_clusterip_allocator_allocation_errors_total{cidr="10.96.0.0/24",scope="static"} 1',
+    'kube_apiserver_nodeport_allocator_allocated_ports 1',
+    'kube_apiserver_nodeport_allocator_available_ports 2767',
+    'kube_apiserver_nodeport_allocator_allocation_total{scope="dynamic"} 1',
+    'kube_apiserver_nodeport_allocator_allocation_errors_total{scope="static"} 1',
+  ]);
+  const names = [...text.matchAll(/^# HELP (\S+)/gm)].map(([, name]) => name);
+  assert.equal(new Set(names).size, names.length);
+  await fresh.stop();
+});
+
+test('a server does not start with an IPv6 range wider than it can share out (1-095, 1-096)', async () => {
+  await assert.rejects(startTestApi({ serviceClusterIpRange: 'fd00::/48' }), /fd00::\/48: the shortest allowed prefix/);
+  await assert.rejects(
+    startTestApi({ serviceClusterIpRange: '10.0.0.0/16,10.1.0.0/16' }),
+    /one CIDR, or one of each family/,
+  );
+});
+
 test('a number range used up answers 500, and the static band is used last (1-122, 1-123)', async () => {
   const small = await startTestApi({ serviceNodePortRange: '30000-30031' });
   const numbers: number[] = [];

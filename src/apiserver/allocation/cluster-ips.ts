@@ -13,6 +13,7 @@ import { keyOf, prefixOf } from '../keys.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { WatchCache } from '../watch-cache.ts';
 import { addressBand, pickFree } from './bands.ts';
+import { Counts } from './counts.ts';
 
 export interface ClusterIpTools {
   readonly cache: WatchCache;
@@ -39,6 +40,8 @@ export class ClusterIps {
   /** Ranges of the flags, the default family's first: what holds until ServiceCIDR objects are there. */
   readonly #configured: readonly Cidr[];
   readonly #pending = new Set<string>();
+  readonly given = new Counts();
+  readonly refused = new Counts();
 
   constructor(configured: readonly Cidr[], tools: ClusterIpTools) {
     this.#configured = configured;
@@ -53,21 +56,24 @@ export class ClusterIps {
   /** Takes `asked`, or any free address of the family. Throws AllocationError. */
   allocate(family: Family, asked: string | undefined): string {
     const ranges = this.ranges(family);
-    if (asked !== undefined) return this.#take(asked, ranges);
-    for (const range of ranges) {
-      const address = this.#pick(range);
-      if (address === undefined) continue;
+    const scope = asked === undefined ? 'dynamic' : 'static';
+    try {
+      const [address, range] = asked === undefined ? this.#pickAny(ranges) : this.#take(asked, ranges);
       this.#pending.add(address);
+      this.given.add(formatCidr(range), scope);
       return address;
+    } catch (error) {
+      const [first] = ranges;
+      if (first) this.refused.add(formatCidr(first), scope);
+      throw error;
     }
-    throw new AllocationError('range is full', true);
   }
 
   /** Only what a dry run needs to know (feature 1-103): the base address stands for "some address". */
   dryAllocate(family: Family, asked: string | undefined): string {
     const ranges = this.ranges(family);
     const [range] = ranges;
-    if (asked !== undefined) return this.#check(asked, ranges);
+    if (asked !== undefined) return this.#check(asked, ranges)[0];
     if (!range) throw new AllocationError('range is full', true);
     return formatIp(addressAt(range, 0n));
   }
@@ -110,29 +116,39 @@ export class ClusterIps {
 
   /** Addresses taken and free, for /metrics. */
   usage(): { cidr: string; allocated: number; available: number }[] {
-    const taken = this.#tools.cache.of(IP_ADDRESSES).size;
-    return this.#configured.map((range) => {
-      const { size } = usable(range);
-      return { cidr: formatCidr(range), allocated: taken, available: Math.max(size - taken, 0) };
+    const claims = this.#tools.cache.of(IP_ADDRESSES).range(prefixOf(IP_ADDRESSES));
+    const addresses = claims.flatMap(({ object }) => parseIp(object.metadata.name) ?? []);
+    const ranges = this.families.flatMap((family) => this.ranges(family));
+    return ranges.map((range) => {
+      const allocated = addresses.filter((ip) => cidrContains(range, ip)).length;
+      return { cidr: formatCidr(range), allocated, available: Math.max(usable(range).size - allocated, 0) };
     });
   }
 
-  #take(asked: string, ranges: readonly Cidr[]): string {
-    const address = this.#check(asked, ranges);
+  #take(asked: string, ranges: readonly Cidr[]): [address: string, range: Cidr] {
+    const [address, range] = this.#check(asked, ranges);
     if (this.#isTaken(address)) {
       throw new AllocationError(`failed to allocate IP ${asked}: provided IP is already allocated`);
     }
-    this.#pending.add(address);
-    return address;
+    return [address, range];
   }
 
-  #check(asked: string, ranges: readonly Cidr[]): string {
+  #check(asked: string, ranges: readonly Cidr[]): [address: string, range: Cidr] {
     const ip = parseIp(asked);
-    if (ip && ranges.some((range) => isUsable(range, ip.value))) return formatIp(ip);
+    const range = ip && ranges.find((each) => isUsable(each, ip.value));
+    if (range) return [formatIp(ip), range];
     const valid = ranges.map(formatCidr).join(', ');
     throw new AllocationError(
       `failed to allocate IP ${asked}: the provided IP (${asked}) is not in the valid range. The range of valid IPs is ${valid}`,
     );
+  }
+
+  #pickAny(ranges: readonly Cidr[]): [address: string, range: Cidr] {
+    for (const range of ranges) {
+      const address = this.#pick(range);
+      if (address !== undefined) return [address, range];
+    }
+    throw new AllocationError('range is full', true);
   }
 
   #pick(range: Cidr): string | undefined {

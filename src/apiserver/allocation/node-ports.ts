@@ -9,6 +9,7 @@ import type { CacheEvent } from '../kind-cache.ts';
 import type { WatchCache } from '../watch-cache.ts';
 import { pickFree, portBand } from './bands.ts';
 import { AllocationError } from './cluster-ips.ts';
+import { Counts } from './counts.ts';
 
 export interface PortRange {
   readonly first: number;
@@ -34,6 +35,8 @@ export class NodePorts {
   /** Number -> the stored Services that hold it; more than one only after foreign writes to the store. */
   readonly #held = new Map<number, Set<string>>();
   readonly #pending = new Set<number>();
+  readonly given = new Counts();
+  readonly refused = new Counts();
 
   constructor(range: PortRange, cache: WatchCache, random: (below: number) => number) {
     this.#range = range;
@@ -47,6 +50,18 @@ export class NodePorts {
 
   /** Takes `asked`, or any free one where it is 0. Throws AllocationError. */
   allocate(asked: number): number {
+    const scope = asked === 0 ? 'dynamic' : 'static';
+    try {
+      const port = this.#take(asked);
+      this.given.add('', scope);
+      return port;
+    } catch (error) {
+      this.refused.add('', scope);
+      throw error;
+    }
+  }
+
+  #take(asked: number): number {
     const port = asked === 0 ? this.#pick() : this.check(asked);
     const [owner] = this.#held.get(port) ?? [];
     // Kubernetes does not say by whom, and people then search all namespaces.

@@ -1,5 +1,5 @@
 /** Counts for quotas anew when something went away, ended, or a limit changed; and from time to time in any case. */
-import { RESOURCE_QUOTAS } from '../../../api/kinds.ts';
+import { CUSTOM_RESOURCE_DEFINITIONS, RESOURCE_QUOTAS } from '../../../api/kinds.ts';
 import type { ResourceQuota } from '../../../api/types.ts';
 import { deepEqual } from '../../../api/deep-equal.ts';
 import { done, retryAfter, WorkQueue } from '../../../lib/queue.ts';
@@ -23,6 +23,7 @@ export function keepQuotas(core: Core): () => Promise<void> {
         await recount(core, key);
         return done;
       }
+      subscribe();
       for (const namespace of namespacesWithQuotas(core)) queue.add(namespace);
       return retryAfter(PERIOD);
     },
@@ -34,12 +35,22 @@ export function keepQuotas(core: Core): () => Promise<void> {
     if (event.type === 'delete' || event.previous !== undefined) queue.addAfter(namespace, DELAY);
     else if (event.entry.kind === RESOURCE_QUOTAS) queue.add(namespace);
   };
-  const kinds = [...core.cache.kinds()].filter(({ kind }) => kind.namespaced && !IGNORED.includes(kind.plural));
-  for (const { listeners } of kinds) listeners.add(follow);
+  const counted = () => [...core.cache.kinds()].filter(({ kind }) => kind.namespaced && !IGNORED.includes(kind.plural));
+  // Kinds come with their definitions. Nobody listens twice: it is a set.
+  const subscribe = (): void => {
+    for (const { listeners } of counted()) listeners.add(follow);
+  };
+  const onDefinition = (): void => {
+    queue.addAfter(EVERYWHERE, DELAY);
+  };
+  const definitions = core.cache.of(CUSTOM_RESOURCE_DEFINITIONS).listeners;
+  definitions.add(onDefinition);
+  subscribe();
   queue.add(EVERYWHERE);
   queue.start();
   return async () => {
-    for (const { listeners } of kinds) listeners.delete(follow);
+    definitions.delete(onDefinition);
+    for (const { listeners } of counted()) listeners.delete(follow);
     await queue.stop();
   };
 }

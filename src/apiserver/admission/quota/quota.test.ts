@@ -194,6 +194,26 @@ test('two servers on one store never pass a quota together', async () => {
   await other.stop();
 });
 
+test('custom objects are counted, too, and counted down', async () => {
+  const names = { plural: 'widgets', singular: 'widget', kind: 'Widget', listKind: 'WidgetList' };
+  const schema = { openAPIV3Schema: { type: 'object' } };
+  const versions = [{ name: 'v1', served: true, storage: true, schema }];
+  const spec = { group: 'example.com', scope: 'Namespaced', names, versions };
+  const made = await api.request('POST', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', {
+    body: { metadata: { name: 'widgets.example.com' }, spec },
+  });
+  assert.equal(made.status, 201, made.text);
+  const namespace = await limitedTo({ 'count/widgets.example.com': '1' });
+  const path = `/apis/example.com/v1/namespaces/${namespace}/widgets`;
+  const widget = (name: string) =>
+    api.request('POST', path, { body: { apiVersion: 'example.com/v1', kind: 'Widget', metadata: { name } } });
+  assert.equal((await widget('one')).status, 201);
+  assert.match((await widget('two')).json.message, /exceeded quota: limit, requested: count\/widgets.example.com=1/);
+  await api.request('DELETE', `${path}/one`);
+  await usedBecomes(namespace, { 'count/widgets.example.com': '0' });
+  assert.equal((await widget('two')).status, 201);
+});
+
 test('a dry run is refused as the write would be, and takes nothing', async () => {
   const namespace = await limitedTo({ services: '1' });
   assert.equal((await service(namespace, 'dry', {}, { dryRun: 'All' })).status, 201);

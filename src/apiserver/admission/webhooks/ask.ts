@@ -37,7 +37,12 @@ export function askedOf(core: Core, attributes: Attributes): Asked {
     kind.namespaced && namespace !== undefined
       ? core.cache.of(NAMESPACES).get(keyOf(NAMESPACES, undefined, namespace))
       : undefined;
-  return { ...attributes, requested: context.version ?? kind, namespaceLabels: entry?.object.metadata.labels };
+  return {
+    ...attributes,
+    requested: context.version ?? kind,
+    kinds: core.kinds.all,
+    namespaceLabels: entry?.object.metadata.labels,
+  };
 }
 
 export function questionFor(webhook: Webhook, asked: Asked): Question | undefined {

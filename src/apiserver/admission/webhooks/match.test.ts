@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import {
   EVENTS,
   EVENTS_V1,
+  KINDS,
   NAMESPACES,
   NODES,
   PODS,
@@ -22,6 +23,7 @@ function asked(kind: Kind, more: Partial<Asked> = {}): Asked {
   const object = { metadata: { name: 'web', labels: { app: 'web' } } };
   return {
     operation: 'CREATE',
+    kinds: KINDS,
     kind,
     requested: kind,
     namespace: 'shop',

@@ -1,5 +1,5 @@
 /** Which webhook is asked about which write, and in which version of the kind it wants to see it. Pure. */
-import { KINDS, NAMESPACES, storedKind, type Kind } from '../../../api/kinds.ts';
+import { NAMESPACES, storedKind, type Kind } from '../../../api/kinds.ts';
 import { matchLabelSelector, type Labels } from '../../../api/selectors.ts';
 import type { Webhook, WebhookRule } from '../../../api/validation/webhooks.ts';
 import type { Attributes } from '../attributes.ts';
@@ -10,6 +10,8 @@ const EXEMPT = 'admissionregistration.k8s.io';
 export type Asked = Pick<Attributes, 'operation' | 'kind' | 'namespace' | 'subresource' | 'object' | 'old'> & {
   /** The version the client used. */
   readonly requested: Kind;
+  /** All that are served. */
+  readonly kinds: readonly Kind[];
   /** Of the namespace the object is in; undefined for cluster-scoped objects. */
   readonly namespaceLabels: Labels;
 };
@@ -23,15 +25,15 @@ export function versionFor(webhook: Webhook, asked: Asked): Kind | undefined {
     ? asked.requested
     : webhook.matchPolicy === 'Exact'
       ? undefined
-      : equivalents(asked.requested).find(wants);
+      : equivalents(asked).find(wants);
   if (!version) return undefined;
   return inNamespace(webhook, asked) && isSelected(webhook, asked) ? version : undefined;
 }
 
 /** The same objects under other names: every other row that is kept in the same place. */
-function equivalents(kind: Kind): Kind[] {
-  const stored = storedKind(kind);
-  return KINDS.filter((each) => each !== kind && storedKind(each) === stored);
+function equivalents({ requested, kinds }: Asked): Kind[] {
+  const stored = storedKind(requested);
+  return kinds.filter((each) => each !== requested && storedKind(each) === stored);
 }
 
 function matchesRule(rule: WebhookRule, kind: Kind, { operation, subresource = '' }: Asked): boolean {
