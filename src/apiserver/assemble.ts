@@ -12,14 +12,15 @@ import { NodePorts, parsePortRange, type PortRange } from './allocation/node-por
 import { keepQuotas } from './admission/quota/keep.ts';
 import { keepRepairing } from './allocation/repair.ts';
 import { ServiceAllocation } from './allocation/services.ts';
+import type { Audit } from './audit/trail.ts';
 import { createBearerTokens } from './authentication/bearer-tokens.ts';
 import { keepTokenSecrets } from './authentication/token-secrets.ts';
 import { firstOf, masters, type Authorizer } from './authorization/authorizer.ts';
 import { ensureDefaultRoles } from './authorization/bootstrap-roles.ts';
-import { createRoleGuard } from './authorization/escalation.ts';
 import { NodeAuthorizer } from './authorization/node.ts';
 import { NodePods } from './authorization/node-pods.ts';
 import { RbacAuthorizer } from './authorization/rbac.ts';
+import { createWriteGuard } from './authorization/write-guard.ts';
 import { ensureSystemObjects, keepSystemObjects } from './bootstrap.ts';
 import { realRandom, type Core } from './core.ts';
 import { keepDefinitions } from './definitions.ts';
@@ -54,6 +55,7 @@ export interface AssembleOptions {
   readonly caBundle: string;
   readonly log: Log;
   readonly clock?: Clock;
+  readonly audit?: Audit | undefined;
 }
 
 export interface Assembled {
@@ -80,6 +82,7 @@ export async function assemble(options: AssembleOptions): Promise<Assembled> {
     core,
     tokens,
     bearers: createBearerTokens(core, tokens),
+    audit: options.audit,
     gauges,
     authorizer,
     rbac,
@@ -146,8 +149,8 @@ async function openCore(
   const hooks = new ServiceAllocation(ips, ports, (revision) => cache.waitFor(revision), store.shared);
   const rbac = new RbacAuthorizer(cache);
   const authorizer = firstOf([masters, new NodeAuthorizer(new NodePods(cache)), rbac]);
-  const roleGuard = createRoleGuard(authorizer, rbac);
-  const core: Core = { store, cache, kinds, clock, log, hooks, roleGuard, ...realRandom };
+  const guard = createWriteGuard(authorizer, rbac);
+  const core: Core = { store, cache, kinds, clock, log, hooks, guard, ...realRandom };
   return { core, ips, portRange, authorizer, rbac, gauges: () => allocatorGauges(ips, ports) };
 }
 

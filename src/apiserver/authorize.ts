@@ -8,22 +8,23 @@ import type { Server } from './server.ts';
 /** Streams into a container change something, however they are opened. */
 const intoContainers = ['exec', 'attach', 'portforward'];
 
-/** Throws Forbidden (403). */
+/** Throws Forbidden (403). `onDecision` hears of what decided, either way. */
 export async function authorize(
   { core, authorizer }: Pick<Server, 'core' | 'authorizer'>,
   user: User,
   asked: Attributes,
-): Promise<Decision> {
-  let decision: Decision | undefined;
+  onDecision?: (decision: Decision) => void,
+): Promise<void> {
   for (const each of allAsked(asked)) {
-    decision = authorizer.decide(user, each);
-    if (decision.allowed) continue;
-    // Perhaps by a binding that was acknowledged a moment ago and is not in memory yet.
-    await core.cache.catchUp();
-    decision = authorizer.decide(user, each);
+    let decision = authorizer.decide(user, each);
+    if (!decision.allowed) {
+      // Perhaps by a binding that was acknowledged a moment ago and is not in memory yet.
+      await core.cache.catchUp();
+      decision = authorizer.decide(user, each);
+    }
+    onDecision?.(decision);
     if (!decision.allowed) throw forbidden(user, each, decision.reason);
   }
-  return decision ?? { allowed: true, reason: '' };
 }
 
 /** A WebSocket is opened by GET, and so needs `create` as well as `get` (feature 7-054). */

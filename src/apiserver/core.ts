@@ -5,7 +5,7 @@ import type { KubeObject } from '../api/types.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Operation, Store } from '../store/store.ts';
-import type { RoleGuard } from './authorization/escalation.ts';
+import type { WriteGuard } from './authorization/write-guard.ts';
 import type { User } from './request.ts';
 import type { ServedKinds } from './served-kinds.ts';
 import type { WatchCache } from './watch-cache.ts';
@@ -33,7 +33,7 @@ export interface Core {
   readonly clock: Clock;
   readonly log: Log;
   readonly hooks: WriteHooks;
-  readonly roleGuard: RoleGuard;
+  readonly guard: WriteGuard;
   /** An integer in [0, below). */
   random(below: number): number;
   newUid(): string;

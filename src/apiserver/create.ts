@@ -44,7 +44,7 @@ export async function createObject(
   if (!owned) ownCreated(core, kind, object, context);
   object = await admitMutating(core, attributes());
   strategy.applyDefaults(object);
-  core.roleGuard.check(context.user, kind, object);
+  core.guard.checkGrant(context.user, kind, object);
   restrictNode(context.user, kind, object);
   strategy.prepareForCreate(object);
   const errors = errorsIn(context.version, strategy.validate(object));

@@ -2,6 +2,7 @@
 import { ApiError, internalError } from '../api/api-error.ts';
 import { restrictTarget } from './admission/node-restriction.ts';
 import { attributesOf } from './authorization/attributes.ts';
+import type { Decision } from './authorization/authorizer.ts';
 import { authorize } from './authorize.ts';
 import { decodeChecked, fieldValidationOf, MAX_BODY, parseBody } from './body.ts';
 import { discoveryResponse, rootPaths, servesSubresource } from './discovery.ts';
@@ -17,7 +18,12 @@ import { answerSubresource, plainSubresources } from './subresources/answer.ts';
 import { storeFailure } from './store-failure.ts';
 import { VERSION } from './version.ts';
 
-export async function handle(server: Server, request: ApiRequest): Promise<ApiResponse> {
+/** `onDecision` hears who let it pass, or did not. */
+export async function handle(
+  server: Server,
+  request: ApiRequest,
+  onDecision?: (decision: Decision) => void,
+): Promise<ApiResponse> {
   const { core, metrics } = server;
   const began = performance.now();
   let info: RequestInfo = { type: 'path', path: request.path, verb: request.method.toLowerCase() };
@@ -25,7 +31,7 @@ export async function handle(server: Server, request: ApiRequest): Promise<ApiRe
   try {
     info = parsePath(request.method, request.path, request.query, core.kinds);
     if (request.body.length > MAX_BODY) throw tooLarge();
-    await authorize(server, request.user, attributesOf(info, request.method, request.query));
+    await authorize(server, request.user, attributesOf(info, request.method, request.query), onDecision);
     response = await (info.type === 'path' ? answerPath(server, request) : answer(server, request, info));
   } catch (error) {
     if (!(error instanceof ApiError)) core.log.error({ err: error, path: request.path }, 'request failed');

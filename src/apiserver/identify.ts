@@ -1,4 +1,5 @@
 /** From credentials and headers to the user a request is judged and answered as. */
+import type { Following } from './audit/follow.ts';
 import { authenticate, type Credentials } from './authenticate.ts';
 import { parseImpersonation, type HeaderPairs } from './authentication/impersonate.ts';
 import { authorize } from './authorize.ts';
@@ -16,12 +17,13 @@ export interface Identity {
 export async function identify(
   server: Pick<Server, 'core' | 'authorizer' | 'bearers'>,
   credentials: Credentials & { readonly impersonation: HeaderPairs },
-  onReal: (user: User) => void = () => undefined,
+  following?: Pick<Following, 'authenticated' | 'impersonated' | 'decided'>,
 ): Promise<Identity> {
   const real = await authenticate(credentials, server.bearers);
-  onReal(real);
+  following?.authenticated(real);
   const other = credentials.impersonation.length === 0 ? undefined : parseImpersonation(credentials.impersonation);
   if (!other) return { real, user: real };
-  for (const asked of other.asked) await authorize(server, real, asked);
+  for (const asked of other.asked) await authorize(server, real, asked, following?.decided);
+  following?.impersonated(other.user);
   return { real, user: other.user };
 }

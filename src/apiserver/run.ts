@@ -1,16 +1,17 @@
 /** Starts the API server: the state from the store into memory, the socket, the objects every cluster has. */
-import { ApiError } from '../api/api-error.ts';
 import type { Client } from '../client/client.ts';
+import { realClock } from '../lib/clock.ts';
 import { joinHostPort } from '../lib/ip.ts';
 import { assemble, type AssembleOptions } from './assemble.ts';
+import type { AuditOptions } from './audit/open.ts';
 import { handle } from './handle.ts';
-import { identify } from './identify.ts';
+import { answerRaw } from './answer-raw.ts';
 import type { ApiRequest, ApiResponse } from './request.ts';
-import { renderError } from './respond.ts';
-import { listen, type RawRequest } from './serve.ts';
-import type { Server } from './server.ts';
+import { listen } from './serve.ts';
 
 export interface ApiServerOptions extends AssembleOptions {
+  /** Absent: no audit log. */
+  readonly auditLog?: AuditOptions | undefined;
   readonly bindAddress: string;
   /** 0: any free one, for tests. */
   readonly securePort: number;
@@ -34,7 +35,8 @@ export interface ApiServer {
 /** Throws an Error for options that make no sense, and what listening throws (a port already taken). */
 export async function runApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const { log, tls, bindAddress, securePort, advertiseAddress } = options;
-  const { server, localClient, begin, announceEnd, close } = await assemble(options);
+  const audit = await openAuditLog(options);
+  const { server, localClient, begin, announceEnd, close } = await assemble({ ...options, audit });
   const listening = await listen(
     { bindAddress, port: securePort, cert: tls.cert, key: tls.key, clientCa: tls.clientCa },
     {
@@ -57,18 +59,14 @@ export async function runApiServer(options: ApiServerOptions): Promise<ApiServer
       await announceEnd();
       await listening.close();
       close();
+      await audit?.file.close();
     },
   };
 }
 
-/** Authentication comes first, so that wrong credentials are 401 whatever is asked for. */
-async function answerRaw(server: Server, raw: RawRequest): Promise<ApiResponse> {
-  const { peer: _peer, impersonation: _impersonation, ...rest } = raw;
-  try {
-    const { user } = await identify(server, raw);
-    return await handle(server, { ...rest, user });
-  } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    return renderError(error, { ...rest, user: { name: '', groups: [] } });
-  }
+/** Loaded only where it is asked for. */
+async function openAuditLog({ auditLog, clock = realClock, log, audit }: ApiServerOptions): Promise<typeof audit> {
+  if (!auditLog) return audit;
+  const { openAudit } = await import('./audit/open.ts');
+  return await openAudit(auditLog, clock, log);
 }

@@ -1,4 +1,5 @@
 /** What a running API server is made of; `handle` and the upgrades work on it. */
+import type { Audit } from './audit/trail.ts';
 import type { BearerTokens } from './authentication/bearer-tokens.ts';
 import type { Authorizer } from './authorization/authorizer.ts';
 import type { RbacAuthorizer } from './authorization/rbac.ts';
@@ -16,6 +17,8 @@ export interface Server {
   readonly tokens: TokenIssuer;
   /** Those and bootstrap tokens: whatever may follow `Authorization: Bearer`. */
   readonly bearers: BearerTokens;
+  /** Undefined: nobody asked for a log. */
+  readonly audit: Audit | undefined;
   readonly metrics: Metrics;
   readonly checks: readonly Check[];
   /** How the nodes are reached for logs, exec, attach and port-forward. */

@@ -93,6 +93,7 @@ async function createInstead(
     const why = `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`;
     throw conflict(kind, name, why);
   }
+  core.guard.checkCreate(context.user, kind, namespace, name);
   delete object.metadata.resourceVersion;
   return { entry: await createObject(core, kind, namespace, object, context, change.owned), created: true };
 }
@@ -129,7 +130,7 @@ async function tryUpdate(
   else keepOwners(object, old);
   if (face) object = await admitFace(core, face, attributes());
   const errors = errorsIn(context.version, prepare(kind, object, old, through, context));
-  core.roleGuard.check(context.user, kind, object, old);
+  core.guard.checkGrant(context.user, kind, object, old);
   restrictNode(context.user, kind, object, old);
   if (errors.length > 0) throw invalidObject(kind, old.metadata.name, errors);
   const effects = through === 'main' ? core.hooks.onUpdate(kind, object, old, context.dryRun) : noSideEffects;

@@ -25,10 +25,19 @@ export function addServer(program: Command): void {
     .requiredOption('--kubelet-client-certificate <file>', 'shown to kubelets')
     .requiredOption('--kubelet-client-key <file>', 'its key')
     .requiredOption('--service-account-signing-key-file <file>', 'signs service account tokens')
+    .option(
+      '--service-account-key-file <file...>',
+      'more keys whose service account tokens are good, such as the one before; may be repeated',
+    )
     .option('--service-cluster-ip-range <cidr>', 'cluster IPs', '10.96.0.0/16')
     .option('--service-node-port-range <range>', 'node ports', '30000-32767')
     .option('--cluster-cidr <cidr>', 'Pod addresses', '10.244.0.0/16')
     .option('--cluster-domain <domain>', 'the suffix of names', 'cluster.local')
+    .option('--audit-log-path <file>', 'write a line for every request there (- is the standard output)')
+    .option('--audit-policy-file <file>', 'what of which request (default: the metadata of all)')
+    .option('--audit-log-maxsize <megabytes>', 'set a full file aside (0: never)', parseInteger, 100)
+    .option('--audit-log-maxbackup <count>', 'files set aside that are kept (0: all)', parseInteger, 10)
+    .option('--audit-log-maxage <days>', 'how long they are kept (0: for ever)', parseInteger, 0)
     .option('--log-dir <folder>', 'keep its *.log short (where `up` lets all parts write)')
     .action(async (flags: ServerOptions) => {
       const { runServer } = await import('../cluster/server.ts');

@@ -42,6 +42,12 @@ export function addUp(program: Command): void {
     .option('--datastore-cafile <file>', 'the authority of the etcd members', absolute)
     .option('--datastore-certfile <file>', 'client certificate shown to them', absolute)
     .option('--datastore-keyfile <file>', 'its key', absolute)
+    .option(
+      '--audit-log-path <file>',
+      "write a line for every request to the API server there (default: '', none)",
+      absolute,
+    )
+    .option('--audit-policy-file <file>', 'what of which request (default: the metadata of all)', absolute)
     .option('--egress', 'let Pods reach the networks of this host (adds one masquerade rule to it)')
     .option('--no-egress', 'take that back')
     .addOption(new Option('--timeout <seconds>', 'how long to wait for the nodes').default(60).argParser(parseInteger))
@@ -53,8 +59,8 @@ export function addUp(program: Command): void {
     .action(run);
 }
 
-/** What is recorded must mean the same from every folder. */
-const absolute = (file: string) => resolve(file);
+/** What is recorded must mean the same from every folder; '' is none. */
+const absolute = (file: string) => (file === '' ? '' : resolve(file));
 
 /** `node02:proxy-mode=ipvs`, added to those before it. */
 function parseNode(text: string, before: NodeModes = {}): NodeModes {

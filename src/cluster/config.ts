@@ -27,6 +27,9 @@ export interface ClusterConfig {
   readonly datastoreKeyfile: string;
   /** Lets Pods and nodes reach the networks of the host: one masquerade rule and forwarding on the host, both removed by `down`. */
   readonly egress: boolean;
+  /** Absolute path of the API server's audit log, and of the policy that says what goes into it; '': none. */
+  readonly auditLogPath: string;
+  readonly auditPolicyFile: string;
 }
 
 export const DEFAULT_CONFIG: ClusterConfig = {
@@ -43,6 +46,8 @@ export const DEFAULT_CONFIG: ClusterConfig = {
   datastoreCertfile: '',
   datastoreKeyfile: '',
   egress: false,
+  auditLogPath: '',
+  auditPolicyFile: '',
 };
 
 /** Fields that shape stored data (addresses already given out): they hold for the life of the data. */
@@ -70,6 +75,8 @@ export function validateConfig(config: ClusterConfig): string[] {
     if (!cidr) wrong(field, 'must be a CIDR such as 10.96.0.0/16');
     else if (cidr.family !== 'IPv4') wrong(field, 'must be IPv4');
   }
+  if (config.auditPolicyFile !== '' && config.auditLogPath === '')
+    wrong('auditPolicyFile', 'says what goes into an audit log; give --audit-log-path too');
   const serviceBits = parseCidr(config.serviceClusterIpRange)?.bits;
   if (serviceBits !== undefined && (serviceBits > 28 || serviceBits < 8))
     wrong('serviceClusterIpRange', 'must be /8 to /28');

@@ -71,6 +71,8 @@ export function serverPart(layout: Layout, config: ClusterConfig): Part {
       'service-node-port-range': config.serviceNodePortRange,
       'cluster-cidr': config.clusterCidr,
       'cluster-domain': config.clusterDomain,
+      'audit-log-path': config.auditLogPath || undefined,
+      'audit-policy-file': config.auditPolicyFile || undefined,
       'log-dir': layout.logs,
     }),
   ]);

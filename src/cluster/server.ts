@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import type { AuditOptions } from '../apiserver/audit/open.ts';
 import { runApiServer } from '../apiserver/run.ts';
 import { LeaderElection } from '../client/leader-election.ts';
 import { runControllers } from '../controllers/run.ts';
@@ -13,7 +14,7 @@ import { startLogRotation } from './log-rotation.ts';
 import { clusterDnsIp } from './processes.ts';
 import { untilStopped } from './until-stopped.ts';
 
-export interface ServerOptions extends DatastoreOptions {
+export interface ServerOptions extends DatastoreOptions, Partial<AuditOptions> {
   readonly bindAddress: string;
   readonly securePort: number;
   readonly advertiseAddress: string;
@@ -23,6 +24,8 @@ export interface ServerOptions extends DatastoreOptions {
   readonly kubeletClientCertificate: string;
   readonly kubeletClientKey: string;
   readonly serviceAccountSigningKeyFile: string;
+  /** Of keys that signed before, or will. */
+  readonly serviceAccountKeyFile?: readonly string[];
   readonly serviceClusterIpRange: string;
   readonly serviceNodePortRange: string;
   readonly clusterCidr: string;
@@ -46,10 +49,12 @@ export async function runServer(options: ServerOptions): Promise<void> {
     tls: { cert: read(options.tlsCertFile), key: read(options.tlsPrivateKeyFile), clientCa: caPem },
     kubeletClient: { cert: read(options.kubeletClientCertificate), key: read(options.kubeletClientKey) },
     serviceAccountKey: read(options.serviceAccountSigningKeyFile),
+    serviceAccountVerifyingKeys: (options.serviceAccountKeyFile ?? []).map(read),
     serviceAccountIssuer: `https://kubernetes.default.svc.${options.clusterDomain}`,
     serviceClusterIpRange: options.serviceClusterIpRange,
     serviceNodePortRange: options.serviceNodePortRange,
     caBundle: caPem,
+    auditLog: auditOf(options),
     log,
   });
   const act = () => {
@@ -84,4 +89,8 @@ export async function runServer(options: ServerOptions): Promise<void> {
   await acting.stop();
   await api.stop();
   await store.close();
+}
+
+function auditOf({ auditLogPath, ...rest }: ServerOptions): AuditOptions | undefined {
+  return auditLogPath === undefined ? undefined : { ...rest, auditLogPath };
 }

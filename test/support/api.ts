@@ -7,6 +7,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { assemble, type AssembleOptions } from '../../src/apiserver/assemble.ts';
+import { answerRaw } from '../../src/apiserver/answer-raw.ts';
+import type { Peer } from '../../src/apiserver/authenticate.ts';
+import type { HeaderPairs } from '../../src/apiserver/authentication/impersonate.ts';
 import { strictness } from '../../src/apiserver/entry.ts';
 import { handle } from '../../src/apiserver/handle.ts';
 import { LOOPBACK, isStream, type ApiRequest, type ApiResponse, type User } from '../../src/apiserver/request.ts';
@@ -32,6 +35,12 @@ export interface TestRequest {
   user?: User;
 }
 
+/** A request as it comes off the socket: nobody knows yet whose it is. */
+export interface Knock extends Omit<TestRequest, 'user'> {
+  peer?: Peer;
+  impersonation?: HeaderPairs;
+}
+
 export interface TestAnswer {
   readonly status: number;
   readonly headers: ApiResponse['headers'];
@@ -48,6 +57,8 @@ export interface TestApi {
   handle(request: ApiRequest): Promise<ApiResponse>;
   /** `request('POST', '/api/v1/namespaces/default/services', { body })`; waits for the end of a stream. */
   request(method: string, path: string, options?: TestRequest): Promise<TestAnswer>;
+  /** The same with credentials instead of a user: through authentication, impersonation and the audit log. */
+  knock(method: string, path: string, options?: Knock): Promise<TestAnswer>;
   stop(): Promise<void>;
 }
 
@@ -82,6 +93,14 @@ export async function startTestApi(overrides: Overrides = {}): Promise<TestApi> 
     store: all.store,
     handle: run,
     request: (method, path, given) => send(run, method, path, given),
+    knock: (method, path, { peer = {}, impersonation = [], ...given } = {}) =>
+      send(
+        ({ user: _user, ...request }) =>
+          answerRaw(server, { ...request, peer, impersonation, search: request.query.toString() }),
+        method,
+        path,
+        given,
+      ),
     async stop() {
       await announceEnd();
       close();

@@ -12,26 +12,20 @@ import type { Binding } from './bindings.ts';
 import { describeRule, missingRules, quoteList } from './coverage.ts';
 import { listOf, type RbacAuthorizer } from './rbac.ts';
 import type { PolicyRule } from './rules.ts';
+import type { WriteGuard } from './write-guard.ts';
 
 const EVERYTHING: readonly PolicyRule[] = [
   { verbs: ['*'], apiGroups: ['*'], resources: ['*'] },
   { verbs: ['*'], nonResourceURLs: ['*'] },
 ];
 
-/** Refuses a write by who asks for it. Throws ApiError 403, or 404 for a binding to a role that is not there. */
-export interface RoleGuard {
-  check(user: User, kind: Kind, object: KubeObject, old?: KubeObject): void;
-}
-
-export function createRoleGuard(authorizer: Authorizer, rbac: RbacAuthorizer): RoleGuard {
+export function createEscalationCheck(authorizer: Authorizer, rbac: RbacAuthorizer): WriteGuard['checkGrant'] {
   const guard = new Guard(authorizer, rbac);
-  return {
-    check(user, kind, object, old) {
-      if (!guarded.has(kind) || user.groups.includes(MASTERS)) return;
-      if (old && isOnlyForGarbageCollection(object, old)) return;
-      if (kind === (ROLES as Kind) || kind === (CLUSTER_ROLES as Kind)) guard.checkRole(user, kind, object, old);
-      else guard.checkBinding(user, kind, object as Binding);
-    },
+  return (user, kind, object, old) => {
+    if (!guarded.has(kind) || user.groups.includes(MASTERS)) return;
+    if (old && isOnlyForGarbageCollection(object, old)) return;
+    if (kind === (ROLES as Kind) || kind === (CLUSTER_ROLES as Kind)) guard.checkRole(user, kind, object, old);
+    else guard.checkBinding(user, kind, object as Binding);
   };
 }
 

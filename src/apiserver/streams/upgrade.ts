@@ -12,6 +12,7 @@ import { admitConnection } from '../admission/face.ts';
 import { attributesOf } from '../authorization/attributes.ts';
 import { authorize } from '../authorize.ts';
 import { servesSubresource } from '../discovery.ts';
+import { follow, type Following } from '../audit/follow.ts';
 import { identify } from '../identify.ts';
 import { readObject } from '../read.ts';
 import { parsePath, type ResourceInfo } from '../routes.ts';
@@ -41,19 +42,21 @@ interface Target {
 
 /** Owns `socket`; answers every refusal on it. */
 export async function relayUpgrade(server: Server, raw: RawRequest, socket: Duplex, head: Buffer): Promise<void> {
+  const following = follow(server, raw);
   try {
-    const target = await findTarget(server, raw);
-    await connect(target, raw.method, socket, head);
+    const target = await findTarget(server, raw, following);
+    following.passedOn(socket, await connect(target, raw.method, socket, head));
   } catch (error) {
     const known = error instanceof ApiError ? error : internalError(error instanceof Error ? error.message : '');
+    following.refused(known);
     refuse(socket, known);
   }
 }
 
-async function findTarget(server: Server, raw: RawRequest): Promise<Target> {
-  const { user } = await identify(server, raw);
+async function findTarget(server: Server, raw: RawRequest, following: Following): Promise<Target> {
+  const { user } = await identify(server, raw, following);
   const info = parsePath(raw.method, raw.path, raw.query, server.core.kinds);
-  await authorize(server, user, attributesOf(info, raw.method, raw.query));
+  await authorize(server, user, attributesOf(info, raw.method, raw.query), following.decided);
   if (info.type !== 'resource' || !info.kind || info.name === undefined || info.subresource === undefined) {
     throw badRequest('this path cannot be upgraded');
   }
@@ -105,12 +108,13 @@ function checkWebSocket(protocols: string | undefined): void {
   throw badRequest(`unable to upgrade: none of the sub-protocols ${JSON.stringify(asked)} is supported; use SPDY/3.1`);
 }
 
-async function connect(target: Target, method: string, socket: Duplex, head: Buffer): Promise<void> {
+/** The status of the backend's answer, which has been passed on: 101 where the protocol is another one from here on. */
+async function connect(target: Target, method: string, socket: Duplex, head: Buffer): Promise<number> {
   const { path, headers } = target;
   const request = await openRequest(target.backend, { path, headers, method }).catch((error: unknown) => {
     throw target.unreachable(error as Error);
   });
-  await new Promise<void>((resolve, reject) => {
+  return await new Promise<number>((resolve, reject) => {
     const gone = (): void => void request.destroy();
     socket.once('close', gone);
     request.on('error', (error) => {
@@ -119,7 +123,9 @@ async function connect(target: Target, method: string, socket: Duplex, head: Buf
     request.on('response', (response) => {
       Promise.resolve(response)
         .then((answer) => target.refused(answer, socket))
-        .then(resolve, reject);
+        .then(() => {
+          resolve(response.statusCode ?? 0);
+        }, reject);
     });
     request.on('upgrade', (response, backend, backendHead) => {
       socket.off('close', gone);
@@ -127,7 +133,7 @@ async function connect(target: Target, method: string, socket: Duplex, head: Buf
       if (backendHead.length > 0) socket.write(backendHead);
       if (head.length > 0) backend.write(head);
       join(socket, backend);
-      resolve();
+      resolve(response.statusCode ?? 101);
     });
     request.end();
   });
