@@ -5,6 +5,7 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { apiVersionOf, KINDS } from '../src/api/kinds.ts';
+import { OlderVersions } from './older-versions.ts';
 import type { SchemaFile, StructType, TypeText } from '../src/api/schema/types.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -55,6 +56,10 @@ const groupOrder = [
   'scheduling',
   'admissionregistration',
   'apiextensions',
+  'autoscaling',
+  'certificates',
+  'node',
+  'storage',
   'meta',
 ];
 
@@ -68,9 +73,10 @@ function readTypings(): Map<string, { text: string; names: Set<string> }> {
   for (const folder of readdirSync(typings, { withFileTypes: true })) {
     if (!folder.isDirectory() || folder.name === 'api') continue;
     for (const file of readdirSync(join(typings, folder.name))) {
-      if (file !== 'v1.d.ts') continue;
+      const version = /^(v[12])\.d\.ts$/.exec(file)?.[1];
+      if (!version) continue;
       const text = readFileSync(join(typings, folder.name, file), 'utf8');
-      files.set(folder.name, {
+      files.set(version === 'v1' ? folder.name : `${folder.name}.${version}`, {
         text,
         names: new Set([...text.matchAll(/^export interface (\w+)/gm)].map((match) => match[1]!)),
       });
@@ -79,34 +85,35 @@ function readTypings(): Map<string, { text: string; names: Set<string> }> {
   return files;
 }
 
-/** `V1ServicePort` -> ServicePort; `CoreV1Event` -> Event with the group it names. */
-function splitModelName(model: string): { group?: string; name: string } {
-  const match = /^([A-Z][a-z]+?)?V1(.*)$/.exec(model);
+/** `V1ServicePort` -> v1 ServicePort; `CoreV1Event` -> v1 Event with the group it names. */
+function splitModelName(model: string): { group?: string; version: string; name: string } {
+  const match = /^([A-Z][a-z]+?)?V([12])([A-Z].*)$/.exec(model);
   if (!match) throw new Error(`unexpected model name ${model}`);
-  return { ...(match[1] && { group: match[1].toLowerCase() }), name: match[2]! };
+  return { ...(match[1] && { group: match[1].toLowerCase() }), version: `v${match[2]!}`, name: match[3]! };
 }
 
 /** Where definition names begin otherwise than `io.k8s.api.<group>`. */
 const packages: Record<string, string> = {
   meta: 'io.k8s.apimachinery.pkg.apis.meta',
   apiextensions: 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions',
+  apiregistration: 'io.k8s.kube-aggregator.pkg.apis.apiregistration',
 };
 
 function definitionNameOf(model: string, referrerGroup: string): string {
   const known = definitionNames.get(model);
   if (known) return known;
-  const { group: named, name } = splitModelName(model);
-  const holders = groupOrder.filter((group) => typingFiles.get(group)?.names.has(name));
+  const { group: named, version, name } = splitModelName(model);
+  const holders = version === 'v1' ? groupOrder.filter((group) => typingFiles.get(group)?.names.has(name)) : [];
   // A type the older package does not know belongs where it is first used; one that several groups have, too, unless the name says.
   const group = named ?? (holders.includes(referrerGroup) || holders.length === 0 ? referrerGroup : holders[0]!);
-  const definition = `${packages[group] ?? `io.k8s.api.${group}`}.v1.${name}`;
+  const definition = `${packages[group] ?? `io.k8s.api.${group}`}.${version}.${name}`;
   definitionNames.set(model, definition);
   addStruct(model, definition, group);
   return definition;
 }
 
 function addStruct(model: string, definition: string, group: string): void {
-  const { name } = splitModelName(model);
+  const { version, name } = splitModelName(model);
   const source = readFileSync(join(models, `${model}.js`), 'utf8');
   const map =
     /attributeTypeMap = (\[[\s\S]*?\n\]);/.exec(source)?.[1] ?? /attributeTypeMap = (\[\]);/.exec(source)?.[1];
@@ -117,7 +124,7 @@ function addStruct(model: string, definition: string, group: string): void {
   types[definition] = struct;
   const documented = readDeclaration(model);
   descriptions[definition] = documented.descriptions;
-  const quantities = quantityFields(group, name);
+  const quantities = quantityFields(version === 'v1' ? group : `${group}.${version}`, name);
   for (const { baseName, type, format } of attributes) {
     const text = typeText(type, format, group);
     fields[baseName] = quantities.has(baseName) ? text.replace('string', 'quantity') : text;
@@ -138,8 +145,11 @@ const schemaOr: Record<string, TypeText> = {
   additionalItems: ownDefinition,
   additionalProperties: ownDefinition,
 };
+/** Quantities that are newer than the typings. */
+const newQuantities: Readonly<Record<string, readonly string[]>> = { HPAScalingRules: ['tolerance'] };
 
 function quantityFields(group: string, name: string): Set<string> {
+  if (newQuantities[name]) return new Set(newQuantities[name]);
   const text = typingFiles.get(group)?.text ?? '';
   const start = text.search(new RegExp(`^export interface ${name} \\{`, 'm'));
   if (start < 0) return new Set();
@@ -201,8 +211,9 @@ const packageOf = (group: string): string => (group === '' ? 'core' : group.spli
 function addKind(apiVersion: string, kind: string): void {
   const slash = apiVersion.indexOf('/');
   const group = packageOf(slash < 0 ? '' : apiVersion.slice(0, slash));
+  const version = apiVersion.slice(slash + 1).toUpperCase();
   const capital = group[0]!.toUpperCase() + group.slice(1);
-  const model = [`${capital}V1${kind}`, `V1${kind}`].find((name) => modelNames.has(name));
+  const model = [`${capital}${version}${kind}`, `${version}${kind}`].find((name) => modelNames.has(name));
   if (!model) throw new Error(`the models know no ${kind} of ${apiVersion}`);
   kinds[`${apiVersion}/${kind}`] = definitionNameOf(
     model,
@@ -210,11 +221,21 @@ function addKind(apiVersion: string, kind: string): void {
   );
 }
 
+const isPresent = (version: string): boolean => /^v\d+$/.test(version);
 for (const kind of KINDS) {
+  if (!isPresent(kind.version)) continue;
   addKind(apiVersionOf(kind), kind.kind);
   addKind(apiVersionOf(kind), `${kind.kind}List`);
 }
 for (const [apiVersion, kind] of requestKinds) addKind(apiVersion, kind);
+
+const older = new OlderVersions(join(root, 'node_modules'), types, descriptions);
+for (const kind of KINDS) {
+  if (isPresent(kind.version)) continue;
+  for (const name of [kind.kind, `${kind.kind}List`]) {
+    kinds[`${apiVersionOf(kind)}/${name}`] = older.add(packageOf(kind.group), kind.version, name);
+  }
+}
 
 const release = /OpenAPI spec version: (\S+)/.exec(readFileSync(join(models, 'V1Pod.js'), 'utf8'))?.[1] ?? 'unknown';
 const schemas: SchemaFile = { source: release, types, kinds };

@@ -3,101 +3,16 @@
  * so a new kind is a row. Behaviour (defaults, validation, allocation) is code elsewhere, found by the row.
  */
 import type { CustomResourceDefinition } from './custom/definition.ts';
-import type { JsonSchema } from './custom/schema.ts';
-import type { Decoded } from './decode.ts';
-import type { Strategy } from './strategy.ts';
-import type { Printer } from './tables/printer.ts';
+import { apiVersionOf, define, older, type Kind } from './kind.ts';
 import type * as T from './types.ts';
-import type { Conversion } from './versions/conversion.ts';
+import { endpointSliceConversion, endpointSliceV1beta1 } from './versions/endpoint-slice.ts';
 import { eventConversion } from './versions/event.ts';
+import { horizontalPodAutoscalerV1 } from './versions/horizontal-pod-autoscaler.ts';
+import { ingressV1beta1 } from './versions/ingress.ts';
+import { podDisruptionBudgetConversion, podDisruptionBudgetV1beta1 } from './versions/pod-disruption-budget.ts';
+import * as old from './versions/workloads.ts';
 
-export type Subresource =
-  | 'status'
-  | 'scale'
-  | 'binding'
-  | 'eviction'
-  | 'log'
-  | 'exec'
-  | 'attach'
-  | 'portforward'
-  | 'proxy'
-  | 'token'
-  | 'finalize'
-  | 'ephemeralcontainers';
-
-/** One row. `T` ties the row to the shape of its objects, so that `client.get(PODS, …)` is a Pod. */
-export interface Kind<Object extends T.KubeObject = T.KubeObject> {
-  /** '' is the core group. */
-  readonly group: string;
-  readonly version: string;
-  readonly kind: string;
-  /** The resource name in URLs: lower-case plural. */
-  readonly plural: string;
-  readonly singular: string;
-  readonly shortNames: readonly string[];
-  readonly namespaced: boolean;
-  /** `all` puts it into `kubectl get all` (feature 8-009). */
-  readonly categories: readonly string[];
-  readonly subresources: readonly Subresource[];
-  /** The row whose storage this one is a view of; itself where undefined (events.k8s.io Events are stored as core Events). */
-  readonly storedAs?: Kind;
-  /** Between this row and the stored one; undefined where they differ in nothing but apiVersion. */
-  readonly conversion?: Conversion;
-  /** What every answer warns of (feature 8-010). */
-  readonly deprecated?: string;
-  /** The kind of a list, where it is not the kind with `List` behind it. */
-  readonly listKind?: string;
-  /** Of kinds that a CustomResourceDefinition defines: all that is code or table for the others. */
-  readonly custom?: CustomBehaviour;
-  /** Type only, never set. */
-  readonly _object?: Object;
-}
-
-/** How objects of one version of a custom resource behave; made by `custom/kinds.ts` from the definition. */
-export interface CustomBehaviour {
-  readonly schema: JsonSchema;
-  /** The definition is being deleted: nothing new is made. */
-  readonly isTerminating: boolean;
-  readonly strategy: Strategy;
-  readonly printer: Printer;
-  /** `spec.color`, besides metadata.name and metadata.namespace. */
-  readonly selectableFields: readonly string[];
-  /** Where the Scale finds its numbers, as lists of field names. */
-  readonly scale?: {
-    readonly specReplicas: readonly string[];
-    readonly statusReplicas: readonly string[];
-    readonly labelSelector?: readonly string[];
-  };
-  decode(raw: unknown, duplicateFields?: readonly string[]): Decoded;
-  /** A stored object, of whatever version it was written in, as this version has it. May change what it is given. */
-  fromStored(object: T.KubeObject): T.KubeObject;
-  /** An object of this version in the version that is stored. */
-  toStored(object: T.KubeObject): T.KubeObject;
-}
-
-type Row = [kind: string, plural: string, shortNames?: string, subresources?: string, categories?: string];
-
-function define<Object extends T.KubeObject = T.KubeObject>(
-  groupVersion: string,
-  scope: 'Namespaced' | 'Cluster',
-  [kind, plural, shortNames = '', subresources = '', categories = '']: Row,
-  more: Partial<Pick<Kind, 'storedAs' | 'conversion' | 'deprecated'>> = {},
-): Kind<Object> {
-  const slash = groupVersion.indexOf('/');
-  const words = (text: string) => text.split(' ').filter((word) => word !== '');
-  return Object.freeze({
-    group: slash < 0 ? '' : groupVersion.slice(0, slash),
-    version: groupVersion.slice(slash + 1),
-    kind,
-    plural,
-    singular: kind.toLowerCase(),
-    shortNames: words(shortNames),
-    namespaced: scope === 'Namespaced',
-    categories: words(categories),
-    subresources: words(subresources) as Subresource[],
-    ...more,
-  });
-}
+export { apiVersionOf, storedKind, type CustomBehaviour, type Kind, type Subresource } from './kind.ts';
 
 export const NAMESPACES = define<T.Namespace>('v1', 'Cluster', ['Namespace', 'namespaces', 'ns', 'status finalize']);
 export const NODES = define<T.Node>('v1', 'Cluster', ['Node', 'nodes', 'no', 'status proxy']);
@@ -180,10 +95,12 @@ export const CONTROLLER_REVISIONS = define<T.ControllerRevision>('apps/v1', 'Nam
 export const JOBS = define<T.Job>('batch/v1', 'Namespaced', ['Job', 'jobs', '', 'status', 'all']);
 export const CRON_JOBS = define<T.CronJob>('batch/v1', 'Namespaced', ['CronJob', 'cronjobs', 'cj', 'status', 'all']);
 
-export const ENDPOINT_SLICES = define<T.EndpointSlice>('discovery.k8s.io/v1', 'Namespaced', [
-  'EndpointSlice',
-  'endpointslices',
-]);
+export const ENDPOINT_SLICES = define<T.EndpointSlice>(
+  'discovery.k8s.io/v1',
+  'Namespaced',
+  ['EndpointSlice', 'endpointslices'],
+  { conversion: endpointSliceConversion },
+);
 export const INGRESSES = define<T.Ingress>('networking.k8s.io/v1', 'Namespaced', [
   'Ingress',
   'ingresses',
@@ -220,12 +137,12 @@ export const CLUSTER_ROLE_BINDINGS = define<T.ClusterRoleBinding>('rbac.authoriz
   'ClusterRoleBinding',
   'clusterrolebindings',
 ]);
-export const POD_DISRUPTION_BUDGETS = define<T.PodDisruptionBudget>('policy/v1', 'Namespaced', [
-  'PodDisruptionBudget',
-  'poddisruptionbudgets',
-  'pdb',
-  'status',
-]);
+export const POD_DISRUPTION_BUDGETS = define<T.PodDisruptionBudget>(
+  'policy/v1',
+  'Namespaced',
+  ['PodDisruptionBudget', 'poddisruptionbudgets', 'pdb', 'status'],
+  { conversion: podDisruptionBudgetConversion },
+);
 export const PRIORITY_CLASSES = define<T.PriorityClass>('scheduling.k8s.io/v1', 'Cluster', [
   'PriorityClass',
   'priorityclasses',
@@ -248,10 +165,90 @@ export const CUSTOM_RESOURCE_DEFINITIONS = define<CustomResourceDefinition>('api
   'status',
   'api-extensions',
 ]);
+export const HORIZONTAL_POD_AUTOSCALERS = define<T.HorizontalPodAutoscaler>('autoscaling/v2', 'Namespaced', [
+  'HorizontalPodAutoscaler',
+  'horizontalpodautoscalers',
+  'hpa',
+  'status',
+  'all',
+]);
+export const HORIZONTAL_POD_AUTOSCALERS_V1 = define(
+  'autoscaling/v1',
+  'Namespaced',
+  ['HorizontalPodAutoscaler', 'horizontalpodautoscalers', 'hpa', 'status', 'all'],
+  { storedAs: HORIZONTAL_POD_AUTOSCALERS, conversion: horizontalPodAutoscalerV1 },
+);
+export const CERTIFICATE_SIGNING_REQUESTS = define<T.CertificateSigningRequest>('certificates.k8s.io/v1', 'Cluster', [
+  'CertificateSigningRequest',
+  'certificatesigningrequests',
+  'csr',
+  'status approval',
+]);
+export const RUNTIME_CLASSES = define<T.RuntimeClass>('node.k8s.io/v1', 'Cluster', ['RuntimeClass', 'runtimeclasses']);
+export const CSI_DRIVERS = define<T.CSIDriver>('storage.k8s.io/v1', 'Cluster', ['CSIDriver', 'csidrivers']);
+export const CSI_NODES = define<T.CSINode>('storage.k8s.io/v1', 'Cluster', ['CSINode', 'csinodes']);
+export const CSI_STORAGE_CAPACITIES = define<T.CSIStorageCapacity>('storage.k8s.io/v1', 'Namespaced', [
+  'CSIStorageCapacity',
+  'csistoragecapacities',
+]);
+export const STORAGE_CLASSES = define<T.StorageClass>('storage.k8s.io/v1', 'Cluster', [
+  'StorageClass',
+  'storageclasses',
+  'sc',
+]);
+export const VOLUME_ATTACHMENTS = define<T.VolumeAttachment>('storage.k8s.io/v1', 'Cluster', [
+  'VolumeAttachment',
+  'volumeattachments',
+  '',
+  'status',
+]);
+export const VOLUME_ATTRIBUTES_CLASSES = define<T.VolumeAttributesClass>('storage.k8s.io/v1', 'Cluster', [
+  'VolumeAttributesClass',
+  'volumeattributesclasses',
+  'vac',
+]);
+export const API_SERVICES = define<T.APIService>('apiregistration.k8s.io/v1', 'Cluster', [
+  'APIService',
+  'apiservices',
+  '',
+  'status',
+  'api-extensions',
+]);
 export const EVENTS_V1 = define('events.k8s.io/v1', 'Namespaced', ['Event', 'events', 'ev'], {
   storedAs: EVENTS,
   conversion: eventConversion,
 });
+
+const OLDER_KINDS: readonly Kind[] = [
+  older(DAEMON_SETS, 'apps/v1beta2', [9, 16]),
+  older(DEPLOYMENTS, 'apps/v1beta2', [9, 16]),
+  older(REPLICA_SETS, 'apps/v1beta2', [9, 16]),
+  older(STATEFUL_SETS, 'apps/v1beta2', [9, 16]),
+  older(CONTROLLER_REVISIONS, 'apps/v1beta2', [9, 16]),
+  older(DEPLOYMENTS, 'apps/v1beta1', [8, 16], old.deploymentV1beta1),
+  older(STATEFUL_SETS, 'apps/v1beta1', [8, 16], old.statefulSetV1beta1),
+  older(CONTROLLER_REVISIONS, 'apps/v1beta1', [8, 16]),
+  older(CRON_JOBS, 'batch/v1beta1', [21, 25]),
+  older(LEASES, 'coordination.k8s.io/v1beta1', [19, 22]),
+  older(ENDPOINT_SLICES, 'discovery.k8s.io/v1beta1', [21, 25], endpointSliceV1beta1),
+  older(EVENTS_V1, 'events.k8s.io/v1beta1', [22, 25], eventConversion),
+  older(INGRESSES, 'networking.k8s.io/v1beta1', [19, 22], ingressV1beta1),
+  older(INGRESS_CLASSES, 'networking.k8s.io/v1beta1', [19, 22], undefined, 'IngressClassList'),
+  older(IP_ADDRESSES, 'networking.k8s.io/v1beta1', [34, 37]),
+  older(SERVICE_CIDRS, 'networking.k8s.io/v1beta1', [34, 37]),
+  older(POD_DISRUPTION_BUDGETS, 'policy/v1beta1', [21, 25], podDisruptionBudgetV1beta1),
+  older(CLUSTER_ROLE_BINDINGS, 'rbac.authorization.k8s.io/v1beta1', [17, 22]),
+  older(CLUSTER_ROLES, 'rbac.authorization.k8s.io/v1beta1', [17, 22]),
+  older(ROLE_BINDINGS, 'rbac.authorization.k8s.io/v1beta1', [17, 22]),
+  older(ROLES, 'rbac.authorization.k8s.io/v1beta1', [17, 22]),
+  older(PRIORITY_CLASSES, 'scheduling.k8s.io/v1beta1', [14, 22]),
+  // Last, so that a name which two groups serve means the other one.
+  older(DAEMON_SETS, 'extensions/v1beta1', [8, 16], old.daemonSetExtensions),
+  older(DEPLOYMENTS, 'extensions/v1beta1', [8, 16], old.deploymentExtensions),
+  older(INGRESSES, 'extensions/v1beta1', [14, 22], ingressV1beta1),
+  older(NETWORK_POLICIES, 'extensions/v1beta1', [9, 16]),
+  older(REPLICA_SETS, 'extensions/v1beta1', [8, 16], old.replicaSetExtensions),
+];
 
 /** Every served kind, in the order discovery lists them. */
 export const KINDS: readonly Kind[] = [
@@ -294,17 +291,19 @@ export const KINDS: readonly Kind[] = [
   MUTATING_WEBHOOK_CONFIGURATIONS,
   VALIDATING_WEBHOOK_CONFIGURATIONS,
   CUSTOM_RESOURCE_DEFINITIONS,
+  HORIZONTAL_POD_AUTOSCALERS,
+  HORIZONTAL_POD_AUTOSCALERS_V1,
+  CERTIFICATE_SIGNING_REQUESTS,
+  RUNTIME_CLASSES,
+  CSI_DRIVERS,
+  CSI_NODES,
+  CSI_STORAGE_CAPACITIES,
+  STORAGE_CLASSES,
+  VOLUME_ATTACHMENTS,
+  VOLUME_ATTRIBUTES_CLASSES,
+  API_SERVICES,
+  ...OLDER_KINDS,
 ];
-
-/** The row whose storage a kind uses: its own but for further versions and views. */
-export function storedKind(kind: Kind): Kind {
-  return kind.storedAs ?? kind;
-}
-
-/** `v1` for the core group, else `group/version`: the text of `apiVersion`. */
-export function apiVersionOf(kind: Kind): string {
-  return kind.group === '' ? kind.version : `${kind.group}/${kind.version}`;
-}
 
 /** `pods`, `deployments.apps`: how error messages and kubectl name a resource (feature 8-093). */
 export function resourceNameOf(kind: Kind): string {

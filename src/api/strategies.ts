@@ -2,12 +2,16 @@
 import { defineStrategy } from './define-strategy.ts';
 import * as K from './kinds.ts';
 import * as admission from './strategies/admission.ts';
+import { apiServiceStrategy } from './strategies/apiregistration.ts';
+import { horizontalPodAutoscalerStrategy } from './strategies/autoscaling.ts';
+import { certificateSigningRequestStrategy } from './strategies/certificates.ts';
 import * as cluster from './strategies/cluster.ts';
 import { customResourceDefinitionStrategy } from './strategies/custom-resource-definition.ts';
 import * as networking from './strategies/networking.ts';
 import { podStrategy } from './strategies/pod.ts';
 import * as scheduling from './strategies/scheduling.ts';
 import { serviceStrategy } from './strategies/service.ts';
+import * as storage from './strategies/storage.ts';
 import * as workloads from './strategies/workloads.ts';
 import type { Strategy } from './strategy.ts';
 import type { KubeObject } from './types.ts';
@@ -53,6 +57,16 @@ const strategies = new Map<K.Kind, Strategy>([
   entry(K.PERSISTENT_VOLUME_CLAIMS, cluster.persistentVolumeClaimStrategy),
   entry(K.CUSTOM_RESOURCE_DEFINITIONS, customResourceDefinitionStrategy),
   entry(K.PRIORITY_CLASSES, scheduling.priorityClassStrategy),
+  entry(K.RUNTIME_CLASSES, scheduling.runtimeClassStrategy),
+  entry(K.HORIZONTAL_POD_AUTOSCALERS, horizontalPodAutoscalerStrategy),
+  entry(K.CERTIFICATE_SIGNING_REQUESTS, certificateSigningRequestStrategy),
+  entry(K.STORAGE_CLASSES, storage.storageClassStrategy),
+  entry(K.CSI_DRIVERS, storage.csiDriverStrategy),
+  entry(K.CSI_NODES, storage.csiNodeStrategy),
+  entry(K.CSI_STORAGE_CAPACITIES, storage.csiStorageCapacityStrategy),
+  entry(K.VOLUME_ATTACHMENTS, storage.volumeAttachmentStrategy),
+  entry(K.VOLUME_ATTRIBUTES_CLASSES, storage.volumeAttributesClassStrategy),
+  entry(K.API_SERVICES, apiServiceStrategy),
   entry(K.MUTATING_WEBHOOK_CONFIGURATIONS, admission.mutatingWebhookStrategy),
   entry(K.VALIDATING_WEBHOOK_CONFIGURATIONS, admission.validatingWebhookStrategy),
 ]);

@@ -5,16 +5,18 @@ import { fieldErrorMessage } from './field-error.ts';
 import { apiVersionOf, type Kind } from './kinds.ts';
 import { strategyFor } from './strategies.ts';
 import type { KubeObject } from './types.ts';
+import { fromVersion } from './versions/convert.ts';
 
 export const testUid = '11111111-2222-4333-8444-555555555555';
 /** When every object of the tests was made. */
 export const testTime = '2026-11-20T12:00:00Z';
 
-/** YAML of one object, without apiVersion and kind; `metadata` may be left out. */
+/** YAML of one object, without apiVersion and kind, as it would be stored; `metadata` may be left out. */
 export function manifest<T extends KubeObject>(kind: Kind<T>, yaml: string): T {
   const raw = (parse(yaml) as Record<string, unknown> | null) ?? {};
   const metadata = { name: 'it', ...(kind.namespaced && { namespace: 'default' }), ...(raw['metadata'] as object) };
-  return decodeObject<T>(kind, { apiVersion: apiVersionOf(kind), kind: kind.kind, ...raw, metadata }).object;
+  const { object } = decodeObject(kind as Kind, { apiVersion: apiVersionOf(kind), kind: kind.kind, ...raw, metadata });
+  return fromVersion(object, kind) as T;
 }
 
 /** Default, prepare and validate: the stored object and what was wrong, as `path: message`. */

@@ -4,17 +4,36 @@
  */
 import type * as Admission from 'kubernetes-types/admissionregistration/v1';
 import type * as Apps from 'kubernetes-types/apps/v1';
+import type * as Autoscaling from 'kubernetes-types/autoscaling/v2';
 import type * as Batch from 'kubernetes-types/batch/v1';
+import type * as Certificates from 'kubernetes-types/certificates/v1';
 import type * as Coordination from 'kubernetes-types/coordination/v1';
 import type * as Core from 'kubernetes-types/core/v1';
 import type * as Discovery from 'kubernetes-types/discovery/v1';
 import type * as Networking from 'kubernetes-types/networking/v1';
+import type * as NodeGroup from 'kubernetes-types/node/v1';
 import type * as Policy from 'kubernetes-types/policy/v1';
 import type * as Rbac from 'kubernetes-types/rbac/v1';
 import type * as Scheduling from 'kubernetes-types/scheduling/v1';
+import type * as Storage from 'kubernetes-types/storage/v1';
 import type * as Meta from 'kubernetes-types/meta/v1';
 
-export type { Admission, Apps, Batch, Coordination, Core, Discovery, Meta, Networking, Policy, Rbac, Scheduling };
+export type {
+  Admission,
+  Apps,
+  Autoscaling,
+  Certificates,
+  Storage,
+  Batch,
+  Coordination,
+  Core,
+  Discovery,
+  Meta,
+  Networking,
+  Policy,
+  Rbac,
+  Scheduling,
+};
 
 /** Metadata of an object that came from the API server: name is always there; uid and resourceVersion once stored. */
 export type ObjectMeta = Writable<Meta.ObjectMeta> & { name: string };
@@ -63,8 +82,36 @@ export type LimitRange = Stored<Core.LimitRange>;
 export type ResourceQuota = Stored<Core.ResourceQuota>;
 export type PersistentVolumeClaim = Stored<Core.PersistentVolumeClaim>;
 export type PriorityClass = Stored<Scheduling.PriorityClass>;
+export type HorizontalPodAutoscaler = Stored<Autoscaling.HorizontalPodAutoscaler>;
+export type CertificateSigningRequest = Stored<Certificates.CertificateSigningRequest>;
+export type RuntimeClass = Stored<NodeGroup.RuntimeClass>;
+export type CSIDriver = Stored<Storage.CSIDriver>;
+export type CSINode = Stored<Storage.CSINode>;
+export type CSIStorageCapacity = Stored<Storage.CSIStorageCapacity>;
+export type StorageClass = Stored<Storage.StorageClass>;
+export type VolumeAttachment = Stored<Storage.VolumeAttachment>;
 export type MutatingWebhookConfiguration = Stored<Admission.MutatingWebhookConfiguration>;
 export type ValidatingWebhookConfiguration = Stored<Admission.ValidatingWebhookConfiguration>;
+
+/** storage.k8s.io/v1 VolumeAttributesClass. */
+export interface VolumeAttributesClass extends KubeObject {
+  driverName: string;
+  parameters?: Record<string, string>;
+}
+
+/** apiregistration.k8s.io/v1 APIService: one group and version that is served, here or by a Service. */
+export interface APIService extends KubeObject {
+  spec?: {
+    group?: string;
+    version?: string;
+    groupPriorityMinimum?: number;
+    versionPriority?: number;
+    service?: { namespace?: string; name?: string; port?: number };
+    caBundle?: string;
+    insecureSkipTLSVerify?: boolean;
+  };
+  status?: { conditions?: { type: string; status: string; reason?: string; message?: string }[] };
+}
 
 /** networking.k8s.io/v1 IPAddress: one claimed cluster IP (features 1-105, 1-118). */
 export interface IPAddress extends KubeObject {

@@ -9,6 +9,7 @@ import { timestamp } from '../lib/clock.ts';
 import { ConditionFailed } from '../store/store.ts';
 import type { Attributes } from './admission/attributes.ts';
 import { admitMutating, admitValidating } from './admission/chain.ts';
+import { admitRequester } from './admission/certificate-requester.ts';
 import { admitNamespace } from './admission/namespace-lifecycle.ts';
 import { restrictNode } from './admission/node-restriction.ts';
 import { withinQuota } from './admission/quota/enforce.ts';
@@ -37,6 +38,7 @@ export async function createObject(
   const strategy = strategyFor(kind);
   if (namePrefix) object.metadata.name = generateName(namePrefix, (below) => core.random(below));
   const checks = await admitNamespace(core, kind, object);
+  admitRequester(kind, object, context.user);
   const attributes = (): Attributes & { object: KubeObject } => {
     return { operation: 'CREATE', kind, namespace, name: object.metadata.name, object, context };
   };

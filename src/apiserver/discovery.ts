@@ -33,6 +33,8 @@ function subresourceOf(kind: Kind, subresource: Subresource): Sub | undefined {
       return { kind: { group: 'policy', version: 'v1', kind: 'Eviction' }, verbs: ['create'] };
     case 'token':
       return { kind: { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' }, verbs: ['create'] };
+    case 'approval':
+      return { kind: own, verbs: ['get', 'patch', 'update'] };
     case 'finalize':
       return { kind: own, verbs: ['update'] };
     case 'log':
@@ -54,7 +56,7 @@ export function servesSubresource(kind: Kind, subresource: Subresource): boolean
   return kind.subresources.includes(subresource) && subresourceOf(kind, subresource) !== undefined;
 }
 
-interface GroupVersion {
+export interface GroupVersion {
   readonly group: string;
   readonly version: string;
   readonly kinds: readonly Kind[];
@@ -74,14 +76,14 @@ function groupVersions(kinds: ServedKinds): GroupVersion[] {
   return [...found.values()];
 }
 
-interface Group {
+export interface Group {
   readonly name: string;
   /** The preferred one first. */
   readonly versions: readonly GroupVersion[];
 }
 
 /** In the order of the table of kinds. */
-function groups(kinds: ServedKinds): Group[] {
+export function servedGroups(kinds: ServedKinds): Group[] {
   const found = new Map<string, GroupVersion[]>();
   for (const served of groupVersions(kinds)) found.set(served.group, [...(found.get(served.group) ?? []), served]);
   return [...found].map(([name, versions]) => ({
@@ -143,7 +145,7 @@ function apiGroup({ name, versions }: Group): object {
 
 /** The aggregated document of the core group (`/api`) or of all others (`/apis`). */
 function aggregated(kinds: ServedKinds, isCore: boolean, version: string): object {
-  const items = groups(kinds)
+  const items = servedGroups(kinds)
     .filter(({ name }) => (name === '') === isCore)
     .map(({ name, versions }) => ({
       metadata: { name, creationTimestamp: null },
@@ -205,7 +207,7 @@ export function discoveryResponse(request: ApiRequest, address: string, kinds: S
   if (root === 'api' && version === undefined) return resourcesResponse(request, kinds, '', group);
   if (root !== 'apis') return undefined;
   if (version !== undefined) return resourcesResponse(request, kinds, group, version);
-  const served = groups(kinds).find(({ name }) => name === group);
+  const served = servedGroups(kinds).find(({ name }) => name === group);
   return served && tagged(request, { kind: 'APIGroup', apiVersion: 'v1', ...apiGroup(served) });
 }
 
@@ -228,7 +230,7 @@ function apiVersions(address: string): object {
 }
 
 function apiGroupList(kinds: ServedKinds): object {
-  const named = groups(kinds).filter(({ name }) => name !== '');
+  const named = servedGroups(kinds).filter(({ name }) => name !== '');
   return { kind: 'APIGroupList', apiVersion: 'v1', groups: named.map(apiGroup) };
 }
 
@@ -244,7 +246,7 @@ function tagged(request: ApiRequest, value: object, type = 'application/json'): 
 /** The paths `/` lists (feature 8-101). */
 export function rootPaths(kinds: ServedKinds): string[] {
   const versions = groupVersions(kinds);
-  const named = groups(kinds).filter(({ name }) => name !== '');
+  const named = servedGroups(kinds).filter(({ name }) => name !== '');
   return [
     '/.well-known/openid-configuration',
     '/api',

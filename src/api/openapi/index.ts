@@ -30,8 +30,6 @@ const rootsByGroupVersion = once(() => {
   const roots = new Map<string, string[]>();
   for (const [key, definition] of Object.entries(loadSchemas().kinds)) {
     const { group, version } = groupVersionKind(key);
-    // Scale is only ever a subresource of other groups here.
-    if (group === 'autoscaling') continue;
     const groupVersion = group === '' ? version : `${group}/${version}`;
     roots.set(groupVersion, [...(roots.get(groupVersion) ?? []), definition]);
   }

@@ -227,6 +227,8 @@ export const coreNumbers: Readonly<Record<string, string>> = {
   TCPSocketAction: '1 port 2 host',
   Taint: '1 key 2 value 3 effect 4 timeAdded',
   Toleration: '1 key 2 operator 3 value 4 effect 5 tolerationSeconds?',
+  TopologySelectorLabelRequirement: '1 key 2 values',
+  TopologySelectorTerm: '1 matchLabelExpressions',
   TopologySpreadConstraint:
     '1 maxSkew 2 topologyKey 3 whenUnsatisfiable 4 labelSelector 5 minDomains? 6 nodeAffinityPolicy? 7 nodeTaintsPolicy? 8 matchLabelKeys',
   TypedLocalObjectReference: '1 apiGroup? 2 kind 3 name',

@@ -24,17 +24,31 @@ export function messageFields(definition: string): MessageFields {
   let fields = known.get(definition);
   if (!fields) {
     const dot = definition.lastIndexOf('.');
-    const [group, name] = [definition.slice(0, dot), definition.slice(dot + 1)];
-    const messages = ownTables[group] ?? groupNumbers[group];
-    fields = parseFields((messages?.[name] ?? '').match(/[()]|[^\s()]+/g) ?? []);
+    const line = lineOf(definition.slice(0, dot), definition.slice(dot + 1));
+    fields = parseFields(line.match(/[()]|[^\s()]+/g) ?? []);
     known.set(definition, fields);
   }
   return fields;
 }
 
+/** An older version has the numbers of the present one, but for the messages it lists itself. */
+function lineOf(group: string, name: string): string {
+  const messages = ownTables[group] ?? groupNumbers[group];
+  const line = messages?.[name];
+  if (line !== undefined) return line;
+  for (const present of sameNumbersAs[group] ?? [group.replace(/\.v\d+beta\d+$/, '.v1')]) {
+    if (present !== group && groupNumbers[present]?.[name] !== undefined) return lineOf(present, name);
+  }
+  return '';
+}
+
 const ownTables: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'io.k8s.api.core.v1': coreNumbers,
   'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1': extensionNumbers,
+};
+
+const sameNumbersAs: Readonly<Record<string, readonly string[]>> = {
+  'io.k8s.api.extensions.v1beta1': ['io.k8s.api.apps.v1', 'io.k8s.api.networking.v1'],
 };
 
 /** Takes its words from the front of `words`, up to the bracket that closes it. */

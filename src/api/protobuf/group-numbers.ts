@@ -53,6 +53,11 @@ export const groupNumbers: Readonly<Record<string, Readonly<Record<string, strin
       '1 observedGeneration 2 replicas 3 readyReplicas 4 currentReplicas 5 updatedReplicas 6 currentRevision 7 updateRevision 9 collisionCount? 10 conditions 11 availableReplicas',
     StatefulSetUpdateStrategy: '1 type 2 rollingUpdate',
   },
+  'io.k8s.api.apps.v1beta1': {
+    DeploymentSpec:
+      '1 replicas? 2 selector 3 template 4 strategy 5 minReadySeconds 6 revisionHistoryLimit? 7 paused 8 rollbackTo 9 progressDeadlineSeconds?',
+    RollbackConfig: '1 revision',
+  },
   'io.k8s.api.authentication.v1': {
     BoundObjectReference: '1 kind 2 apiVersion 3 name 4 uid',
     SelfSubjectReview: '1 metadata 2 status',
@@ -88,6 +93,47 @@ export const groupNumbers: Readonly<Record<string, Readonly<Record<string, strin
     Scale: '1 metadata 2 spec 3 status',
     ScaleSpec: '1 replicas',
     ScaleStatus: '1 replicas 2 selector',
+    CrossVersionObjectReference: '1 kind 2 name 3 apiVersion',
+    HorizontalPodAutoscaler: '1 metadata 2 spec 3 status',
+    HorizontalPodAutoscalerList: '1 metadata 2 items',
+    HorizontalPodAutoscalerSpec: '1 scaleTargetRef 2 minReplicas? 3 maxReplicas 4 targetCPUUtilizationPercentage?',
+    HorizontalPodAutoscalerStatus:
+      '1 observedGeneration? 2 lastScaleTime 3 currentReplicas 4 desiredReplicas 5 currentCPUUtilizationPercentage?',
+  },
+  'io.k8s.api.autoscaling.v2': {
+    ContainerResourceMetricSource: '1 name 2 target 3 container',
+    ContainerResourceMetricStatus: '1 name 2 current 3 container',
+    CrossVersionObjectReference: '1 kind 2 name 3 apiVersion',
+    ExternalMetricSource: '1 metric 2 target',
+    ExternalMetricStatus: '1 metric 2 current',
+    HPAScalingPolicy: '1 type 2 value 3 periodSeconds',
+    HPAScalingRules: '1 selectPolicy? 2 policies 3 stabilizationWindowSeconds? 4 tolerance',
+    HorizontalPodAutoscaler: '1 metadata 2 spec 3 status',
+    HorizontalPodAutoscalerBehavior: '1 scaleUp 2 scaleDown',
+    HorizontalPodAutoscalerCondition: '1 type 2 status 3 lastTransitionTime 4 reason 5 message',
+    HorizontalPodAutoscalerList: '1 metadata 2 items',
+    HorizontalPodAutoscalerSpec: '1 scaleTargetRef 2 minReplicas? 3 maxReplicas 4 metrics 5 behavior',
+    HorizontalPodAutoscalerStatus:
+      '1 observedGeneration? 2 lastScaleTime 3 currentReplicas 4 desiredReplicas 5 currentMetrics 6 conditions',
+    MetricIdentifier: '1 name 2 selector',
+    MetricSpec: '1 type 2 object 3 pods 4 resource 5 external 7 containerResource',
+    MetricStatus: '1 type 2 object 3 pods 4 resource 5 external 7 containerResource',
+    MetricTarget: '1 type 2 value 3 averageValue 4 averageUtilization?',
+    MetricValueStatus: '1 value 2 averageValue 3 averageUtilization?',
+    ObjectMetricSource: '1 describedObject 2 target 3 metric',
+    ObjectMetricStatus: '1 metric 2 current 3 describedObject',
+    PodsMetricSource: '1 metric 2 target',
+    PodsMetricStatus: '1 metric 2 current',
+    ResourceMetricSource: '1 name 2 target',
+    ResourceMetricStatus: '1 name 2 current',
+  },
+  'io.k8s.api.certificates.v1': {
+    CertificateSigningRequest: '1 metadata 2 spec 3 status',
+    CertificateSigningRequestCondition: '1 type 2 reason 3 message 4 lastUpdateTime 5 lastTransitionTime 6 status',
+    CertificateSigningRequestList: '1 metadata 2 items',
+    CertificateSigningRequestSpec:
+      '1 request 2 username 3 uid 4 groups 5 usages 6 extra 7 signerName 8 expirationSeconds?',
+    CertificateSigningRequestStatus: '1 conditions 2 certificate',
   },
   'io.k8s.api.batch.v1': {
     CronJob: '1 metadata 2 spec 3 status',
@@ -127,11 +173,23 @@ export const groupNumbers: Readonly<Record<string, Readonly<Record<string, strin
     ForNode: '1 name',
     ForZone: '1 name',
   },
+  'io.k8s.api.discovery.v1beta1': {
+    Endpoint: '1 addresses 2 conditions 3 hostname? 4 targetRef 5 topology 6 nodeName? 7 hints',
+  },
   'io.k8s.api.events.v1': {
     Event:
       '1 metadata 2 eventTime 3 series 4 reportingController 5 reportingInstance 6 action 7 reason 8 regarding 9 related 10 note 11 type 12 deprecatedSource 13 deprecatedFirstTimestamp 14 deprecatedLastTimestamp 15 deprecatedCount',
     EventList: '1 metadata 2 items',
     EventSeries: '1 count 2 lastObservedTime',
+  },
+  'io.k8s.api.extensions.v1beta1': {
+    DaemonSetSpec:
+      '1 selector 2 template 3 updateStrategy 4 minReadySeconds 5 templateGeneration 6 revisionHistoryLimit?',
+    DeploymentSpec:
+      '1 replicas? 2 selector 3 template 4 strategy 5 minReadySeconds 6 revisionHistoryLimit? 7 paused 8 rollbackTo 9 progressDeadlineSeconds?',
+    IngressBackend: '1 serviceName 2 servicePort 3 resource',
+    IngressSpec: '1 backend 2 tls 3 rules 4 ingressClassName?',
+    RollbackConfig: '1 revision',
   },
   'io.k8s.api.networking.v1': {
     HTTPIngressPath: '1 path 2 backend 3 pathType?',
@@ -169,6 +227,16 @@ export const groupNumbers: Readonly<Record<string, Readonly<Record<string, strin
     ServiceCIDRSpec: '1 cidrs',
     ServiceCIDRStatus: '1 conditions',
   },
+  'io.k8s.api.networking.v1beta1': {
+    IngressBackend: '1 serviceName 2 servicePort 3 resource',
+    IngressSpec: '1 backend 2 tls 3 rules 4 ingressClassName?',
+  },
+  'io.k8s.api.node.v1': {
+    Overhead: '1 podFixed',
+    RuntimeClass: '1 metadata 2 handler 3 overhead 4 scheduling',
+    RuntimeClassList: '1 metadata 2 items',
+    Scheduling: '1 nodeSelector 2 tolerations',
+  },
   'io.k8s.api.policy.v1': {
     Eviction: '1 metadata 2 deleteOptions',
     PodDisruptionBudget: '1 metadata 2 spec 3 status',
@@ -194,6 +262,40 @@ export const groupNumbers: Readonly<Record<string, Readonly<Record<string, strin
   'io.k8s.api.scheduling.v1': {
     PriorityClass: '1 metadata 2 value 3 globalDefault 4 description 5 preemptionPolicy?',
     PriorityClassList: '1 metadata 2 items',
+  },
+  'io.k8s.api.storage.v1': {
+    CSIDriver: '1 metadata 2 spec',
+    CSIDriverList: '1 metadata 2 items',
+    CSIDriverSpec:
+      '1 attachRequired? 2 podInfoOnMount? 3 volumeLifecycleModes 4 storageCapacity? 5 fsGroupPolicy? 6 tokenRequests 7 requiresRepublish? 8 seLinuxMount? 9 nodeAllocatableUpdatePeriodSeconds? 10 serviceAccountTokenInSecrets? 11 preventPodSchedulingIfMissing?',
+    CSINode: '1 metadata 2 spec',
+    CSINodeDriver: '1 name 2 nodeID 3 topologyKeys 4 allocatable',
+    CSINodeList: '1 metadata 2 items',
+    CSINodeSpec: '1 drivers',
+    CSIStorageCapacity: '1 metadata 2 nodeTopology 3 storageClassName 4 capacity 5 maximumVolumeSize',
+    CSIStorageCapacityList: '1 metadata 2 items',
+    StorageClass:
+      '1 metadata 2 provisioner 3 parameters 4 reclaimPolicy? 5 mountOptions 6 allowVolumeExpansion? 7 volumeBindingMode? 8 allowedTopologies',
+    StorageClassList: '1 metadata 2 items',
+    TokenRequest: '1 audience 2 expirationSeconds?',
+    VolumeAttachment: '1 metadata 2 spec 3 status',
+    VolumeAttachmentList: '1 metadata 2 items',
+    VolumeAttachmentSource: '1 persistentVolumeName? 2 inlineVolumeSpec',
+    VolumeAttachmentSpec: '1 attacher 2 source 3 nodeName',
+    VolumeAttachmentStatus: '1 attached 2 attachmentMetadata 3 attachError 4 detachError',
+    VolumeAttributesClass: '1 metadata 2 driverName 3 parameters',
+    VolumeAttributesClassList: '1 metadata 2 items',
+    VolumeError: '1 time 2 message 3 errorCode?',
+    VolumeNodeResources: '1 count?',
+  },
+  'io.k8s.kube-aggregator.pkg.apis.apiregistration.v1': {
+    APIService: '1 metadata 2 spec 3 status',
+    APIServiceCondition: '1 type 2 status 3 lastTransitionTime 4 reason 5 message',
+    APIServiceList: '1 metadata 2 items',
+    APIServiceSpec:
+      '1 service 2 group 3 version 4 insecureSkipTLSVerify 5 caBundle 7 groupPriorityMinimum 8 versionPriority',
+    APIServiceStatus: '1 conditions',
+    ServiceReference: '1 namespace 2 name 3 port?',
   },
   'io.k8s.apimachinery.pkg.apis.meta.v1': {
     Condition: '1 type 2 status 3 observedGeneration 4 lastTransitionTime 5 reason 6 message',

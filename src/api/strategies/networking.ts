@@ -21,8 +21,6 @@ export const endpointSliceStrategy = defineStrategy(K.ENDPOINT_SLICES, {
       port.protocol ||= 'TCP';
     }
     slice.endpoints = (slice.endpoints as Discovery.Endpoint[] | undefined) ?? [];
-    // Not writable through v1 (2-041).
-    for (const endpoint of slice.endpoints) delete endpoint.deprecatedTopology;
   },
   keepsGeneration: true,
   labelsBumpGeneration: true,

@@ -7,6 +7,7 @@ import { definitionOf, structOf } from '../schema/load.ts';
 import { strategyFor } from '../strategies.ts';
 import { toTable } from '../table.ts';
 import { create, stored, update } from '../testing.ts';
+import { fromVersion } from '../versions/convert.ts';
 
 const path = (fields: string) => `spec: {rules: [{http: {paths: [{${fields}}]}}]}`;
 const backend = 'backend: {service: {name: s, port: {number: 80}}}';
@@ -379,8 +380,10 @@ function anyStruct(definition: string, depth: number): fc.Arbitrary<Record<strin
 for (const kind of K.KINDS) {
   test(`no ${kind.kind} of ${K.apiVersionOf(kind)}, however incomplete, makes the rules fail`, () => {
     const definition = definitionOf(K.apiVersionOf(kind), kind.kind) ?? '';
-    const strategy = strategyFor(kind);
-    const decoded = anyStruct(definition, 0).map((raw) => decodeObject(kind, JSON.parse(JSON.stringify(raw))).object);
+    const strategy = strategyFor(K.storedKind(kind));
+    const decoded = anyStruct(definition, 0).map((raw) =>
+      fromVersion(decodeObject(kind, JSON.parse(JSON.stringify(raw))).object, kind),
+    );
     fc.assert(
       fc.property(decoded, decoded, (object, old) => {
         for (const each of [object, old]) {

@@ -1,9 +1,10 @@
-/** PriorityClasses: how much a Pod matters when there is no room for all. */
+/** PriorityClasses and RuntimeClasses: how much a Pod matters when there is no room for all, and what runs it. */
 import { defineStrategy } from '../define-strategy.ts';
 import { forbidden, type FieldError } from '../field-error.ts';
 import * as K from '../kinds.ts';
+import { dns1123Label } from '../names.ts';
 import type { PriorityClass } from '../types.ts';
-import { oneOf } from '../validation/check.ts';
+import { mustFollow, oneOf, unchanged } from '../validation/check.ts';
 
 /** The most that is not kept for the cluster's own classes. */
 const HIGHEST_OF_USERS = 1_000_000_000;
@@ -47,4 +48,9 @@ export const priorityClassStrategy = defineStrategy(K.PRIORITY_CLASSES, {
       : [forbidden('preemptionPolicy', 'may not be changed in an update.')]),
   ],
   allowCreateOnUpdate: false,
+});
+
+export const runtimeClassStrategy = defineStrategy(K.RUNTIME_CLASSES, {
+  validate: ({ handler }) => mustFollow(dns1123Label, 'handler', handler),
+  validateUpdate: (now, old) => unchanged('handler', now.handler, old.handler),
 });

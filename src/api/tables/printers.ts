@@ -1,11 +1,15 @@
 /** Which printer belongs to which kind; a kind without one shows its name and when it was made (feature 8-024). */
 import * as K from '../kinds.ts';
 import * as admission from './admission.ts';
+import { apiServicePrinter } from './apiregistration.ts';
+import { horizontalPodAutoscalerPrinter } from './autoscaling.ts';
+import { certificateSigningRequestPrinter } from './certificates.ts';
 import * as cluster from './cluster.ts';
 import * as networking from './networking.ts';
 import { podPrinter } from './pods.ts';
 import { definePrinter, type Printer } from './printer.ts';
 import * as scheduling from './scheduling.ts';
+import * as storage from './storage.ts';
 import * as workloads from './workloads.ts';
 
 const plain = definePrinter([['Created At', 'date', (object) => object.metadata.creationTimestamp ?? null]]);
@@ -43,6 +47,16 @@ const printers = new Map<K.Kind, Printer>([
   [K.POD_TEMPLATES, cluster.podTemplatePrinter],
   [K.RESOURCE_QUOTAS, cluster.resourceQuotaPrinter],
   [K.PRIORITY_CLASSES, scheduling.priorityClassPrinter],
+  [K.RUNTIME_CLASSES, scheduling.runtimeClassPrinter],
+  [K.HORIZONTAL_POD_AUTOSCALERS, horizontalPodAutoscalerPrinter],
+  [K.CERTIFICATE_SIGNING_REQUESTS, certificateSigningRequestPrinter],
+  [K.STORAGE_CLASSES, storage.storageClassPrinter],
+  [K.CSI_DRIVERS, storage.csiDriverPrinter],
+  [K.CSI_NODES, storage.csiNodePrinter],
+  [K.CSI_STORAGE_CAPACITIES, storage.csiStorageCapacityPrinter],
+  [K.VOLUME_ATTACHMENTS, storage.volumeAttachmentPrinter],
+  [K.VOLUME_ATTRIBUTES_CLASSES, storage.volumeAttributesClassPrinter],
+  [K.API_SERVICES, apiServicePrinter],
   [K.MUTATING_WEBHOOK_CONFIGURATIONS, admission.webhookPrinter],
   [K.VALIDATING_WEBHOOK_CONFIGURATIONS, admission.webhookPrinter],
 ]);

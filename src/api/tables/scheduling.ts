@@ -1,5 +1,5 @@
-/** PriorityClasses. */
-import type { PriorityClass } from '../types.ts';
+/** PriorityClasses and RuntimeClasses. */
+import type { PriorityClass, RuntimeClass } from '../types.ts';
 import { age } from './cells.ts';
 import { definePrinter } from './printer.ts';
 
@@ -8,4 +8,9 @@ export const priorityClassPrinter = definePrinter<PriorityClass>([
   ['Global-Default', 'boolean', ({ globalDefault }) => globalDefault ?? false],
   ['Age', 'string', age],
   ['PreemptionPolicy', 'string', ({ preemptionPolicy }) => preemptionPolicy ?? ''],
+]);
+
+export const runtimeClassPrinter = definePrinter<RuntimeClass>([
+  ['Handler', 'string', ({ handler }) => handler],
+  ['Age', 'string', age],
 ]);

@@ -344,7 +344,7 @@ test('rows carry metadata, the object or nothing, as asked', () => {
 
 test('every kind has a table whose cells fit its columns', () => {
   for (const kind of K.KINDS) {
-    const table = toTable(kind, [defaulted(kind, '{}')], now);
+    const table = toTable(kind, [defaulted(K.storedKind(kind), '{}')], now);
     assert.equal(table.rows[0]?.cells.length, table.columnDefinitions.length, kind.kind);
   }
 });

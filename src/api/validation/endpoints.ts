@@ -3,6 +3,7 @@ import { parseIp } from '../../lib/ip.ts';
 import { duplicate, invalid, required, type FieldError } from '../field-error.ts';
 import { dns1123Label, dns1123Subdomain, labelValue, portNumber, qualifiedName } from '../names.ts';
 import type { Core, Discovery, Endpoints, EndpointSlice } from '../types.ts';
+import { validateLabels } from '../meta.ts';
 import { follows, oneOf, requiredOneOf, unchanged } from './check.ts';
 import { validateCanonicalIp, validateEndpointIp, validateIp } from './ip.ts';
 
@@ -53,6 +54,7 @@ const maxEndpoints = 1000;
 const maxAddresses = 100;
 const maxPorts = 20000;
 const maxHints = 8;
+const maxTopology = 16;
 
 const tooMany = (field: string, count: number, most: number): FieldError[] =>
   count > most ? [{ type: 'TooMany', field, value: count, detail: `must have at most ${most} items` }] : [];
@@ -81,6 +83,8 @@ function validateEndpoint(endpoint: Discovery.Endpoint, addressType: string, pat
     ...follows(dns1123Subdomain, `${path}.nodeName`, endpoint.nodeName),
     ...follows(dns1123Label, `${path}.hostname`, endpoint.hostname),
     ...validateHints(endpoint.hints, `${path}.hints`),
+    ...tooMany(`${path}.deprecatedTopology`, Object.keys(endpoint.deprecatedTopology ?? {}).length, maxTopology),
+    ...validateLabels(endpoint.deprecatedTopology, `${path}.deprecatedTopology`),
   ];
 }
 

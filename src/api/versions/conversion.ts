@@ -15,8 +15,9 @@ export interface Conversion {
   fromVersion(object: KubeObject, old?: KubeObject): KubeObject;
   /** Fills in place what this version fills in otherwise than the stored one; before `fromVersion`. */
   applyDefaults?(object: KubeObject): void;
-  /** The path of a field of the stored object in the names of this version: what an error is about. */
-  fieldPath?(path: string): string;
-  /** A fault in the stored version that is none in this one: it allows what was only forbidden later. */
-  tolerates?(error: FieldError): boolean;
+  /**
+   * What is wrong with a stored object in the names of this version; undefined for what is no fault here: this version allows what was
+   * only forbidden later.
+   */
+  errorIn?(error: FieldError): FieldError | undefined;
 }

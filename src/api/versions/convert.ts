@@ -24,9 +24,6 @@ export function fromVersion(object: KubeObject, kind: Kind, old?: KubeObject): K
 
 /** What is wrong with a stored object, in the words of the version it was written in. */
 export function errorsIn(kind: Kind | undefined, errors: readonly FieldError[]): FieldError[] {
-  const conversion = kind?.conversion;
-  if (!conversion) return [...errors];
-  return errors
-    .filter((error) => conversion.tolerates?.(error) !== true)
-    .map((error) => ({ ...error, field: conversion.fieldPath?.(error.field) ?? error.field }));
+  const errorIn = kind?.conversion?.errorIn;
+  return errorIn ? errors.flatMap((error) => errorIn(error) ?? []) : [...errors];
 }

@@ -23,5 +23,5 @@ function renamed(object: KubeObject, to: ReadonlyMap<string, string>): KubeObjec
 export const eventConversion: Conversion = {
   toVersion: (stored) => renamed(stored, fromCore),
   fromVersion: (object) => renamed(object, toCore),
-  fieldPath: (path) => path.replace(/^\w+/, (field) => fromCore.get(field) ?? field),
+  errorIn: (error) => ({ ...error, field: error.field.replace(/^\w+/, (field) => fromCore.get(field) ?? field) }),
 };

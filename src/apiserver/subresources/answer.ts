@@ -3,8 +3,16 @@ import { admitSubresource, ownFace, type Face } from '../admission/face.ts';
 import { restrictToken } from '../admission/node-restriction.ts';
 import { badRequest } from '../../api/api-error.ts';
 import type { KindName } from '../../api/decode.ts';
-import { NAMESPACES, PODS, SERVICE_ACCOUNTS, type Kind, type Subresource } from '../../api/kinds.ts';
-import type { KubeObject, Namespace, Pod } from '../../api/types.ts';
+import {
+  CERTIFICATE_SIGNING_REQUESTS,
+  NAMESPACES,
+  PODS,
+  SERVICE_ACCOUNTS,
+  storedKind,
+  type Kind,
+  type Subresource,
+} from '../../api/kinds.ts';
+import type { CertificateSigningRequest, KubeObject, Namespace, Pod } from '../../api/types.ts';
 import type { DeleteOptions } from '../../client/client.ts';
 import { decodeChecked, fieldValidationOf, parseBody } from '../body.ts';
 import type { Core, WriteContext } from '../core.ts';
@@ -17,6 +25,7 @@ import type { Answer } from '../respond.ts';
 import { methodNotAllowed, parsePatchBody, success, type Call } from '../resources.ts';
 import type { TokenIssuer } from '../service-account-tokens.ts';
 import { updateObject, type Change } from '../update.ts';
+import { applyApproval } from './approval.ts';
 import { applyBinding, BINDING, type Binding } from './binding.ts';
 import { admitEviction, EVICTION } from './eviction.ts';
 import { additionsOf, applyEphemeralContainers, withAdditions } from './ephemeral-containers.ts';
@@ -32,6 +41,7 @@ export const plainSubresources: readonly Subresource[] = [
   'token',
   'finalize',
   'ephemeralcontainers',
+  'approval',
 ];
 
 export async function answerSubresource(call: Call, tokens: TokenIssuer): Promise<Answer> {
@@ -39,6 +49,7 @@ export async function answerSubresource(call: Call, tokens: TokenIssuer): Promis
   const { subresource, name } = info;
   if (name === undefined) throw badRequest('a subresource needs the name of its object');
   if (subresource === 'scale') return await answerScale(call, name);
+  if (subresource === 'approval') return await answerApproval(call, name);
   if (subresource === 'ephemeralcontainers') return await answerEphemeralContainers(call, name);
   if (info.verb === 'create' && kind === PODS && subresource === 'binding') {
     const binding = decodeBody<Binding>(call, BINDING);
@@ -69,6 +80,27 @@ export async function answerSubresource(call: Call, tokens: TokenIssuer): Promis
 function decodeBody<T extends KubeObject>({ request, context }: Call, kind: Parameters<typeof decodeChecked>[0]): T {
   const validation = fieldValidationOf(request.query);
   return decodeChecked(kind, parseBody(request), validation, context.warnings) as T;
+}
+
+async function answerApproval(call: Call, name: string): Promise<Answer> {
+  const { info, core, kind, request, context } = call;
+  const answer = (entry: Entry): Answer => ({ type: 'object', status: 200, kind, entry });
+  let wanted: (current: CertificateSigningRequest) => CertificateSigningRequest;
+  if (info.verb === 'get' || info.verb === 'head') return answer(await readObject(core, kind, undefined, name));
+  if (info.verb === 'update') {
+    const decided = decodeBody<CertificateSigningRequest>(call, CERTIFICATE_SIGNING_REQUESTS);
+    wanted = () => decided;
+  } else if (info.verb === 'patch') {
+    const type = mergePatchTypeOf(request.headers['content-type']);
+    const patch = { type, ...parsePatchBody(request), validation: fieldValidationOf(request.query, 'PatchOptions') };
+    wanted = (current) => patchObject(CERTIFICATE_SIGNING_REQUESTS, current, patch, context.warnings);
+  } else throw methodNotAllowed();
+  const apply = (current: KubeObject | undefined): KubeObject => {
+    const present = current as CertificateSigningRequest;
+    return applyApproval(present, wanted(present), core.clock.now());
+  };
+  const change: Change = { through: 'raw', face: ownFace('approval'), apply };
+  return answer((await updateObject(core, kind, undefined, name, change, context)).entry);
 }
 
 async function answerScale(call: Call, name: string): Promise<Answer> {
@@ -129,7 +161,14 @@ export async function scaleObject(
     of: (object) => scaleOf(kind, object),
     onto: (object, shown) => applyScale(kind, object, shown),
   };
-  const { entry } = await updateObject(core, kind, namespace, name, { through: 'main', face, apply }, context);
+  const { entry } = await updateObject(
+    core,
+    storedKind(kind),
+    namespace,
+    name,
+    { through: 'main', face, apply },
+    context,
+  );
   return scaleOf(kind, entry.object);
 }
 

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { startTestApi, type TestApi } from '../../../test/support/api.ts';
+
+let api: TestApi;
+before(async () => {
+  api = await startTestApi();
+});
+after(() => api.stop());
+
+const URL = '/apis/certificates.k8s.io/v1/certificatesigningrequests';
+const pem = '-----BEGIN CERTIFICATE REQUEST-----\nMIIB\n-----END CERTIFICATE REQUEST-----\n';
+const spec = { request: Buffer.from(pem).toString('base64'), signerName: 'example.com/x', usages: ['client auth'] };
+const yes = { type: 'Approved', status: 'True', reason: 'KubectlApprove', message: 'yes' };
+
+test('the server says who asks for a certificate, whatever the request says', async () => {
+  const user = { name: 'ann', groups: ['system:masters', 'team'], uid: '7', extra: { scopes: ['a'] } };
+  const forged = { ...spec, username: 'system:admin', groups: ['root'], uid: '0', extra: { scopes: ['b'] } };
+  const made = await api.request('POST', URL, { user, body: { metadata: { name: 'c' }, spec: forged } });
+  assert.equal(made.status, 201, made.text);
+  const { username, groups, uid, extra } = made.json.spec;
+  assert.deepEqual(
+    { username, groups, uid, extra },
+    {
+      username: 'ann',
+      groups: ['system:masters', 'team'],
+      uid: '7',
+      extra: { scopes: ['a'] },
+    },
+  );
+});
+
+test('approval adds a decision once, and nothing else does', async () => {
+  const read = (await api.request('GET', `${URL}/c`)).json;
+  const status = await api.request('PUT', `${URL}/c/status`, { body: { ...read, status: { conditions: [yes] } } });
+  assert.match(status.json.message, /updates may not add a condition of type "Approved"/);
+  const changed = { ...read, spec: { ...read.spec, signerName: 'other.com/y' }, status: { conditions: [yes] } };
+  const approved = await api.request('PUT', `${URL}/c/approval`, { body: changed });
+  assert.equal(approved.status, 200, approved.text);
+  assert.equal(approved.json.spec.signerName, 'example.com/x');
+  const [condition] = approved.json.status.conditions;
+  assert.deepEqual(
+    [condition.type, condition.reason, typeof condition.lastUpdateTime],
+    ['Approved', 'KubectlApprove', 'string'],
+  );
+  const denied = { ...approved.json, status: { conditions: [yes, { ...yes, type: 'Denied' }] } };
+  const both = await api.request('PUT', `${URL}/c/approval`, { body: denied });
+  assert.match(both.json.message, /Approved and Denied conditions are mutually exclusive/);
+  const none = await api.request('PUT', `${URL}/c/approval`, { body: { ...approved.json, status: {} } });
+  assert.match(none.json.message, /updates may not remove a condition of type "Approved"/);
+  const accept = 'application/json;as=Table;v=v1;g=meta.k8s.io';
+  const table = (await api.request('GET', URL, { headers: { accept } })).json;
+  assert.deepEqual(table.rows[0].cells.slice(2), ['example.com/x', 'ann', '<none>', 'Approved']);
+});
+
+test('every group and version that is served has an APIService', async () => {
+  const accept = 'application/json;as=Table;v=v1;g=meta.k8s.io';
+  const { rows } = (await api.request('GET', '/apis/apiregistration.k8s.io/v1/apiservices', { headers: { accept } }))
+    .json;
+  const cells = new Map(rows.map((row: { cells: string[] }) => [row.cells[0], row.cells]));
+  assert.deepEqual((cells.get('v1.') as string[]).slice(1, 3), ['Local', 'True']);
+  assert.deepEqual((cells.get('v1beta1.discovery.k8s.io') as string[]).slice(1, 3), ['Local', 'True']);
+});
