@@ -16,11 +16,20 @@ export interface EtcdConnection {
   readonly ca?: string | undefined;
   readonly cert?: string | undefined;
   readonly key?: string | undefined;
-  /** Milliseconds. `call`: of one attempt; above the 7 s after which etcd itself gives up, so that its own words are heard. `total`: of all attempts. */
-  readonly timeouts?: { readonly call: number; readonly total: number };
+  readonly timeouts?: Timeouts;
 }
 
-const TIMEOUTS = { call: 8000, total: 8000 };
+/** Milliseconds. */
+export interface Timeouts {
+  /** Of one attempt that may be repeated: a member that lost its leader a moment ago would sit on it for seconds. */
+  readonly read: number;
+  /** Of one that may not: above the 7 s after which etcd gives up itself, so that its own words are heard. */
+  readonly write: number;
+  /** Of all attempts. */
+  readonly total: number;
+}
+
+const TIMEOUTS: Timeouts = { read: 2000, write: 8000, total: 8000 };
 const CONNECT_TIMEOUT = 2000;
 /** Servers refuse to be asked more often than every 5 s. */
 const KEEP_ALIVE = 10_000;
@@ -37,7 +46,7 @@ const CODEC = new Codec(FILE);
 export class EtcdClient {
   readonly endpoints: string;
   readonly #channels: readonly GrpcChannel[];
-  readonly #timeouts: { call: number; total: number };
+  readonly #timeouts: Timeouts;
   #at = 0;
   #closed = false;
 
@@ -55,10 +64,11 @@ export class EtcdClient {
   async call<T>(call: string, request: object, mayRepeat: boolean): Promise<T> {
     const { path, types } = callOf(call);
     const message = CODEC.encode(types.request, request);
-    const deadline = performance.now() + this.#timeouts.total;
+    const { read, write, total } = this.#timeouts;
+    const deadline = performance.now() + total;
     for (let failures = 1; ; failures += 1) {
       const channel = this.#channel();
-      const left = Math.max(1, Math.ceil(Math.min(this.#timeouts.call, deadline - performance.now())));
+      const left = Math.max(1, Math.ceil(Math.min(mayRepeat ? read : write, deadline - performance.now())));
       try {
         return CODEC.decode(types.response, await channel.call(path, message, left, METADATA)) as T;
       } catch (error) {

@@ -1,0 +1,138 @@
+/** Three members: what their deaths do to those who read, write and watch. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test, type TestContext } from 'node:test';
+import { EtcdCluster } from '../../../test/support/etcd.ts';
+import { eventually } from '../../../test/support/eventually.ts';
+import { ensureCertificates, pkiPaths } from '../../cluster/certificates.ts';
+import { put, record } from '../contract.ts';
+import { StoreError } from '../store-error.ts';
+import type { Store } from '../store.ts';
+import { openEtcdStore } from './etcd.ts';
+
+let etcd: EtcdCluster;
+before(async () => {
+  etcd = await EtcdCluster.start({ size: 3 });
+});
+after(() => etcd.remove());
+
+async function open(context: TestContext, prefix: string, total = 8000, write = 1000): Promise<Store> {
+  const store = await openEtcdStore({ endpoints: etcd.endpoints, prefix, timeouts: { read: 500, write, total } });
+  context.after(() => store.close());
+  return store;
+}
+
+test('members die one after the other: nothing acknowledged is lost, and a watch tells everything once', async (context) => {
+  const store = await open(context, '/one');
+  const { until, calls } = record(store, '', store.revision());
+  const acknowledged = new Map<string, number>();
+  let going = true;
+  const writing = (async () => {
+    for (let at = 0; going; at += 1) {
+      const key = `/k${String(at).padStart(5, '0')}`;
+      try {
+        acknowledged.set(key, (await store.commit([put(key, String(at), 0)])).revision);
+      } catch (error) {
+        assert.ok(error instanceof StoreError, String(error));
+        assert.equal(error.code, 'unknown', error.message);
+      }
+    }
+  })();
+  const more = async (count: number) => {
+    const wanted = acknowledged.size + count;
+    await eventually(() => {
+      assert.ok(acknowledged.size >= wanted);
+    });
+  };
+  for (const member of etcd.members) {
+    await more(50);
+    await member.kill();
+    await more(50);
+    member.start();
+    await etcd.ready();
+    // Until it has caught up a further death would take the majority.
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  going = false;
+  await writing;
+  await store.reach();
+  const { entries } = await store.list('');
+  const found = new Map(entries.map(({ key, revision }) => [key, revision]));
+  for (const [key, revision] of acknowledged) assert.equal(found.get(key), revision);
+  await until(entries.length);
+  assert.deepEqual(
+    calls.flat().map(({ key, revision }) => [key, revision]),
+    entries.map(({ key, revision }) => [key, revision]).sort((a, b) => Number(a[1]) - Number(b[1])),
+  );
+});
+
+test('without a majority writes and reads fail in bounded time and say so; with it again everything goes on by itself', async (context) => {
+  const store = await open(context, '/quorum', 1500);
+  await store.commit([put('/before', '1')]);
+  const { until } = record(store, '', store.revision());
+  await Promise.all(etcd.members.slice(0, 2).map((member) => member.kill()));
+  const inTime = async (promise: Promise<unknown>) => {
+    const began = performance.now();
+    await assert.rejects(promise, (error) => {
+      assert.ok(error instanceof StoreError, String(error));
+      assert.ok(['unavailable', 'unknown'].includes(error.code), error.message);
+      assert.match(error.message, /cannot be reached or has no leader|not known; read before writing again/);
+      return true;
+    });
+    assert.ok(performance.now() - began < 4000);
+  };
+  await Promise.all([inTime(store.commit([put('/lost', '1')])), inTime(store.get('/before')), inTime(store.reach())]);
+  // By now its leader is known to be gone: nothing is even tried.
+  await assert.rejects(store.commit([put('/refused', '1')]), { code: 'unavailable' });
+  for (const member of etcd.members.slice(0, 2)) member.start();
+  await eventually(() => store.commit([put('/again', '1')]), 20_000);
+  assert.equal((await store.get('/before'))?.value, '1');
+  assert.equal(await store.get('/refused'), undefined);
+  const { entries } = await store.list('');
+  await until(entries.length - 1);
+});
+
+test('a member that is not there is passed over', async (context) => {
+  const [first = ''] = etcd.endpoints.split(',');
+  const store = await openEtcdStore({ endpoints: `http://127.0.0.1:1,${first}`, prefix: '/over' });
+  context.after(() => store.close());
+  assert.ok((await store.commit([put('/a', '1')])).revision > 0);
+});
+
+test('mutual TLS: the right certificate is let in, none and a stranger’s are not', async (context) => {
+  const folders = [0, 1].map(() => mkdtempSync(join(tmpdir(), 'fairway-etcd-pki-')));
+  context.after(() => {
+    for (const folder of folders) rmSync(folder, { recursive: true });
+  });
+  for (const folder of folders) {
+    await ensureCertificates(folder, [
+      { file: 'etcd', commonName: 'etcd', use: 'server', ips: ['127.0.0.1'] },
+      { file: 'etcd-client', commonName: 'fairway', use: 'client' },
+    ]);
+  }
+  const [ours, strangers] = folders.map(pkiPaths);
+  if (!ours || !strangers) return;
+  const secure = await EtcdCluster.start({ tls: { ca: ours.ca, cert: ours.cert('etcd'), key: ours.key('etcd') } });
+  context.after(() => secure.remove());
+  const read = (file: string) => readFileSync(file, 'utf8');
+  const { endpoints } = secure;
+  const timeouts = { read: 500, write: 500, total: 500 };
+  const certificate = (pki: typeof ours) => ({
+    cert: read(pki.cert('etcd-client')),
+    key: read(pki.key('etcd-client')),
+  });
+  const store = await openEtcdStore({ endpoints, ca: read(ours.ca), ...certificate(ours) });
+  assert.equal((await store.commit([put('/a', '1')])).revision > 0, true);
+  await store.close();
+  const refusedBy = [{ ca: read(ours.ca) }, { ca: read(ours.ca), ...certificate(strangers) }];
+  for (const pem of refusedBy) {
+    await assert.rejects(openEtcdStore({ endpoints, ...pem, timeouts }), { name: 'StoreError', code: 'unavailable' });
+  }
+  // The other way round: a server that is not ours is not told anything.
+  await assert.rejects(
+    openEtcdStore({ endpoints, ca: read(strangers.ca), ...certificate(ours), timeouts }),
+    /certificate|self-signed/,
+  );
+});
