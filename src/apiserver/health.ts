@@ -24,7 +24,7 @@ export async function healthResponse(request: ApiRequest, checks: readonly Check
   let failed = false;
   for (const check of chosen) {
     if (excluded.includes(check.name)) lines.push(`[+]${check.name} excluded: ok`);
-    else if (await check.passes()) lines.push(`[+]${check.name} ok`);
+    else if (await passes(check)) lines.push(`[+]${check.name} ok`);
     else {
       failed = true;
       lines.push(`[-]${check.name} failed: reason withheld`);
@@ -32,6 +32,15 @@ export async function healthResponse(request: ApiRequest, checks: readonly Check
   }
   if (failed) return plain(500, `${lines.join('\n')}\n${root} check failed\n`);
   return plain(200, request.query.has('verbose') ? `${lines.join('\n')}\n${root} check passed\n` : 'ok');
+}
+
+/** One that cannot even be made has failed. */
+async function passes(check: Check): Promise<boolean> {
+  try {
+    return await check.passes();
+  } catch {
+    return false;
+  }
 }
 
 function plain(status: number, body: string): ApiResponse {
