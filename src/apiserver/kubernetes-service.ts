@@ -67,13 +67,21 @@ export function systemObjects(facts: ClusterFacts): Wanted[] {
       wanted<ServiceAccount>(SERVICE_ACCOUNTS, { metadata: { name: 'default', namespace: name } }),
       rootCertificate(facts, name),
     ]),
-    wanted<ServiceCIDR>(SERVICE_CIDRS, {
-      metadata: { name: 'kubernetes' },
-      spec: { cidrs: facts.serviceRanges.map(formatCidr) },
-    }),
+    serviceCidr(facts),
     ...kubernetesService(facts),
     ...apiServices().map((each) => wanted(API_SERVICES, each)),
   ];
+}
+
+/** A second range that came with the flags is added; any other difference is left and told (`repair.ts`). */
+function serviceCidr({ serviceRanges }: ClusterFacts): Wanted {
+  const cidrs = serviceRanges.map(formatCidr);
+  const object = { metadata: { name: 'kubernetes' }, spec: { cidrs } };
+  return wanted<ServiceCIDR>(SERVICE_CIDRS, object, (present) => {
+    const before = present.spec.cidrs ?? [];
+    const grows = before.length === 1 && cidrs.length === 2 && before[0] === cidrs[0];
+    return grows ? { ...present, spec: { cidrs } } : undefined;
+  });
 }
 
 function rootCertificate({ caBundle }: ClusterFacts, namespace: string): Wanted {

@@ -2,7 +2,10 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { startTestApi, type TestAnswer, type TestApi } from '../../test/support/api.ts';
+import { sharedStore } from '../../test/support/shared-store.ts';
+import { EVENTS } from '../api/kinds.ts';
 import type { Service } from '../api/types.ts';
+import { createMemoryStore } from '../store/memory.ts';
 
 const SERVICES = '/api/v1/namespaces/default/services';
 const NETWORKING = '/apis/networking.k8s.io/v1';
@@ -656,6 +659,32 @@ test('a server does not start with an IPv6 range wider than it can share out (1-
     startTestApi({ serviceClusterIpRange: '10.0.0.0/16,10.1.0.0/16' }),
     /one CIDR, or one of each family/,
   );
+});
+
+test('a second range that comes with the flags is added to the ServiceCIDR; a Service then can have both (1-048, 1-116)', async () => {
+  const store = createMemoryStore();
+  const before = await startTestApi({ store: sharedStore(store) });
+  await made(before, 'old', {});
+  await before.stop();
+  const again = await startTestApi({ store, serviceClusterIpRange: '10.96.0.0/16,fd00:96::/112' });
+  const { json } = await again.request('GET', `${NETWORKING}/servicecidrs/kubernetes`);
+  assert.deepEqual(json.spec.cidrs, ['10.96.0.0/16', 'fd00:96::/112']);
+  const upgraded = await patch(again, 'old', { spec: { ipFamilyPolicy: 'RequireDualStack' } });
+  assert.equal(upgraded.json.spec.clusterIPs.length, 2, upgraded.text);
+  await again.stop();
+});
+
+test('a ServiceCIDR that is not what the flags say is told (1-116)', async () => {
+  const store = createMemoryStore();
+  const before = await startTestApi({ store: sharedStore(store) });
+  await before.stop();
+  const again = await startTestApi({ store, serviceClusterIpRange: '10.97.0.0/16' });
+  for await (const { object } of again.client.watch(EVENTS, { namespace: 'default' })) {
+    if (object.reason !== 'KubernetesDefaultServiceCIDRInconsistent') continue;
+    assert.match(object.message ?? '', /\[10.96.0.0\/16\] does not match .* \[10.97.0.0\/16\]/);
+    break;
+  }
+  await again.stop();
 });
 
 test('a number range used up answers 500, and the static band is used last (1-122, 1-123)', async () => {

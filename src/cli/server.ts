@@ -29,7 +29,11 @@ export function addServer(program: Command): void {
       '--service-account-key-file <file...>',
       'more keys whose service account tokens are good, such as the one before; may be repeated',
     )
-    .option('--service-cluster-ip-range <cidr>', 'cluster IPs', '10.96.0.0/16')
+    .option(
+      '--service-cluster-ip-range <cidr>',
+      'cluster IPs; two ranges, of one family each, with a comma between',
+      '10.96.0.0/16',
+    )
     .option('--service-node-port-range <range>', 'node ports', '30000-32767')
     .option('--cluster-cidr <cidr>', 'Pod addresses', '10.244.0.0/16')
     .option('--cluster-domain <domain>', 'the suffix of names', 'cluster.local')

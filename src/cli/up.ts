@@ -28,7 +28,10 @@ export function addUp(program: Command): void {
         parseNode,
       ),
     )
-    .option('--service-cluster-ip-range <cidr>', `cluster IPs ${shown('serviceClusterIpRange')}`)
+    .option(
+      '--service-cluster-ip-range <cidr>',
+      `cluster IPs; with an IPv6 range behind a comma, of both families ${shown('serviceClusterIpRange')}`,
+    )
     .option('--cluster-cidr <cidr>', `Pod addresses, a /24 for each node ${shown('clusterCidr')}`)
     .option('--service-node-port-range <range>', `node ports ${shown('serviceNodePortRange')}`)
     .option('--cluster-domain <domain>', `the names' suffix ${shown('clusterDomain')}`)

@@ -20,6 +20,9 @@ const BAD: [change: Partial<ClusterConfig>, message: RegExp][] = [
   [{ clusterCidr: '10.244.0.0/24' }, /holds too few \/24 ranges for 2 nodes/],
   [{ clusterCidr: 'fd00::/64' }, /must be IPv4/],
   [{ serviceClusterIpRange: '10.96.0.0/30' }, /must be \/8 to \/28/],
+  [{ serviceClusterIpRange: 'fd00:96::/112' }, /must begin with an IPv4 range/],
+  [{ serviceClusterIpRange: '10.96.0.0/16,10.97.0.0/16' }, /may have one IPv6 range .* behind the comma/],
+  [{ serviceClusterIpRange: '10.96.0.0/16,fd00::/48' }, /the IPv6 range must be \/64 to \/124/],
   [{ serviceNodePortRange: '30000' }, /must be LOW-HIGH/],
   [{ serviceNodePortRange: '40000-30000' }, /must be LOW-HIGH/],
   [{ nodeProxyModes: { node01: 'magic' as 'ipvs' } }, /^--node node01:proxy-mode=magic: must be one of nftables/],
@@ -59,6 +62,13 @@ test('addresses already given out cannot change, other flags can', () => {
     incompatibilities(DEFAULT_CONFIG, { ...DEFAULT_CONFIG, serviceClusterIpRange: '10.97.0.0/16' })[0] ?? '',
     /--service-cluster-ip-range is 10.96.0.0\/16 .*fairway down --purge/,
   );
+});
+
+test('a second family may come to a cluster that is there (1-116)', () => {
+  const dual = { ...DEFAULT_CONFIG, serviceClusterIpRange: '10.96.0.0/16,fd00:96::/112' };
+  assert.deepEqual(validateConfig(dual), []);
+  assert.deepEqual(incompatibilities(DEFAULT_CONFIG, dual), []);
+  assert.equal(incompatibilities(dual, DEFAULT_CONFIG).length, 1, 'but not go');
 });
 
 test('names that would break paths or namespaces are refused', () => {
@@ -110,6 +120,7 @@ test('the host gets one address on one link and nothing else', () => {
 test('well-known addresses of the service range', () => {
   assert.equal(clusterDnsIp('10.96.0.0/16'), '10.96.0.10');
   assert.equal(firstAddress('10.96.0.0/16'), '10.96.0.1');
+  assert.equal(clusterDnsIp('10.96.0.0/16,fd00:96::/112'), '10.96.0.10');
 });
 
 test('a change of a flag changes the command of the part it concerns, and only that one', () => {

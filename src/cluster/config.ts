@@ -70,17 +70,12 @@ export function validateConfig(config: ClusterConfig): string[] {
       problems.push(`--node ${node}:proxy-mode=${mode}: with --nodes ${String(config.nodes)} there is no ${node}`);
   }
   if (!HAIRPIN_MODES.includes(config.hairpinMode)) wrong('hairpinMode', `must be one of ${HAIRPIN_MODES.join(', ')}`);
-  for (const field of ['serviceClusterIpRange', 'clusterCidr'] as const) {
-    const cidr = parseCidr(config[field]);
-    if (!cidr) wrong(field, 'must be a CIDR such as 10.96.0.0/16');
-    else if (cidr.family !== 'IPv4') wrong(field, 'must be IPv4');
-  }
+  for (const why of serviceRangeProblems(config.serviceClusterIpRange)) wrong('serviceClusterIpRange', why);
   if (config.auditPolicyFile !== '' && config.auditLogPath === '')
     wrong('auditPolicyFile', 'says what goes into an audit log; give --audit-log-path too');
-  const serviceBits = parseCidr(config.serviceClusterIpRange)?.bits;
-  if (serviceBits !== undefined && (serviceBits > 28 || serviceBits < 8))
-    wrong('serviceClusterIpRange', 'must be /8 to /28');
   const clusterCidr = parseCidr(config.clusterCidr);
+  if (!clusterCidr) wrong('clusterCidr', 'must be a CIDR such as 10.244.0.0/16');
+  else if (clusterCidr.family !== 'IPv4') wrong('clusterCidr', 'must be IPv4');
   const clusterBits = clusterCidr?.family === 'IPv4' ? clusterCidr.bits : undefined;
   if (clusterBits !== undefined && 2 ** (24 - clusterBits) < config.nodes)
     wrong('clusterCidr', `holds too few /24 ranges for ${String(config.nodes)} nodes`);
@@ -92,6 +87,18 @@ export function validateConfig(config: ClusterConfig): string[] {
   const datastore = datastoreProblem(config.datastore);
   if (datastore !== undefined) problems.push(`--datastore: ${datastore}`);
   return problems;
+}
+
+/** An IPv4 range, and perhaps an IPv6 one behind a comma: Services may then have an address of each family. */
+function serviceRangeProblems(text: string): string[] {
+  const [first, second, ...more] = text.split(',').map(parseCidr);
+  if (!first) return ['must be a CIDR such as 10.96.0.0/16'];
+  if (first.family !== 'IPv4') return ['must begin with an IPv4 range'];
+  if (first.bits > 28 || first.bits < 8) return ['must be /8 to /28'];
+  if (!text.includes(',')) return [];
+  if (second?.family !== 'IPv6' || more.length > 0)
+    return ['may have one IPv6 range such as fd00:96::/112 behind the comma'];
+  return second.bits < 64 || second.bits > 124 ? ['the IPv6 range must be /64 to /124'] : [];
 }
 
 const isAmong = (nodes: number, name: string) =>
@@ -109,9 +116,13 @@ export function configOf(recorded: ClusterConfig | undefined, asked: Partial<Clu
 export function incompatibilities(recorded: ClusterConfig, wanted: ClusterConfig): string[] {
   const cannot = (field: keyof ClusterConfig, is: string, become: string) =>
     `${flagOf(field)} is ${is} in this cluster's data and cannot become ${become}; run: fairway down --purge`;
-  const problems = FIXED.filter((field) => recorded[field] !== wanted[field]).map((field) =>
-    cannot(field, recorded[field], wanted[field]),
-  );
+  const differs = (field: (typeof FIXED)[number]) => {
+    const [before, after] = [recorded[field], wanted[field]];
+    // A second family may come, and its addresses with it.
+    const grows = field === 'serviceClusterIpRange' && after.startsWith(`${before},`);
+    return before !== after && !grows;
+  };
+  const problems = FIXED.filter(differs).map((field) => cannot(field, recorded[field], wanted[field]));
   // Members of one etcd come and go; the data does not move from one kind of store to the other.
   const { datastore = SQLITE } = recorded as Partial<ClusterConfig>;
   if ((datastore === SQLITE) !== (wanted.datastore === SQLITE))

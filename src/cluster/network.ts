@@ -99,9 +99,11 @@ export function planRoutes(
   config: Pick<ClusterConfig, 'serviceClusterIpRange' | 'egress'>,
   present: readonly string[] = [],
 ): string[] {
+  // The LAN has no IPv6, and no Pod an address of it.
+  const range = config.serviceClusterIpRange.split(',')[0] ?? '';
   return [
     // A cluster IP must be routable before the node's own rules can rewrite it: the kernel looks for a route first.
-    ...(present.includes(config.serviceClusterIpRange) ? [] : [`route add ${config.serviceClusterIpRange} dev eth0`]),
+    ...(present.includes(range) ? [] : [`route add ${range} dev eth0`]),
     ...(config.egress && !present.includes('default') ? [`route add default via ${layout.lan.hostIp}`] : []),
     ...(!config.egress && present.includes('default') ? ['route delete default'] : []),
   ];

@@ -40,9 +40,10 @@ export function firstAddress(serviceClusterIpRange: string): string {
   return nthAddress(serviceClusterIpRange, 1n);
 }
 
-function nthAddress(range: string, n: bigint): string {
-  const cidr = parseCidr(range);
-  if (!cidr) throw new Error(`${range} is not a CIDR`);
+/** Of the first range, where there is one of each family. */
+function nthAddress(ranges: string, n: bigint): string {
+  const cidr = parseCidr(ranges.split(',')[0] ?? '');
+  if (!cidr) throw new Error(`${ranges} is not a CIDR`);
   return formatIp(addressAt(cidr, n));
 }
 

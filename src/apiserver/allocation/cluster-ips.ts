@@ -48,6 +48,11 @@ export class ClusterIps {
     this.#tools = tools;
   }
 
+  /** Ranges of the flags. */
+  get configured(): readonly Cidr[] {
+    return this.#configured;
+  }
+
   /** Of the cluster, the default first. */
   get families(): readonly Family[] {
     return this.#configured.map(({ family }) => family);

@@ -3,6 +3,7 @@ import { isConflict, isNotFound } from '../../api/api-error.ts';
 import { IP_ADDRESSES, SERVICE_CIDRS, SERVICES, type Kind } from '../../api/kinds.ts';
 import type { IPAddress, KubeObject, ServiceCIDR } from '../../api/types.ts';
 import type { EventRecorder } from '../../client/events.ts';
+import { formatCidr } from '../../lib/cidr.ts';
 import { done, retryAfter, WorkQueue } from '../../lib/queue.ts';
 import { ConditionFailed } from '../../store/store.ts';
 import type { Core, WriteContext } from '../core.ts';
@@ -13,7 +14,7 @@ import { updateObject } from '../update.ts';
 import type { ClusterIps } from './cluster-ips.ts';
 import { repairPortClaims } from './node-port-claims.ts';
 import type { PortRange } from './node-ports.ts';
-import { planRepair, type Claim } from './repair-plan.ts';
+import { planRepair, type Claim, type Complaint } from './repair-plan.ts';
 import { planServiceCidr, type ServiceCidrChange } from './service-cidr-plan.ts';
 
 const PERIOD = 180_000;
@@ -47,10 +48,21 @@ export async function repair({ core, ips, portRange, events }: RepairTools): Pro
     portRange,
     now: core.clock.now(),
   });
-  for (const { object, reason, message } of complaints) events.event(object, 'Warning', reason, message);
+  for (const { object, reason, message } of [...complaints, ...checkDefaultCidr(core, ips)])
+    events.event(object, 'Warning', reason, message);
   for (const each of claim) await commitClaim(core, ips, each);
   for (const each of release) await commitRelease(core, each);
   if (core.store.shared) await repairPortClaims(core);
+}
+
+/** The range every cluster has is not what the flags say (feature 1-116): they cannot change it, so somebody has to know. */
+function checkDefaultCidr(core: Core, ips: ClusterIps): Complaint[] {
+  const key = keyOf(SERVICE_CIDRS, undefined, 'kubernetes');
+  const object = core.cache.of(SERVICE_CIDRS).get(key)?.object as ServiceCIDR | undefined;
+  const [told, wanted] = [(object?.spec.cidrs ?? []).join(' '), ips.configured.map(formatCidr).join(' ')];
+  if (!object || told === wanted) return [];
+  const message = `The default ServiceCIDR [${told}] does not match the flag --service-cluster-ip-range [${wanted}]`;
+  return [{ object, reason: 'KubernetesDefaultServiceCIDRInconsistent', message }];
 }
 
 /** Only as long as the Service is still the one that was looked at. */
