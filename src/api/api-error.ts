@@ -107,5 +107,6 @@ export const isNotFound = hasReason('NotFound');
 export const isAlreadyExists = hasReason('AlreadyExists');
 export const isConflict = hasReason('Conflict');
 export const isInvalid = hasReason('Invalid');
+export const isForbidden = hasReason('Forbidden');
 /** The watch or continue token is too old: list again (features 8-049, 8-055). */
 export const isExpired = (error: unknown): boolean => error instanceof ApiError && error.code === 410;

@@ -131,7 +131,7 @@ const plain: Readonly<Record<string, readonly PolicyRule[]>> = {
     ...events,
   ],
   'system:kube-dns': [
-    on('list watch', '', 'endpoints namespaces pods services'),
+    on('list watch', '', 'endpoints namespaces services'),
     on('list watch', 'discovery.k8s.io', 'endpointslices'),
   ],
   'system:kube-controller-manager': [
