@@ -1,6 +1,6 @@
 /** etcd of the distribution, one member or a cluster, on loopback, for one test file. Its data lies in memory: nobody waits for a disk. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -71,6 +71,7 @@ class Member {
       ],
       { stdio: ['ignore', log, log] },
     );
+    closeSync(log);
   }
 
   /** Resolves once the process is gone. */
