@@ -79,7 +79,10 @@ export class LeaderElection {
     await this.#round;
     const led = this.#acting !== undefined;
     await this.#resign();
-    if (led) await this.#release().catch(() => undefined);
+    if (!led) return;
+    await this.#release().catch((error: unknown) => {
+      this.#options.log.warn({ err: error }, 'the lease was not given up: it has to run out');
+    });
   }
 
   #next(wait: number): void {
@@ -165,7 +168,7 @@ export class LeaderElection {
   async #release(): Promise<void> {
     const lease = await this.#read();
     if (lease?.spec?.holderIdentity !== this.#options.identity) return;
-    const spec = { ...lease.spec, holderIdentity: '', leaseDurationSeconds: 1 };
+    const { holderIdentity: _, ...spec } = { ...lease.spec, leaseDurationSeconds: 1 };
     await this.#options.client.update(LEASES, { ...lease, spec });
   }
 }

@@ -1,6 +1,7 @@
 /** Which store the server keeps its state in: `sqlite` beside its other files, or etcd. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { EtcdOptions } from '../store/etcd/etcd.ts';
 import { parseEndpoints } from '../store/etcd/endpoints.ts';
 import type { Store } from '../store/store.ts';
 
@@ -30,18 +31,33 @@ export function datastoreProblem(datastore: string): string | undefined {
 
 /** @throws StoreError, and Error for files that cannot be read or endpoints that make no sense */
 export async function openDatastore(options: DatastoreOptions): Promise<Store> {
-  const { dataDir, datastore, etcdPrefix } = options;
+  const { dataDir, datastore } = options;
   if (datastore === SQLITE) {
     const { openSqliteStore } = await import('../store/sqlite.ts');
     return openSqliteStore({ path: join(dataDir, 'state.db') });
   }
-  const read = (file: string | undefined) => (file === undefined ? undefined : readFileSync(file, 'utf8'));
   const { openEtcdStore } = await import('../store/etcd/etcd.ts');
-  return await openEtcdStore({
-    endpoints: datastore,
+  return await openEtcdStore(etcdOptions(options));
+}
+
+/** Removes the cluster's keys from etcd; what lies in files goes with its folder. @throws StoreError */
+export async function emptyDatastore(options: Omit<DatastoreOptions, 'dataDir'>): Promise<void> {
+  if (options.datastore === SQLITE) return;
+  const { emptyEtcdStore } = await import('../store/etcd/etcd.ts');
+  await emptyEtcdStore(etcdOptions(options));
+}
+
+/** '' for a file is none: so it is recorded. */
+function etcdOptions(options: Omit<DatastoreOptions, 'dataDir'>): EtcdOptions {
+  const read = (file = '') => (file === '' ? undefined : readFileSync(file, 'utf8'));
+  return {
+    endpoints: options.datastore,
     ca: read(options.datastoreCafile),
     cert: read(options.datastoreCertfile),
     key: read(options.datastoreKeyfile),
-    ...(etcdPrefix !== undefined && { prefix: etcdPrefix }),
-  });
+    ...(options.etcdPrefix !== undefined && { prefix: options.etcdPrefix }),
+  };
 }
+
+/** The prefix of a local cluster, so that several can share an etcd. */
+export const etcdPrefixOf = (cluster: string): string => `/fairway-${cluster}`;

@@ -7,6 +7,8 @@ import { mountsBelow, unmountBelow } from '../host/mounts.ts';
 import { stopProcess } from '../host/process.ts';
 import { killShims } from '../host/shims.ts';
 import { closeEgress, disconnectNode, forwarding, removeHostLink, removeNamespaces } from './network.ts';
+import { configOf } from './config.ts';
+import { emptyDatastore, etcdPrefixOf } from './datastore.ts';
 import { layoutOf, type Layout, type NodeLayout } from './layout.ts';
 import { partProcesses, runsFromElsewhere } from './part-processes.ts';
 import { stopPart } from './processes.ts';
@@ -70,7 +72,11 @@ export async function down({ name, dataDir, purge }: DownOptions): Promise<boole
     const layout = layoutOf(name, dataDir, state?.index ?? 0);
     await teardown(layout, state);
     if (state) writeState(known.stateFile, { version: 1, index: state.index, config: state.config, processes: {} });
-    if (purge) removeData(layout);
+    if (!purge) return;
+    // Before the record of where it is goes: when etcd is out of reach a second `down --purge` ends what this one began.
+    const config = state && configOf(state.config, {});
+    if (config) await emptyDatastore({ ...config, etcdPrefix: etcdPrefixOf(name) });
+    removeData(layout);
   });
   return true;
 }

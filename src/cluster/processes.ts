@@ -9,7 +9,7 @@ import { formatIp } from '../lib/ip.ts';
 import { containerdCommand } from '../host/containerd.ts';
 import { isAlive, startDetached, stopProcess } from '../host/process.ts';
 import { proxyModeOf, type ClusterConfig } from './config.ts';
-import { SQLITE } from './datastore.ts';
+import { etcdPrefixOf, SQLITE } from './datastore.ts';
 import { API_PORT, CNI_BIN_DIR, type Layout, type NodeLayout } from './layout.ts';
 import { nodePath } from './node-tools.ts';
 import { pkiPaths } from './certificates.ts';
@@ -58,7 +58,7 @@ export function serverPart(layout: Layout, config: ClusterConfig): Part {
       'datastore-cafile': config.datastoreCafile || undefined,
       'datastore-certfile': config.datastoreCertfile || undefined,
       'datastore-keyfile': config.datastoreKeyfile || undefined,
-      'etcd-prefix': config.datastore === SQLITE ? undefined : `/fairway-${layout.name}`,
+      'etcd-prefix': config.datastore === SQLITE ? undefined : etcdPrefixOf(layout.name),
       'bind-address': layout.lan.hostIp,
       'secure-port': String(API_PORT),
       'advertise-address': layout.lan.hostIp,

@@ -19,7 +19,7 @@ import { Leases } from './leases.ts';
 import type { WireKeyValue } from './revisions.ts';
 import { SharedQuestion } from './shared-question.ts';
 import { refusalOf, toEntry, toTxn, type WireTxn } from './transaction.ts';
-import { PROGRESS_KEY, Watches } from './watches.ts';
+import { PROGRESS_KEY, watchedRange, Watches } from './watches.ts';
 
 export interface EtcdOptions extends EtcdConnection {
   /** Stands before every key, so that clusters can share an etcd. */
@@ -53,6 +53,17 @@ export async function openEtcdStore(options: EtcdOptions): Promise<Store> {
   } catch (error) {
     client.close();
     throw error;
+  }
+}
+
+/** Removes every key of the prefix, for good. @throws StoreError when no member answers in time */
+export async function emptyEtcdStore(options: EtcdOptions): Promise<void> {
+  const client = new EtcdClient(options);
+  try {
+    const all = watchedRange(options.prefix ?? PREFIX);
+    await client.call('KV/Txn', { success: [{ requestDeleteRange: all }] }, true);
+  } finally {
+    client.close();
   }
 }
 
