@@ -22,7 +22,7 @@ import { NodePods } from './authorization/node-pods.ts';
 import { RbacAuthorizer } from './authorization/rbac.ts';
 import { createWriteGuard } from './authorization/write-guard.ts';
 import { ensureSystemObjects, keepSystemObjects } from './bootstrap.ts';
-import { realRandom, type Core } from './core.ts';
+import { ADMISSION_PLUGINS, realRandom, type AdmissionPlugin, type Core } from './core.ts';
 import { keepDefinitions } from './definitions.ts';
 import { keepExpiringEvents } from './event-expiry.ts';
 import { keyOf } from './keys.ts';
@@ -53,6 +53,8 @@ export interface AssembleOptions {
   readonly serviceNodePortRange: string;
   /** PEM of the cluster's CA: published in every namespace, and what kubelets' certificates are checked against. */
   readonly caBundle: string;
+  /** Of ADMISSION_PLUGINS; none where absent. */
+  readonly admissionPlugins?: readonly string[];
   readonly log: Log;
   readonly clock?: Clock;
   readonly audit?: Audit | undefined;
@@ -137,7 +139,7 @@ interface Opened {
 }
 
 async function openCore(
-  { store, clock = realClock, log, serviceNodePortRange }: AssembleOptions,
+  { store, clock = realClock, log, serviceNodePortRange, admissionPlugins: plugins = [] }: AssembleOptions,
   ranges: readonly Cidr[],
 ): Promise<Opened> {
   const portRange = parsePortRange(serviceNodePortRange);
@@ -150,8 +152,15 @@ async function openCore(
   const rbac = new RbacAuthorizer(cache);
   const authorizer = firstOf([masters, new NodeAuthorizer(new NodePods(cache)), rbac]);
   const guard = createWriteGuard(authorizer, rbac);
-  const core: Core = { store, cache, kinds, clock, log, hooks, guard, ...realRandom };
+  const admissionPlugins = new Set(plugins.map(parsePlugin));
+  const core: Core = { store, cache, kinds, clock, log, hooks, guard, admissionPlugins, ...realRandom };
   return { core, ips, portRange, authorizer, rbac, gauges: () => allocatorGauges(ips, ports) };
+}
+
+function parsePlugin(name: string): AdmissionPlugin {
+  const known = ADMISSION_PLUGINS.find((each) => each === name);
+  if (!known) throw new Error(`no admission plugin that could be enabled: ${name} (${ADMISSION_PLUGINS.join(', ')})`);
+  return known;
 }
 
 /** Feature 1-096. */

@@ -26,6 +26,10 @@ export interface WriteHooks {
   onDelete(kind: Kind, old: KubeObject): SideEffects;
 }
 
+/** Everything else of admission is always on. */
+export const ADMISSION_PLUGINS = ['DenyServiceExternalIPs'] as const;
+export type AdmissionPlugin = (typeof ADMISSION_PLUGINS)[number];
+
 export interface Core {
   readonly store: Store;
   readonly cache: WatchCache;
@@ -34,6 +38,8 @@ export interface Core {
   readonly log: Log;
   readonly hooks: WriteHooks;
   readonly guard: WriteGuard;
+  /** Those that are off by default and were asked for. */
+  readonly admissionPlugins: ReadonlySet<AdmissionPlugin>;
   /** An integer in [0, below). */
   random(below: number): number;
   newUid(): string;

@@ -627,6 +627,28 @@ test('default/kubernetes and its endpoints are as every client expects them (1-1
   );
 });
 
+test('external IPs can be denied: none may come, those that are there may stay and go (1-072)', async () => {
+  const strict = await startTestApi({ admissionPlugins: ['DenyServiceExternalIPs'] });
+  const denied = await create(strict, 'denied', { externalIPs: ['192.0.2.1'] });
+  assert.deepEqual(
+    [denied.status, denied.json.message],
+    [403, 'services "denied" is forbidden: Use of external IPs is denied by admission control'],
+  );
+  await strict.stop();
+  const store = createMemoryStore();
+  const before = await startTestApi({ store: sharedStore(store) });
+  await made(before, 'had', { externalIPs: ['192.0.2.1', '192.0.2.2'] });
+  await before.stop();
+  const after = await startTestApi({ store, admissionPlugins: ['DenyServiceExternalIPs'] });
+  assert.equal((await patch(after, 'had', { spec: { externalIPs: ['192.0.2.2', '192.0.2.3'] } })).status, 403);
+  assert.equal((await patch(after, 'had', { spec: { externalIPs: ['192.0.2.2'] } })).status, 200);
+  await after.stop();
+  await assert.rejects(
+    startTestApi({ admissionPlugins: ['Magic'] }),
+    /no admission plugin that could be enabled: Magic/,
+  );
+});
+
 test('/metrics tells what was given and refused, each name explained once (1-127)', async () => {
   const fresh = await startTestApi({ serviceClusterIpRange: '10.96.0.0/24,fd00:96::/112' });
   await made(fresh, 'one', { type: 'NodePort', ipFamilyPolicy: 'RequireDualStack' });

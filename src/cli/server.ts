@@ -35,6 +35,7 @@ export function addServer(program: Command): void {
       '10.96.0.0/16',
     )
     .option('--service-node-port-range <range>', 'node ports', '30000-32767')
+    .option('--enable-admission-plugins <names>', 'those that are off by default: DenyServiceExternalIPs')
     .option('--cluster-cidr <cidr>', 'Pod addresses', '10.244.0.0/16')
     .option('--cluster-domain <domain>', 'the suffix of names', 'cluster.local')
     .option('--audit-log-path <file>', 'write a line for every request there (- is the standard output)')

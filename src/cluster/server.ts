@@ -26,6 +26,8 @@ export interface ServerOptions extends DatastoreOptions, Partial<AuditOptions> {
   readonly serviceAccountSigningKeyFile: string;
   /** Of keys that signed before, or will. */
   readonly serviceAccountKeyFile?: readonly string[];
+  /** With commas between. */
+  readonly enableAdmissionPlugins?: string;
   readonly serviceClusterIpRange: string;
   readonly serviceNodePortRange: string;
   readonly clusterCidr: string;
@@ -52,6 +54,7 @@ export async function runServer(options: ServerOptions): Promise<void> {
     serviceAccountVerifyingKeys: (options.serviceAccountKeyFile ?? []).map(read),
     serviceAccountIssuer: `https://kubernetes.default.svc.${options.clusterDomain}`,
     serviceClusterIpRange: options.serviceClusterIpRange,
+    admissionPlugins: (options.enableAdmissionPlugins ?? '').split(',').filter((name) => name !== ''),
     serviceNodePortRange: options.serviceNodePortRange,
     caBundle: caPem,
     auditLog: auditOf(options),

@@ -11,6 +11,7 @@ export const endpointsStrategy = defineStrategy<Endpoints>(K.ENDPOINTS, {
   },
   validate: endpoints.validateEndpoints,
   validateUpdate: endpoints.validateEndpoints,
+  warnings: endpoints.endpointsWarnings,
   allowCreateOnUpdate: true,
 });
 

@@ -5,7 +5,7 @@ import { dns1123Label, dns1123Subdomain, labelValue, portNumber, qualifiedName }
 import type { Core, Discovery, Endpoints, EndpointSlice } from '../types.ts';
 import { validateLabels } from '../meta.ts';
 import { follows, oneOf, requiredOneOf, unchanged } from './check.ts';
-import { validateCanonicalIp, validateEndpointIp, validateIp } from './ip.ts';
+import { ipWarnings, validateCanonicalIp, validateEndpointIp, validateIp } from './ip.ts';
 
 const protocols = ['SCTP', 'TCP', 'UDP'];
 
@@ -14,6 +14,15 @@ export function validateEndpoints(endpoints: Endpoints, old?: Endpoints): FieldE
     .flatMap((subset) => [...(subset.addresses ?? []), ...(subset.notReadyAddresses ?? [])])
     .map(({ ip }) => ip);
   return (endpoints.subsets ?? []).flatMap((subset, index) => validateSubset(subset, `subsets[${index}]`, accepted));
+}
+
+/** Addresses that other programs would write otherwise. */
+export function endpointsWarnings({ subsets = [] }: Endpoints): string[] {
+  return subsets.flatMap((subset, at) =>
+    (['addresses', 'notReadyAddresses'] as const).flatMap((field) =>
+      (subset[field] ?? []).flatMap(({ ip }, index) => ipWarnings(`subsets[${at}].${field}[${index}].ip`, ip)),
+    ),
+  );
 }
 
 function validateSubset(subset: Core.EndpointSubset, path: string, accepted: readonly string[]): FieldError[] {

@@ -5,6 +5,7 @@
 import type { KubeObject } from '../../api/types.ts';
 import type { Core } from '../core.ts';
 import type { Attributes } from './attributes.ts';
+import { denyExternalIps } from './deny-external-ips.ts';
 import { admitIngressClass } from './default-ingress-class.ts';
 import { admitTolerations } from './default-tolerations.ts';
 import { admitLimitDefaults, checkLimits } from './limit-ranger.ts';
@@ -30,6 +31,7 @@ export async function admitMutating(core: Core, attributes: WithObject): Promise
 
 /** Throws ApiError (403, and what webhooks say). */
 export async function admitValidating(core: Core, attributes: Attributes): Promise<void> {
+  if (core.admissionPlugins.has('DenyServiceExternalIPs')) denyExternalIps(attributes);
   checkLimits(core, attributes);
   admitPriorityClass(core, attributes);
   await runValidatingWebhooks(core, attributes);

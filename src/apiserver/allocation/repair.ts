@@ -1,7 +1,8 @@
 /** Puts Services, their claims and the ServiceCIDRs right: at the start, when a claim or a range changes, and every three minutes. */
 import { isConflict, isNotFound } from '../../api/api-error.ts';
-import { IP_ADDRESSES, SERVICE_CIDRS, SERVICES, type Kind } from '../../api/kinds.ts';
-import type { IPAddress, KubeObject, ServiceCIDR } from '../../api/types.ts';
+import { deepEqual } from '../../api/deep-equal.ts';
+import { IP_ADDRESSES, NODES, SERVICE_CIDRS, SERVICES, type Kind } from '../../api/kinds.ts';
+import type { IPAddress, KubeObject, Service, ServiceCIDR } from '../../api/types.ts';
 import type { EventRecorder } from '../../client/events.ts';
 import { formatCidr } from '../../lib/cidr.ts';
 import { done, retryAfter, WorkQueue } from '../../lib/queue.ts';
@@ -13,6 +14,7 @@ import { LOOPBACK } from '../request.ts';
 import { updateObject } from '../update.ts';
 import type { ClusterIps } from './cluster-ips.ts';
 import { repairPortClaims } from './node-port-claims.ts';
+import { checkExternalIps } from './external-ips.ts';
 import type { PortRange } from './node-ports.ts';
 import { planRepair, type Claim, type Complaint } from './repair-plan.ts';
 import { planServiceCidr, type ServiceCidrChange } from './service-cidr-plan.ts';
@@ -41,14 +43,20 @@ function all<T extends KubeObject>(core: Core, kind: Kind<T>): T[] {
 /** One look. Throws what the store throws. */
 export async function repair({ core, ips, portRange, events }: RepairTools): Promise<void> {
   await repairServiceCidrs(core);
+  const services = all(core, SERVICES);
+  const ranges = ips.families.flatMap((family) => ips.ranges(family));
   const { claim, release, complaints } = planRepair({
-    services: all(core, SERVICES),
+    services,
     addresses: all(core, IP_ADDRESSES),
-    ranges: ips.families.flatMap((family) => ips.ranges(family)),
+    ranges,
     portRange,
     now: core.clock.now(),
   });
-  for (const { object, reason, message } of [...complaints, ...checkDefaultCidr(core, ips)])
+  for (const { object, reason, message } of [
+    ...complaints,
+    ...checkDefaultCidr(core, ips),
+    ...checkExternalIps({ services, nodes: all(core, NODES), ranges }),
+  ])
     events.event(object, 'Warning', reason, message);
   for (const each of claim) await commitClaim(core, ips, each);
   for (const each of release) await commitRelease(core, each);
@@ -131,15 +139,26 @@ export function keepRepairing(tools: RepairTools): () => Promise<void> {
   const onAddress = ({ type, previous }: CacheEvent): void => {
     if (type === 'delete' && previous) soon();
   };
+  const onService = ({ type, entry, previous }: CacheEvent): void => {
+    if (type === 'put' && takesExternalIps(entry.object as Service, previous?.object as Service | undefined)) soon();
+  };
+  const services = core.cache.of(SERVICES).listeners;
   const ranges = core.cache.of(SERVICE_CIDRS).listeners;
   const addresses = core.cache.of(IP_ADDRESSES).listeners;
+  services.add(onService);
   ranges.add(soon);
   addresses.add(onAddress);
   queue.add(PERIODIC);
   queue.start();
   return async () => {
+    services.delete(onService);
     ranges.delete(soon);
     addresses.delete(onAddress);
     await queue.stop();
   };
+}
+
+function takesExternalIps({ spec }: Service, before: Service | undefined): boolean {
+  if ((spec.externalIPs ?? []).length === 0) return false;
+  return !deepEqual(spec.externalIPs, before?.spec.externalIPs) || !deepEqual(spec.ports, before?.spec.ports);
 }
