@@ -13,7 +13,7 @@ import type { HeaderPairs } from '../../src/apiserver/authentication/impersonate
 import { strictness } from '../../src/apiserver/entry.ts';
 import { handle } from '../../src/apiserver/handle.ts';
 import { LOOPBACK, isStream, type ApiRequest, type ApiResponse, type User } from '../../src/apiserver/request.ts';
-import { runApiServer } from '../../src/apiserver/run.ts';
+import { runApiServer, type ApiServerOptions } from '../../src/apiserver/run.ts';
 import type { Server } from '../../src/apiserver/server.ts';
 import type { Client } from '../../src/client/client.ts';
 import { ensureCertificates, pkiPaths } from '../../src/cluster/certificates.ts';
@@ -169,7 +169,7 @@ export interface TlsApi {
 }
 
 /** Over real TLS on 127.0.0.1. Throws outside of an outer namespace. */
-export async function startTlsApi(overrides: Overrides = {}): Promise<TlsApi> {
+export async function startTlsApi(overrides: Overrides & Pick<ApiServerOptions, 'auditLog'> = {}): Promise<TlsApi> {
   requireOuterNamespace();
   const folder = mkdtempSync(join(tmpdir(), 'fairway-api-'));
   await ensureCertificates(folder, [
@@ -184,6 +184,7 @@ export async function startTlsApi(overrides: Overrides = {}): Promise<TlsApi> {
   const all = options({ advertiseAddress: '127.0.0.1', caBundle: ca, kubeletClient: admin, ...overrides });
   const api = await runApiServer({
     ...all,
+    auditLog: overrides.auditLog,
     bindAddress: '127.0.0.1',
     securePort: overrides.securePort ?? 0,
     tls: { ...serving, clientCa: ca },
