@@ -77,7 +77,8 @@ export class OlderVersions {
     for (const field of typing?.fields ?? []) {
       const known = gained?.fields[field.name];
       fields[field.name] = known ? own(known) : this.#typeOf(field.type, `${name}.${field.name}`, group, version);
-      if (!field.optional) struct.required.push(field.name);
+      // What may be left out by now may be left out here too: all versions show one stored object.
+      if (!field.optional && (!known || gained?.required.includes(field.name))) struct.required.push(field.name);
       if (field.description) texts[field.name] = field.description;
     }
     for (const [field, type] of Object.entries(gained?.fields ?? {})) {

@@ -20,8 +20,22 @@ function renamed(object: KubeObject, to: ReadonlyMap<string, string>): KubeObjec
   return Object.fromEntries(fields) as unknown as KubeObject;
 }
 
+/** A count that core leaves out is always written in events.k8s.io. */
+function withSeries(object: KubeObject, map: (series: Series) => Series): KubeObject {
+  const { series } = object as { series?: Series };
+  return series ? ({ ...object, series: map(series) } as KubeObject) : object;
+}
+
+interface Series {
+  count?: number;
+}
+
 export const eventConversion: Conversion = {
-  toVersion: (stored) => renamed(stored, fromCore),
-  fromVersion: (object) => renamed(object, toCore),
+  toVersion: (stored) => withSeries(renamed(stored, fromCore), (series) => ({ count: 0, ...series })),
+  fromVersion: (object, old) =>
+    withSeries(renamed(object, toCore), ({ count, ...series }) => {
+      const wasWritten = (old as { series?: Series } | undefined)?.series?.count !== undefined;
+      return count || wasWritten ? { count: count ?? 0, ...series } : series;
+    }),
   errorIn: (error) => ({ ...error, field: error.field.replace(/^\w+/, (field) => fromCore.get(field) ?? field) }),
 };
