@@ -36,12 +36,7 @@ export function parseListOptions(
   const match = query.get('resourceVersionMatch') ?? '';
   const token = query.get('continue') ?? '';
   const initial = query.get('sendInitialEvents');
-  const errors = [
-    ...(watch ? checkWatch(match, initial) : checkList(version, match, token, initial)),
-    ...(match === '' || match === 'Exact' || match === 'NotOlderThan'
-      ? []
-      : [notSupported('resourceVersionMatch', match, ['Exact', 'NotOlderThan', ''])]),
-  ];
+  const errors = [...(watch ? checkWatch(match, initial, token) : checkList(version, match, token, initial))];
   if (errors.length > 0) throw invalidObject(listOptionsKind, '', errors);
   const fields = query.get('fieldSelector') ?? '';
   return {
@@ -78,6 +73,7 @@ const listOptionsKind: Kind = {
 };
 
 const FIELD = 'resourceVersionMatch';
+const MATCHES = ['Exact', 'NotOlderThan', ''];
 
 function checkList(version: string, match: string, token: string, initial: string | null): FieldError[] {
   const errors: FieldError[] = [];
@@ -90,21 +86,26 @@ function checkList(version: string, match: string, token: string, initial: strin
   if (match === 'Exact' && version === '0') {
     errors.push(forbidden(FIELD, 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'));
   }
+  if (!MATCHES.includes(match)) errors.push(notSupported(FIELD, match, MATCHES));
   return errors;
 }
 
-function checkWatch(match: string, initial: string | null): FieldError[] {
-  if (initial === null) {
-    return match === ''
-      ? []
-      : [forbidden(FIELD, 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided')];
+function checkWatch(match: string, initial: string | null, token: string): FieldError[] {
+  const errors: FieldError[] = [];
+  if (initial !== null && match !== 'NotOlderThan') {
+    errors.push(forbidden(FIELD, 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan'));
   }
-  return match === 'NotOlderThan'
-    ? []
-    : [forbidden(FIELD, 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan')];
+  if (match === '') return errors;
+  if (initial === null) {
+    errors.push(forbidden(FIELD, 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided'));
+  }
+  if (match !== 'NotOlderThan') errors.push(notSupported(FIELD, match, ['NotOlderThan']));
+  if (token !== '') errors.push(forbidden(FIELD, 'resourceVersionMatch is forbidden when continue is provided'));
+  return errors;
 }
 
-function wholeNumber(name: string, text: string): number {
+/** Throws BadRequest. */
+export function wholeNumber(name: string, text: string): number {
   const value = /^\d{1,16}$/.test(text) ? Number(text) : NaN;
   if (!Number.isSafeInteger(value)) {
     throw badRequest(`${name}: Invalid value: ${JSON.stringify(text)}: must be a whole number`);

@@ -8,6 +8,7 @@ const rows: [accept: string | undefined, expected: string][] = [
   ['*/*', 'json'],
   ['application/yaml', 'yaml'],
   ['application/vnd.kubernetes.protobuf,application/json', 'json'],
+  ['application/vnd.kubernetes.protobuf, */*', 'json'],
   [
     'application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json',
     'json Table v1',

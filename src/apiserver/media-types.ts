@@ -64,10 +64,14 @@ export function chooseMediaType(accept: string | undefined, allowed: readonly st
       return { format, as: as as NonNullable<MediaType['as']>, version };
     }
   }
-  throw new ApiError({
+  throw notAcceptable('application/json, application/yaml');
+}
+
+export function notAcceptable(accepted: string): ApiError {
+  return new ApiError({
     code: 406,
     reason: 'NotAcceptable',
-    message: 'only the following media types are accepted: application/json, application/yaml',
+    message: `only the following media types are accepted: ${accepted}`,
   });
 }
 

@@ -14,7 +14,7 @@ import { fieldManagerOf } from './field-manager.ts';
 import { parseDeleteOptions } from './delete-options.ts';
 import { deleteObject, type Deletion } from './delete.ts';
 import { storedKind } from './keys.ts';
-import { parseListOptions } from './list-options.ts';
+import { parseListOptions, wholeNumber } from './list-options.ts';
 import { listObjects } from './list.ts';
 import { patchTypeOf, type MediaType } from './media-types.ts';
 import { applyObject } from './ownership.ts';
@@ -80,6 +80,8 @@ export async function answerResource(call: Call): Promise<Answer> {
     case 'get':
     case 'head':
       if (collection) return await answerList(call);
+      // The newest state is never older than any revision there has been; one from the future is waited for (feature 8-046).
+      await core.cache.waitFor(wholeNumber('resourceVersion', request.query.get('resourceVersion') || '0'));
       return object(kind, 200, await readObject(core, kind, info.namespace, name));
     case 'create':
       if (!collection) throw methodNotAllowed();

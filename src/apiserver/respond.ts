@@ -1,13 +1,15 @@
 /** From what a verb answers to bytes: JSON or YAML, the object itself, a Table or its metadata (features 8-017 to 8-025, 8-059). */
 import { gzipSync } from 'node:zlib';
 import type { ApiError } from '../api/api-error.ts';
+import { invalid } from '../api/field-error.ts';
 import { apiVersionOf, listKindOf, storedKind, type Kind } from '../api/kinds.ts';
 import { partialMetadata, toTable, type IncludeObject } from '../api/table.ts';
 import type { KubeObject, List } from '../api/types.ts';
 import { toVersion } from '../api/versions/convert.ts';
+import { invalidOption } from './body.ts';
 import type { Entry } from './entry.ts';
 import type { ListAnswer } from './list.ts';
-import type { MediaType } from './media-types.ts';
+import { chooseMediaType, type MediaType } from './media-types.ts';
 import type { ApiRequest, ApiResponse } from './request.ts';
 import { toYaml } from './yaml.ts';
 
@@ -34,10 +36,20 @@ export function render(
 }
 
 export function renderError(error: ApiError, request: ApiRequest, warnings: readonly string[] = []): ApiResponse {
-  const response = encode(request, error.code, JSON.stringify(ordered(error.status)), 'json', warnings);
+  const format = errorFormat(request.headers['accept']);
+  const response = encode(request, error.code, JSON.stringify(ordered(error.status)), format, warnings);
   const retry = error.status.details?.retryAfterSeconds;
   if (retry !== undefined) response.headers['retry-after'] = String(retry);
   return response;
+}
+
+/** As asked for, where that can be given. */
+function errorFormat(accept: string | undefined): MediaType['format'] {
+  try {
+    return chooseMediaType(accept).format;
+  } catch {
+    return 'json';
+  }
 }
 
 /** In the order Kubernetes writes a Status (feature 8-089). */
@@ -98,9 +110,12 @@ function tableOf(
   return { ...table, apiVersion: `meta.k8s.io/${version}` };
 }
 
+/** Throws ApiError 422 for another value. */
 export function includeObjectOf(query: URLSearchParams): IncludeObject {
-  const asked = query.get('includeObject');
-  return asked === 'None' || asked === 'Object' ? asked : 'Metadata';
+  const asked = query.get('includeObject') || 'Metadata';
+  if (asked === 'None' || asked === 'Metadata' || asked === 'Object') return asked;
+  const why = "must be 'Metadata', 'Object', 'None', or empty";
+  throw invalidOption('TableOptions', invalid('includeObject', asked, why));
 }
 
 function encode(

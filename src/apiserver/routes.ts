@@ -41,7 +41,10 @@ export function parsePath(method: string, path: string, query: URLSearchParams, 
   const parts = path.split('/').slice(1);
   const [root] = parts;
   if (root !== 'api' && root !== 'apis') return plain;
-  const [group, version, ...under] = root === 'api' ? ['', ...parts.slice(1)] : parts.slice(1);
+  const [group, version, ...rooted] = root === 'api' ? ['', ...parts.slice(1)] : parts.slice(1);
+  // The deprecated way to ask for a watch (feature 8-054).
+  const isWatchPath = method === 'GET' && rooted[0] === 'watch' && rooted.length > 1;
+  const under = isWatchPath ? rooted.slice(1) : rooted;
   if (group === undefined || version === undefined || under.length === 0 || under[0] === '') return plain;
   const scoped = under[0] === 'namespaces' && under.length > 2 && !isNamespaceSubresource(under);
   const namespace = scoped ? decode(under[1]) : undefined;
@@ -49,7 +52,7 @@ export function parsePath(method: string, path: string, query: URLSearchParams, 
   const plural = decode(resource);
   return {
     type: 'resource',
-    verb: verbOf(method, decode(name), subresource, query),
+    verb: isWatchPath ? 'watch' : verbOf(method, decode(name), subresource, query),
     group,
     version,
     resource: plural,
@@ -99,8 +102,11 @@ function verbOf(method: string, name: string, subresource: string | undefined, q
       return name === '' ? 'deletecollection' : 'delete';
     case 'HEAD':
       return 'head';
-    default:
+    case 'GET':
       if (isTrue(query.get('watch'))) return 'watch';
       return name === '' ? 'list' : 'get';
+    default:
+      // No resource takes any other method.
+      return 'connect';
   }
 }

@@ -239,4 +239,6 @@ function sendStream(
     },
   });
   response.on('close', stop);
+  // Who went away while the answer was made says so no more.
+  if (response.closed || response.destroyed) stop();
 }

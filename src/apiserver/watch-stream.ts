@@ -6,7 +6,7 @@ import { realClock } from '../lib/clock.ts';
 import type { Core } from './core.ts';
 import type { Entry } from './entry.ts';
 import type { ListOptions } from './list-options.ts';
-import type { MediaType } from './media-types.ts';
+import { notAcceptable, type MediaType } from './media-types.ts';
 import type { ApiRequest, ApiResponse, BodyStream, Sink } from './request.ts';
 import { includeObjectOf } from './respond.ts';
 import { openWatch, type EventType, type OpenWatch, type WatchReader } from './watch.ts';
@@ -26,6 +26,8 @@ export async function watchResponse(
   media: MediaType,
   request: ApiRequest,
 ): Promise<ApiResponse> {
+  // A stream of documents has no end that a reader could tell.
+  if (media.format === 'yaml') throw notAcceptable('application/json');
   const buffer = new EarlySink();
   const line = lineOf(core, kind, media, request);
   const reader: WatchReader = {
