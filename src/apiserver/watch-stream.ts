@@ -72,7 +72,9 @@ function pump(
   const cancelTimer = realClock.after(seconds * 1000, end, true);
   buffer.connect(sink, () => {
     close();
-    sink.end();
+    // An orderly end would wait behind what the reader does not take, and keep all of it in memory.
+    if (sink.abort) sink.abort();
+    else sink.end();
   });
   return close;
 }
