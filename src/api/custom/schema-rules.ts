@@ -4,7 +4,8 @@ import { forbidden, invalid, notSupported, required, type FieldError } from '../
 import { decodeMetadata } from '../decode.ts';
 import { applyDefaults } from './defaults.ts';
 import { prune } from './prune.ts';
-import { isRecord, itemOf, type JsonSchema } from './schema.ts';
+import { compileRule } from './cel.ts';
+import { isRecord, itemOf, type JsonSchema, type ValidationRule } from './schema.ts';
 import { validateStructural } from './structural.ts';
 import { validateValue } from './validate-value.ts';
 
@@ -199,9 +200,10 @@ function checkMapKey(key: string, property: JsonSchema, item: JsonSchema, path: 
   return errors;
 }
 
-/** The form of CEL rules; what they say is another matter. */
+/** The form of CEL rules, and whether they compile. */
 function checkValidations(schema: JsonSchema, path: string): FieldError[] {
-  return (schema['x-kubernetes-validations'] ?? []).flatMap(({ rule, message }, index) => {
+  return (schema['x-kubernetes-validations'] ?? []).flatMap((each, index) => {
+    const { rule, message } = each;
     const at = `${path}.x-kubernetes-validations[${String(index)}]`;
     const text = (message ?? '').trim();
     if (rule.trim() === '') return [required(`${at}.rule`, 'rule is not specified')];
@@ -210,9 +212,25 @@ function checkValidations(schema: JsonSchema, path: string): FieldError[] {
     if (/[\n\r]/.test(rule.trim()) && text === '') {
       return [required(`${at}.message`, 'message must be specified if rule contains line breaks')];
     }
-    return [];
+    return checkExpressions(each, at);
   });
 }
+
+function checkExpressions(rule: ValidationRule, at: string): FieldError[] {
+  const { reason, messageExpression } = rule;
+  const errors: FieldError[] = [];
+  if (reason && !reasons.includes(reason)) errors.push(notSupported(`${at}.reason`, reason, reasons));
+  for (const [name, text] of Object.entries({ rule: rule.rule, messageExpression })) {
+    const compiled = text ? compileRule(text) : undefined;
+    if (!compiled || 'rule' in compiled || !compiled.supported) continue;
+    errors.push(
+      invalid(`${at}.${name}`, name === 'rule' ? rule : text, `compilation failed: ERROR: ${compiled.problem}`),
+    );
+  }
+  return errors;
+}
+
+const reasons = ['FieldValueDuplicate', 'FieldValueForbidden', 'FieldValueInvalid', 'FieldValueRequired'];
 
 const anyKind = { group: 'validation', version: 'v1', kind: 'Validation' };
 

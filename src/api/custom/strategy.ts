@@ -10,6 +10,7 @@ import { applyDefaults } from './defaults.ts';
 import type { DefinitionVersion } from './definition.ts';
 import { fieldsOf, valueAt } from './json-path.ts';
 import { isRecord, itemOf, propertyOf, under, type JsonSchema } from './schema.ts';
+import { hasRules, validateRules } from './rules.ts';
 import { validateValue } from './validate-value.ts';
 
 type Body = Record<string, unknown>;
@@ -29,13 +30,14 @@ export function customResourceStrategy(kind: Kind, version: DefinitionVersion, s
     name: jsonPath.replace(/^\./, ''),
     fields: fieldsOf(jsonPath) ?? [],
   }));
-  const validateContent = (object: KubeObject): FieldError[] => {
+  const validateContent = (object: KubeObject, old?: KubeObject): FieldError[] => {
     const { metadata: _metadata, ...rest } = bodyOf(object);
-    return [
-      ...validateValue(withoutMetadata(rest, object, schema), schema),
+    const errors = [
+      ...validateValue(withName(object, schema), schema, '', old && { value: withName(old, schema) }),
       ...validateEmbedded(rest, schema, '', false),
       ...(scale ? validateReplicas(object, scale.specReplicasPath, scale.statusReplicasPath) : []),
     ];
+    return [...errors, ...validateByRules(object, old, schema, errors)];
   };
   const putBack = (object: KubeObject, old: KubeObject, field: string): void => {
     const body = bodyOf(object);
@@ -70,8 +72,8 @@ export function customResourceStrategy(kind: Kind, version: DefinitionVersion, s
       }
     },
     validate: (object) => [...validateObjectMeta(kind, object, dns1123Subdomain), ...validateContent(object)],
-    validateUpdate: (object, old) => [...validateObjectMetaUpdate(object, old), ...validateContent(object)],
-    validateStatusUpdate: (object, old) => [...validateObjectMetaUpdate(object, old), ...validateContent(object)],
+    validateUpdate: (object, old) => [...validateObjectMetaUpdate(object, old), ...validateContent(object, old)],
+    validateStatusUpdate: (object, old) => [...validateObjectMetaUpdate(object, old), ...validateContent(object, old)],
     warnings: () => [],
     selectableFields(object) {
       const { name, namespace } = object.metadata;
@@ -89,11 +91,36 @@ export function customResourceStrategy(kind: Kind, version: DefinitionVersion, s
 const text = (value: unknown): string =>
   typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? String(value) : '';
 
-/** A schema may say something about the name; the rest of metadata is checked by type already. */
-function withoutMetadata(rest: Body, { metadata }: KubeObject, schema: JsonSchema): Body {
-  const restrictions = schema.properties?.['metadata'];
-  return restrictions || schema.required?.includes('metadata') ? { ...rest, metadata } : rest;
+/** A schema and its rules may say something about the name; the rest of metadata is checked by type already. */
+function withName(object: KubeObject, schema: JsonSchema): Body {
+  const { metadata, ...rest } = bodyOf(object) as Body & KubeObject;
+  const mentioned = schema.properties?.['metadata'] !== undefined || schema.required?.includes('metadata') === true;
+  return mentioned ? { ...rest, metadata: namesOf(metadata) } : rest;
 }
+
+const namesOf = ({ name, generateName }: KubeObject['metadata']): object => ({
+  name,
+  ...(generateName !== undefined && { generateName }),
+});
+
+/** Rules may take for granted that the value fits the schema, so they are not asked about one that does not. */
+function validateByRules(
+  object: KubeObject,
+  old: KubeObject | undefined,
+  schema: JsonSchema,
+  errors: readonly FieldError[],
+): FieldError[] {
+  if (!hasRules(schema)) return [];
+  if (errors.some(({ type }) => blocking.includes(type))) {
+    const why =
+      'some validation rules were not checked because the object was invalid; correct the existing errors to complete validation';
+    return [invalid('<nil>', null, why)];
+  }
+  const whole = (each: KubeObject): Body => ({ ...bodyOf(each), metadata: namesOf(each.metadata) });
+  return validateRules(whole(object), schema, old && { value: whole(old) });
+}
+
+const blocking: readonly string[] = ['NotSupported', 'Required', 'TooLong', 'TooMany', 'TypeInvalid'];
 
 function validateReplicas(object: KubeObject, specPath: string, statusPath: string): FieldError[] {
   return [specPath, statusPath].flatMap((path) => {

@@ -4,20 +4,25 @@
  */
 import { deepEqual } from '../deep-equal.ts';
 import { duplicate, invalid, notSupported, required, type FieldError } from '../field-error.ts';
+import { fieldBefore, itemBefore, type Before } from './before.ts';
 import { hasFormat } from './formats.ts';
 import { regularExpression } from './patterns.ts';
 import { isRecord, itemOf, propertyOf, under, type JsonSchema } from './schema.ts';
 
-/** Everything that is wrong with the value; it is not changed. `path` is '' for a whole object. */
-export function validateValue(value: unknown, schema: JsonSchema, path = ''): FieldError[] {
+/**
+ * Everything that is wrong with the value; it is not changed. `path` is '' for a whole object.
+ * @param before a part that is the same as it was is not looked at
+ */
+export function validateValue(value: unknown, schema: JsonSchema, path = '', before?: Before): FieldError[] {
+  if (before && deepEqual(value, before.value)) return [];
   const errors = checkType(value, schema, path);
   errors.push(...checkEnum(value, schema, path));
   if (value === null) return errors;
   errors.push(...checkJunctors(value, schema, path));
   if (typeof value === 'string') errors.push(...checkString(value, schema, path));
   else if (typeof value === 'number') errors.push(...checkNumber(value, schema, path));
-  else if (Array.isArray(value)) errors.push(...checkList(value, schema, path));
-  else if (isRecord(value)) errors.push(...checkRecord(value, schema, path));
+  else if (Array.isArray(value)) errors.push(...checkList(value, schema, path, before));
+  else if (isRecord(value)) errors.push(...checkRecord(value, schema, path, before));
   return errors;
 }
 
@@ -105,7 +110,7 @@ const tooMany = (field: string, actual: number, most: number): FieldError => ({
   detail: `must have at most ${String(most)} item${most === 1 ? '' : 's'}`,
 });
 
-function checkList(value: readonly unknown[], schema: JsonSchema, path: string): FieldError[] {
+function checkList(value: readonly unknown[], schema: JsonSchema, path: string, before: Before): FieldError[] {
   const { maxItems, minItems } = schema;
   const errors: FieldError[] = [];
   if (maxItems !== undefined && value.length > maxItems) errors.push(tooMany(path, value.length, maxItems));
@@ -114,7 +119,9 @@ function checkList(value: readonly unknown[], schema: JsonSchema, path: string):
   }
   const item = itemOf(schema);
   if (item) {
-    for (const [index, each] of value.entries()) errors.push(...validateValue(each, item, `${path}[${String(index)}]`));
+    for (const [index, each] of value.entries()) {
+      errors.push(...validateValue(each, item, `${path}[${String(index)}]`, itemBefore(each, schema, before)));
+    }
   }
   return [...errors, ...checkUniqueness(value, schema, path)];
 }
@@ -146,7 +153,7 @@ function sorted(value: unknown): unknown {
     .map(([key, each]) => [key, sorted(each)]);
 }
 
-function checkRecord(value: Record<string, unknown>, schema: JsonSchema, path: string): FieldError[] {
+function checkRecord(value: Record<string, unknown>, schema: JsonSchema, path: string, before: Before): FieldError[] {
   const { maxProperties, minProperties } = schema;
   const errors: FieldError[] = [];
   const count = Object.keys(value).length;
@@ -157,7 +164,7 @@ function checkRecord(value: Record<string, unknown>, schema: JsonSchema, path: s
   for (const key of schema.required ?? []) if (!Object.hasOwn(value, key)) errors.push(required(under(path, key)));
   for (const [key, field] of Object.entries(value)) {
     const inner = propertyOf(schema, key);
-    if (inner) errors.push(...validateValue(field, inner, under(path, key)));
+    if (inner) errors.push(...validateValue(field, inner, under(path, key), fieldBefore(key, before)));
   }
   return errors;
 }

@@ -54,5 +54,6 @@ function typeSchema(type: TypeText): MergeSchema {
   if (type.startsWith('[]')) return { type: 'list', item: typeSchema(type.slice(2)), list: 'atomic', keys: [] };
   if (type.startsWith('{}')) return { type: 'map', fields: new Map(), item: typeSchema(type.slice(2)), atomic: false };
   if (type.startsWith('#')) return structSchema(type.slice(1));
-  return type === 'any' ? UNTYPED : SCALAR;
+  // What may be of several types is told apart by what it is.
+  return type === 'any' || type === 'json' || type.startsWith('?#') ? UNTYPED : SCALAR;
 }

@@ -1,5 +1,6 @@
 /** CustomResourceDefinitions: what they default, keep and refuse (apiextensions.k8s.io/v1). */
 import { storageVersionOf, type CustomResourceDefinition } from '../custom/definition.ts';
+import { compileRule } from '../custom/cel.ts';
 import { isKnownFormat } from '../custom/formats.ts';
 import { isRecord, type JsonSchema } from '../custom/schema.ts';
 import { validateDefinition, validateDefinitionUpdate, validateStoredVersions } from '../custom/validate-definition.ts';
@@ -58,6 +59,11 @@ function warningsIn(schema: JsonSchema): string[] {
   const own: string[] = [];
   const { format, properties = {}, additionalProperties, items } = schema;
   if (format && !isKnownFormat(format)) own.push(`unrecognized format ${JSON.stringify(format)}`);
+  for (const { rule } of schema['x-kubernetes-validations'] ?? []) {
+    const compiled = compileRule(rule);
+    if ('rule' in compiled || compiled.supported) continue;
+    own.push(`the rule ${JSON.stringify(rule)} is not enforced here: ${compiled.problem}`);
+  }
   const inner = [...Object.values(properties), additionalProperties, items].filter((each) => isRecord(each));
   return [...own, ...inner.flatMap((each) => warningsIn(each as JsonSchema))];
 }

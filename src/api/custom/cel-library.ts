@@ -1,0 +1,113 @@
+/** The functions that Kubernetes adds to CEL, beside those every CEL has. What is not here makes a rule one that is not enforced. */
+import type { Environment } from '@marcbachmann/cel-js';
+import { parseCidr } from '../../lib/cidr.ts';
+import { parseIp } from '../../lib/ip.ts';
+import { parseQuantity } from '../quantity.ts';
+import { regularExpression } from './patterns.ts';
+
+type List = readonly unknown[];
+type Ordered = bigint | number | string;
+
+function expression(pattern: string): RegExp {
+  const made = regularExpression(pattern);
+  if (!made) throw new Error(`error parsing regexp: ${JSON.stringify(pattern)}`);
+  return made;
+}
+
+function extreme(list: List, isBetter: (a: Ordered, b: Ordered) => boolean, name: string): unknown {
+  if (list.length === 0) throw new Error(`${name} called on empty list`);
+  return (list as Ordered[]).reduce((best, each) => (isBetter(each, best) ? each : best));
+}
+
+const same = (a: unknown, b: unknown): boolean => a === b;
+const has = (list: List, item: unknown): boolean => list.some((each) => same(each, item));
+const indexOf = (list: List, item: unknown): bigint => BigInt(list.findIndex((each) => same(each, item)));
+
+/** Go counts characters as code points. */
+function charAt(text: string, at: bigint): string {
+  const characters = [...text];
+  if (at < 0n || at > BigInt(characters.length)) throw new Error(`index out of range: ${String(at)}`);
+  return characters[Number(at)] ?? '';
+}
+
+function replace(text: string, from: string, to: string, most = -1n): string {
+  if (most < 0n) return text.replaceAll(from, () => to);
+  const parts = text.split(from);
+  const count = Math.min(Number(most), parts.length - 1);
+  return (
+    parts.slice(0, count + 1).join(to) +
+    parts
+      .slice(count + 1)
+      .map((part) => from + part)
+      .join('')
+  );
+}
+
+function isUrl(text: string): boolean {
+  // As Go's ParseRequestURI: absolute, or a path from the root.
+  return /^[a-z][a-z\d+.-]*:/i.test(text) ? URL.canParse(text) : text.startsWith('/') && !/\s/.test(text);
+}
+
+export function registerLibrary(environment: Environment): void {
+  environment
+    .registerFunction('list.isSorted(): bool', (list: List) =>
+      list.every((each, at) => at === 0 || (list[at - 1] as Ordered) <= (each as Ordered)),
+    )
+    .registerFunction('list.sum(): dyn', (list: List) =>
+      (list as (bigint | number)[]).reduce<bigint | number>(
+        (sum, each) => (typeof each === 'bigint' ? BigInt(sum) + each : Number(sum) + each),
+        0n,
+      ),
+    )
+    .registerFunction('list.min(): dyn', (list: List) => extreme(list, (a, b) => a < b, 'min'))
+    .registerFunction('list.max(): dyn', (list: List) => extreme(list, (a, b) => a > b, 'max'))
+    .registerFunction('list.indexOf(dyn): int', indexOf)
+    .registerFunction('list.lastIndexOf(dyn): int', (list: List, item: unknown) =>
+      BigInt(list.findLastIndex((each) => same(each, item))),
+    )
+    .registerFunction('string.charAt(int): string', charAt)
+    .registerFunction('string.replace(string, string): string', (text: string, from: string, to: string) =>
+      replace(text, from, to),
+    )
+    .registerFunction('string.replace(string, string, int): string', replace)
+    .registerFunction(
+      'string.find(string): string',
+      (text: string, pattern: string) => expression(pattern).exec(text)?.[0] ?? '',
+    )
+    .registerFunction('string.findAll(string): list', (text: string, pattern: string) => {
+      const { source, flags } = expression(pattern);
+      return [...text.matchAll(new RegExp(source, `${flags}g`))].map(([found]) => found);
+    })
+    .registerFunction('isURL(string): bool', isUrl)
+    .registerFunction('isIP(string): bool', (text: string) => parseIp(text) !== undefined)
+    .registerFunction('isCIDR(string): bool', (text: string) => parseCidr(text) !== undefined)
+    .registerFunction('isQuantity(string): bool', (text: string) => parseQuantity(text) !== undefined);
+  registerNamespaces(environment);
+}
+
+/** `sets.contains(a, b)`, `math.greatest(a, b)`: functions whose names have a dot. */
+function registerNamespaces(environment: Environment): void {
+  class Sets {
+    readonly namespace = 'sets';
+  }
+  class MathFunctions {
+    readonly namespace = 'math';
+  }
+  environment
+    .registerType('SetsNamespace', Sets)
+    .registerConstant('sets', 'SetsNamespace', new Sets())
+    .registerFunction('SetsNamespace.contains(list, list): bool', (_: unknown, list: List, sub: List) =>
+      sub.every((each) => has(list, each)),
+    )
+    .registerFunction('SetsNamespace.intersects(list, list): bool', (_: unknown, a: List, b: List) =>
+      a.some((each) => has(b, each)),
+    )
+    .registerFunction(
+      'SetsNamespace.equivalent(list, list): bool',
+      (_: unknown, a: List, b: List) => a.every((each) => has(b, each)) && b.every((each) => has(a, each)),
+    )
+    .registerType('MathNamespace', MathFunctions)
+    .registerConstant('math', 'MathNamespace', new MathFunctions())
+    .registerFunction('MathNamespace.greatest(dyn, dyn): dyn', (_: unknown, a: Ordered, b: Ordered) => (a >= b ? a : b))
+    .registerFunction('MathNamespace.least(dyn, dyn): dyn', (_: unknown, a: Ordered, b: Ordered) => (a <= b ? a : b));
+}

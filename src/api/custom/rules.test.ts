@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { cronTabDefinition, cronTabVersion } from '../../../test/support/custom-resources.ts';
+import { fieldErrorMessage } from '../field-error.ts';
+import { CUSTOM_RESOURCE_DEFINITIONS } from '../kinds.ts';
+import { strategyFor } from '../strategies.ts';
+import type { KubeObject } from '../types.ts';
+import { kindsOf } from './kinds.ts';
+import { validateRules } from './rules.ts';
+import type { JsonSchema, ValidationRule } from './schema.ts';
+
+const int: JsonSchema = { type: 'integer' };
+const text: JsonSchema = { type: 'string' };
+
+function ruled(rule: string, properties: Record<string, JsonSchema>, more: Partial<ValidationRule> = {}): JsonSchema {
+  return { type: 'object', properties, 'x-kubernetes-validations': [{ rule, ...more }] };
+}
+
+const list = (item: JsonSchema): JsonSchema => ({ type: 'array', items: item });
+const map = (item: JsonSchema): JsonSchema => ({ type: 'object', additionalProperties: item });
+
+/** Each holds for the first value and not for the second. */
+const rules: [rule: string, properties: Record<string, JsonSchema>, good: object, bad: object][] = [
+  ['self.min <= self.max', { min: int, max: int }, { min: 1, max: 2 }, { min: 3, max: 2 }],
+  ['self.ratio > 0.5', { ratio: { type: 'number' } }, { ratio: 1 }, { ratio: 0.25 }],
+  ['has(self.a) != has(self.b)', { a: int, b: int }, { a: 1 }, { a: 1, b: 2 }],
+  ['self.names.all(n, n.startsWith("x-"))', { names: list(text) }, { names: ['x-1'] }, { names: ['y'] }],
+  ["self.labels.exists(k, self.labels[k] == 'on')", { labels: map(text) }, { labels: { a: 'on' } }, { labels: {} }],
+  ["self.host.matches('^[a-z]+$')", { host: text }, { host: 'abc' }, { host: 'ABC' }],
+  ['self.a__dash__b == 1', { 'a-b': int }, { 'a-b': 1 }, { 'a-b': 2 }],
+  ["self.__namespace__ == 'x'", { namespace: text }, { namespace: 'x' }, { namespace: 'y' }],
+  [
+    'self.from < self.to',
+    { from: { ...text, format: 'date-time' }, to: { ...text, format: 'date-time' } },
+    { from: '2026-01-01T00:00:00Z', to: '2026-01-01T02:00:00+01:00' },
+    { from: '2026-01-01T00:00:00Z', to: '2026-01-01T00:30:00+01:00' },
+  ],
+  ['duration(self.every) >= duration("1m")', { every: text }, { every: '90s' }, { every: '5s' }],
+  [
+    'type(self.port) == int ? self.port < 100 : size(self.port) > 0',
+    { port: { 'x-kubernetes-int-or-string': true } },
+    { port: 80 },
+    { port: '' },
+  ],
+  ['self.l.isSorted() && self.l.sum() == 6 && self.l.max() == 3', { l: list(int) }, { l: [1, 2, 3] }, { l: [3, 2, 1] }],
+  [
+    'isIP(self.ip) && isCIDR(self.net) && isURL(self.url) && isQuantity(self.size)',
+    { ip: text, net: text, url: text, size: text },
+    { ip: 'fd00::1', net: '10.0.0.0/8', url: 'https://x/y', size: '10Mi' },
+    { ip: 'x', net: '10.0.0.0/8', url: 'https://x/y', size: '10Mi' },
+  ],
+  [
+    'sets.contains(self.l, [1]) && math.greatest(1, self.n) == 3',
+    { l: list(int), n: int },
+    { l: [1, 2], n: 3 },
+    { l: [2], n: 3 },
+  ],
+  ['self.?n.orValue(5) == 5', { n: int }, {}, { n: 4 }],
+  ["self.s.replace('a', 'b') == 'bb' && self.s.find('a+') == 'aa'", { s: text }, { s: 'aa' }, { s: 'cc' }],
+];
+for (const [rule, properties, good, bad] of rules) {
+  test(`the rule ${rule} takes ${JSON.stringify(good)} and refuses ${JSON.stringify(bad)}`, () => {
+    const schema = ruled(rule, properties);
+    assert.deepEqual(validateRules(good, schema, undefined), []);
+    assert.deepEqual(validateRules(bad, schema, undefined, 'spec').map(fieldErrorMessage), [
+      `spec: Invalid value: "object": failed rule: ${rule}`,
+    ]);
+  });
+}
+
+test('a refusal has the words, the place and the reason of its rule', () => {
+  const schema = (more: Partial<ValidationRule>) => ruled('self.n < 3', { n: int }, more);
+  const said = (more: Partial<ValidationRule>) =>
+    validateRules({ n: 5 }, schema(more), undefined, 'spec').map(fieldErrorMessage);
+  assert.deepEqual(said({ message: 'too big' }), ['spec: Invalid value: "object": too big']);
+  assert.deepEqual(said({ messageExpression: '"n is " + string(self.n)' }), ['spec: Invalid value: "object": n is 5']);
+  assert.deepEqual(said({ messageExpression: 'self.nothing', message: 'm' }), ['spec: Invalid value: "object": m']);
+  assert.deepEqual(said({ reason: 'FieldValueForbidden', fieldPath: '.n', message: 'no' }), ['spec.n: Forbidden: no']);
+  const missing = ruled('self.x > 1', { x: int });
+  assert.deepEqual(validateRules({}, missing, undefined, 'spec').map(fieldErrorMessage), [
+    'spec: Invalid value: "object": No such key: x evaluating rule: self.x > 1',
+  ]);
+});
+
+test('a rule over oldSelf is asked only where there is something to compare with', () => {
+  const immutable: JsonSchema = {
+    ...text,
+    'x-kubernetes-validations': [{ rule: 'self == oldSelf', message: 'immutable' }],
+  };
+  const item: JsonSchema = { type: 'object', properties: { k: text, v: immutable } };
+  const keyed: JsonSchema = { ...list(item), 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['k'] };
+  const schema: JsonSchema = { type: 'object', properties: { a: immutable, keyed, atomic: list(item) } };
+  const old = { a: 'x', keyed: [{ k: '1', v: 'x' }], atomic: [{ k: '1', v: 'x' }] };
+  const next = {
+    a: 'y',
+    keyed: [
+      { k: '2', v: 'z' },
+      { k: '1', v: 'y' },
+    ],
+    atomic: [{ k: '1', v: 'y' }],
+  };
+  assert.deepEqual(validateRules(next, schema, undefined), []);
+  assert.deepEqual(
+    validateRules(next, schema, { value: old }).map(({ field }) => field),
+    ['a', 'keyed[1].v'],
+  );
+  const first = ruled('oldSelf.hasValue() || self.n == 1', { n: int }, { optionalOldSelf: true });
+  assert.equal(validateRules({ n: 2 }, first, undefined).length, 1);
+  assert.equal(validateRules({ n: 2 }, first, { value: { n: 1 } }).length, 0);
+});
+
+test('a rule that would run too long over a large value is not run', () => {
+  const schema = ruled('self.l.all(a, self.l.all(b, self.l.all(c, a + b + c > 0)))', { l: list(int) });
+  const value = { l: Array.from({ length: 2000 }, () => 1) };
+  const [error] = validateRules(value, schema, undefined, 'spec');
+  assert.match(error?.detail ?? '', /running out of cost budget/);
+});
+
+const strategy = strategyFor(CUSTOM_RESOURCE_DEFINITIONS);
+const definitionWith = (openAPIV3Schema: JsonSchema) => {
+  const definition = cronTabDefinition([
+    cronTabVersion({ schema: { openAPIV3Schema }, selectableFields: [], subresources: {} }),
+  ]);
+  strategy.applyDefaults(definition);
+  strategy.prepareForCreate(definition);
+  return definition;
+};
+const atRoot = (spec: JsonSchema): JsonSchema => ({ type: 'object', properties: { spec } });
+
+test('a rule that does not compile is refused, and one with a function unknown here is warned of', () => {
+  const bad = definitionWith(atRoot(ruled('self.n <', { n: int })));
+  const [error] = strategy.validate(bad);
+  assert.equal(error?.field, 'spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-validations[0].rule');
+  assert.match(error?.detail ?? '', /^compilation failed: ERROR: Syntax error/);
+  assert.match(strategy.validate(definitionWith(atRoot(ruled('slef.n < 1', { n: int }))))[0]?.detail ?? '', /slef/);
+  const unknown = definitionWith(atRoot(ruled('semver(self.v).major() > 1', { v: text })));
+  assert.deepEqual(strategy.validate(unknown), []);
+  assert.match(strategy.warnings(unknown)[0] ?? '', /^the rule "semver\(self\.v\).*" is not enforced here: /);
+});
+
+function rowOf(schema: JsonSchema) {
+  const definition = definitionWith(schema);
+  const status = { conditions: [{ type: 'Established', status: 'True' }] };
+  const [kind] = kindsOf({ ...definition, status })?.served ?? [];
+  assert(kind);
+  return kind;
+}
+
+test('rules wait until the object fits the schema, and see its name', () => {
+  const schema = atRoot(ruled('self.n < 3', { n: int }));
+  schema['x-kubernetes-validations'] = [{ rule: 'self.metadata.name.startsWith("x")' }];
+  const own = strategyFor(rowOf(schema));
+  const made = (name: string, n: unknown) =>
+    ({
+      apiVersion: 'stable.example.com/v1',
+      kind: 'CronTab',
+      metadata: { name, namespace: 'default' },
+      spec: { n },
+    }) as KubeObject;
+  assert.deepEqual(own.validate(made('a', 5)).map(fieldErrorMessage), [
+    '<nil>: Invalid value: "object": failed rule: self.metadata.name.startsWith("x")',
+    'spec: Invalid value: "object": failed rule: self.n < 3',
+  ]);
+  assert.deepEqual(own.validate(made('x', 'y')).map(fieldErrorMessage), [
+    'spec.n: Invalid value: "string": spec.n in body must be of type integer: "string"',
+    '<nil>: Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation',
+  ]);
+});
+
+test('an update is not refused for what it leaves as it was', () => {
+  const own = strategyFor(rowOf(atRoot({ type: 'object', properties: { n: { ...int, maximum: 3 }, s: text } })));
+  const made = (spec: object) => ({ metadata: { name: 'x', namespace: 'default' }, spec }) as KubeObject;
+  assert.deepEqual(own.validateUpdate(made({ n: 5, s: 'new' }), made({ n: 5, s: 'old' })), []);
+  assert.equal(own.validateUpdate(made({ n: 6, s: 'new' }), made({ n: 5, s: 'old' })).length, 1);
+});
