@@ -70,10 +70,12 @@ export interface Assembled {
   close(): void;
 }
 
-/** Reads the whole store. Throws an Error for options that make no sense. */
+/** Reads the whole store and sees to the default roles. Throws an Error for options that make no sense. */
 export async function assemble(options: AssembleOptions): Promise<Assembled> {
   const ranges = parseRanges(options.serviceClusterIpRange);
   const { core, gauges, ips, portRange, authorizer, rbac } = await openCore(options, ranges);
+  // Before anybody can knock: who came too early would be refused, and wait before they try again.
+  await ensureDefaultRoles(core);
   const tokens = new TokenIssuer(
     core,
     { signing: options.serviceAccountKey, verifying: options.serviceAccountVerifyingKeys ?? [] },
@@ -107,7 +109,6 @@ export async function assemble(options: AssembleOptions): Promise<Assembled> {
       const { advertiseAddress, caBundle } = options;
       const facts = { advertiseAddress, securePort, serviceRanges: ranges, caBundle };
       await ensureSystemObjects(core, facts);
-      await ensureDefaultRoles(core);
       state.ready = true;
       const events = createEventRecorder(localClient, 'ipallocator-repair-controller');
       stops.push(

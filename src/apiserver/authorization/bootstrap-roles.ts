@@ -47,7 +47,7 @@ function defaults(): Default[] {
 /** Operations in one commit: etcd takes 128. */
 const BATCH = 100;
 
-/** The namespaces of the system must be there. Nothing is written where nothing differs. */
+/** Needs no namespace: they come a moment later. Nothing is written where nothing differs. */
 export async function ensureDefaultRoles(core: Core): Promise<void> {
   const all = defaults();
   for (let attempt = 1; ; attempt++) {
