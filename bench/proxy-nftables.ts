@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { requireOuterNamespace } from '../test/support/outer-namespace.ts';
 import type { SetElement } from '../src/host/netlink/nf-tables.ts';
 import { exec } from '../src/host/exec.ts';
-import { keepYoungHeapSmall } from '../src/host/young-heap.ts';
+import { keepYoungHeapSmall } from '../src/host/process-memory.ts';
 import { loadScale, measureConnects } from './nftables-connect.ts';
 import { NftablesBench, timed, type Written } from './nftables-cluster.ts';
 import { kubeProxyShaped } from './nftables-shape.ts';

@@ -13,6 +13,8 @@ export interface ExecOptions {
   cwd?: string;
   /** Bytes of stdout and stderr kept; more fails the call. Default 64 MiB. */
   maxOutput?: number;
+  /** Takes stdout as it comes; then none of it is kept, and it may be of any size. */
+  onOutput?: (chunk: Buffer) => void;
 }
 
 export interface ExecResult {
@@ -40,7 +42,7 @@ export class HostError extends Error {
 
 export const exec: Exec = (file, args, options = {}) =>
   new Promise((resolve, reject) => {
-    const { input, timeout = 30_000, env, cwd, maxOutput = 64 * 1024 * 1024 } = options;
+    const { input, timeout = 30_000, env, cwd, maxOutput = 64 * 1024 * 1024, onOutput } = options;
     const command = [file, ...args];
     const child = spawn(file, args, {
       stdio: ['pipe', 'pipe', 'pipe'],
@@ -66,7 +68,14 @@ export const exec: Exec = (file, args, options = {}) =>
       if (size > maxOutput) stop(`more than ${String(maxOutput)} bytes of output`);
       else into.push(chunk);
     };
-    child.stdout.on('data', keep(out));
+    const passOn = (chunk: Buffer) => {
+      try {
+        onOutput?.(chunk);
+      } catch (error) {
+        stop(`its output was not understood: ${String(error)}`);
+      }
+    };
+    child.stdout.on('data', onOutput ? passOn : keep(out));
     child.stderr.on('data', keep(err));
     child.stdin.on('error', () => undefined); // the program may end without reading its input; its exit code tells
     child.on('error', (cause) => {

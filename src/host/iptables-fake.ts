@@ -41,6 +41,11 @@ export class FakeIptables implements Iptables {
     return Promise.resolve(this.dump());
   }
 
+  async saveTo(take: (lines: Buffer) => void): Promise<void> {
+    // as it comes from a pipe: in pieces of some lines each
+    for (const lines of (await this.save()).match(/(?:.*\n){1,3}/g) ?? []) take(Buffer.from(lines));
+  }
+
   async restore(text: string): Promise<void> {
     const failure = this.failNext;
     this.failNext = undefined;

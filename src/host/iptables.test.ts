@@ -15,7 +15,7 @@ interface Machine {
 /** A machine with these tables; `asked` lists the programs that were run. */
 function machine(tables: Machine): { exec: Exec; asked: string[] } {
   const asked: string[] = [];
-  const exec: Exec = (file, args) => {
+  const exec: Exec = (file, args, { onOutput } = {}) => {
     asked.push(file);
     const variant = file.includes('-nft') ? 'nft' : 'legacy';
     const saved = tables[variant];
@@ -23,7 +23,8 @@ function machine(tables: Machine): { exec: Exec; asked: string[] } {
     if (file === 'cat') return (tables.legacy ?? '') === '' ? result('') : result('nat\n');
     if (saved === undefined)
       return Promise.reject(new HostError([file, ...args], 'could not be started', undefined, ''));
-    return result(file.endsWith('-save') ? saved : 'iptables v1.8.9');
+    if (file.endsWith('-save')) onOutput?.(Buffer.from(saved));
+    return result('iptables v1.8.9');
   };
   return { exec, asked };
 }

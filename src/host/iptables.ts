@@ -3,6 +3,7 @@
  * implementations (legacy or on top of nf_tables) is used is decided by what is there, never by what a wrapper points to.
  */
 import { exec as realExec, HostError, type Exec } from './exec.ts';
+import { WholeLines } from './whole-lines.ts';
 
 export type IptablesVariant = 'legacy' | 'nft';
 
@@ -16,6 +17,8 @@ export interface Iptables {
   readonly variant: IptablesVariant;
   /** Text of iptables-save, all tables that exist. Throws HostError. */
   save(): Promise<string>;
+  /** The same as it comes, so that nobody needs to hold it all: some whole lines at a time. Throws HostError. */
+  saveTo(take: (lines: Buffer) => void): Promise<void>;
   /** `iptables-restore --noflush --counters -w 5`: a table is changed whole or not at all. Throws HostError. */
   restore(text: string): Promise<void>;
   /** `restore` in a network namespace of its own that is gone afterwards: asks the kernel without changing anything. Throws HostError. */
@@ -54,6 +57,16 @@ export function createIptables(variant: IptablesVariant, options: IptablesOption
   return {
     variant,
     save: async () => (await exec(`${tool}-save`, [], { timeout: SAVE_TIMEOUT, maxOutput: SAVE_OUTPUT })).stdout,
+    saveTo: async (take) => {
+      const lines = new WholeLines(take);
+      await exec(`${tool}-save`, [], {
+        timeout: SAVE_TIMEOUT,
+        onOutput: (chunk) => {
+          lines.add(chunk);
+        },
+      });
+      lines.end();
+    },
     restore: async (text) => {
       await exec(`${tool}-restore`, RESTORE, { input: text, timeout: RESTORE_TIMEOUT });
     },
@@ -104,12 +117,10 @@ export async function chooseIptables(options: IptablesOptions = {}): Promise<Cho
     (result) => result.stdout.trim(),
     () => '', // no such file: the kernel has no legacy tables, or nobody used one yet
   );
-  const readable = (variant: IptablesVariant) =>
-    createIptables(variant, options)
-      .save()
-      .catch(() => ''); // a tool that is not there, or tables of others that it cannot read, are no reason to stop
-  const legacy = names === '' ? '' : await readable('legacy');
-  const nft = await readable('nft');
+  // a tool that is not there, or tables of others that it cannot read, are no reason to stop
+  const look = (variant: IptablesVariant) => survey(createIptables(variant, options)).catch(() => NOTHING_THERE);
+  const legacy = names === '' ? NOTHING_THERE : await look('legacy');
+  const nft = await look('nft');
   const wanted = preferred(legacy, nft);
   const variant = (await isInstalled(wanted, family, exec)) ? wanted : otherThan(wanted);
   const warnings: string[] = [];
@@ -122,11 +133,11 @@ export async function chooseIptables(options: IptablesOptions = {}): Promise<Cho
         '',
       );
     }
-    if (rank(wanted === 'nft' ? nft : legacy) > 0 || (wanted === 'legacy' && names !== '')) {
+    if ((wanted === 'nft' ? nft : legacy).entries > 0 || (wanted === 'legacy' && names !== '')) {
       warnings.push(`iptables-${wanted} is in use here but its tool is missing; using iptables-${variant}`);
     }
   }
-  if (rank(legacy) > 0 && rank(nft) > 0) {
+  if (legacy.entries > 0 && nft.entries > 0) {
     warnings.push(
       `both iptables-legacy and iptables-nft hold rules here; using ${variant}. Rules of both apply to every packet.`,
     );
@@ -149,18 +160,31 @@ async function isInstalled(variant: IptablesVariant, family: 'IPv4' | 'IPv6', ex
 const toolOf = (variant: IptablesVariant, family: 'IPv4' | 'IPv6'): string =>
   `${family === 'IPv6' ? 'ip6tables' : 'iptables'}-${variant}`;
 
-function preferred(legacy: string, nft: string): IptablesVariant {
-  for (const sign of [
-    /^:KUBE-(?:SERVICES|POSTROUTING|PORTALS-CONTAINER) /m,
-    /^:KUBE-(?:IPTABLES-HINT|KUBELET-CANARY) /m,
-  ]) {
-    if (sign.test(legacy) !== sign.test(nft)) return sign.test(nft) ? 'nft' : 'legacy';
-  }
-  return rank(nft) > rank(legacy) ? 'nft' : 'legacy';
+/** What tells whose tables these are. */
+interface Survey {
+  /** Rules and chains of people: what an untouched table does not have. */
+  readonly entries: number;
+  /** A proxy was here. */
+  readonly isOurs: boolean;
+  /** The kubelet says that this is the one. */
+  readonly isHinted: boolean;
 }
 
-/** Rules and chains of people: what an untouched table does not have. */
-function rank(saved: string): number {
-  return saved.split('\n').filter((line) => line.startsWith('-A') || (line.startsWith(':') && line.includes(' - [')))
-    .length;
+const NOTHING_THERE: Survey = { entries: 0, isOurs: false, isHinted: false };
+
+async function survey(iptables: Iptables): Promise<Survey> {
+  let [entries, isOurs, isHinted] = [0, false, false];
+  await iptables.saveTo((lines) => {
+    const text = lines.toString('latin1');
+    entries += text.match(/^(?:-A|:.* - \[)/gm)?.length ?? 0;
+    isOurs ||= /^:KUBE-(?:SERVICES|POSTROUTING|PORTALS-CONTAINER) /m.test(text);
+    isHinted ||= /^:KUBE-(?:IPTABLES-HINT|KUBELET-CANARY) /m.test(text);
+  });
+  return { entries, isOurs, isHinted };
+}
+
+function preferred(legacy: Survey, nft: Survey): IptablesVariant {
+  for (const sign of ['isOurs', 'isHinted'] as const)
+    if (legacy[sign] !== nft[sign]) return nft[sign] ? 'nft' : 'legacy';
+  return nft.entries > legacy.entries ? 'nft' : 'legacy';
 }

@@ -5,7 +5,7 @@ import { createHttpClient, type ConnectionConfig, type HttpClient } from '../cli
 import { inClusterConnection } from '../client/in-cluster.ts';
 import { loadKubeconfig } from '../client/kubeconfig.ts';
 import { setOomScore } from '../host/oom-score.ts';
-import { keepYoungHeapSmall } from '../host/young-heap.ts';
+import { keepYoungHeapSmall } from '../host/process-memory.ts';
 import { sysctl } from '../host/sysctl.ts';
 import { realClock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';

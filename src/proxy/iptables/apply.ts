@@ -1,14 +1,14 @@
 /** The one effect: makes the kernel hold what the Plan says, writing only what differs from what it is known to hold. */
-import { hash } from 'node:crypto';
 import { isLockFailure, type Iptables, type IptablesCheck } from '../../host/iptables.ts';
 import type { TableStamp, TableStamps } from '../../host/xtables-info.ts';
+import { inTurns } from '../../lib/in-turns.ts';
 import type { SyncResult } from '../backend.ts';
 import type { Plan, PlanProblem, PlanUpdate, ServiceChange, ServicePort } from '../plan/types.ts';
 import { assemble, compilePort, frameOf, type Frame } from './compile.ts';
-import { diff, holdingsOf, shadowOfKernel, shadowOfRules, type Delta } from './delta.ts';
+import { holdingsOf, type Delta, type Shadow } from './delta.ts';
 import { ALL_FEATURES, missingFor, type Features } from './features.ts';
 import { Guard, NO_HOLDINGS, type Holdings } from './guard.ts';
-import { parse } from './parse.ts';
+import { Fingerprint, ShadowReader } from './kernel-reader.ts';
 import { render, TABLES } from './render.ts';
 import { RuleBook } from './rule-book.ts';
 import type { RuleSet } from './rule-set.ts';
@@ -41,7 +41,7 @@ interface Attempt {
 
 /** What iptables-save printed. */
 interface Saved {
-  readonly text: string;
+  readonly shadow: Shadow;
   readonly fingerprint: string;
 }
 
@@ -128,10 +128,10 @@ export class IptablesApplier {
     // they are tried again
     this.#refused = new Map();
     const attempt = this.#begin();
-    const kernel = await this.#read();
-    if (!doubted || hadRefused || kernel.fingerprint !== fingerprint) {
-      return this.#write(update.plan, attempt, kernel);
-    }
+    // most doubts are about nothing, and to see that is much cheaper than to take everything in
+    const isTrue =
+      doubted && !hadRefused && fingerprint !== undefined && (await this.#readFingerprint()) === fingerprint;
+    if (!isTrue) return this.#write(update.plan, attempt);
     this.#book = doubted;
     return this.#writeUpdate(update, attempt);
   }
@@ -150,20 +150,21 @@ export class IptablesApplier {
   }
 
   /** Compares all. */
-  async #write(plan: Plan, attempt = this.#begin(), saved?: Saved): Promise<IptablesSyncResult> {
+  async #write(plan: Plan, attempt = this.#begin()): Promise<IptablesSyncResult> {
     const there = new Set(plan.servicePorts);
     for (const one of this.#refused.keys()) if (!there.has(one)) this.#refused.delete(one);
     const ports = this.#acceptedOf(plan.servicePorts);
     const frame = frameOf({ ...plan, servicePorts: ports }, this.#features);
-    const book = new RuleBook(frame, ports);
-    const wanted = book.ruleSet();
-    const known = this.#book;
-    const read = known ? undefined : (saved ?? (await this.#read()));
-    const kernel = known ? shadowOfRules(known.ruleSet()) : shadowOfKernel(parse(read?.text ?? ''));
-    if (!known) this.#holdings = holdingsOf(kernel);
     this.#sentinels = sentinelsOf(frame);
-    const result = await this.#commit(diff(kernel, wanted), book, known ? 'partial' : 'full', attempt);
-    if (read && result.bytes === 0) this.#fingerprint = read.fingerprint;
+    if (this.#book) {
+      const { book, delta } = await inTurns(this.#book.changedTo(frame, ports));
+      return this.#commit(delta, book, 'partial', attempt);
+    }
+    const read = await this.#read();
+    this.#holdings = holdingsOf(read.shadow);
+    const { book, delta } = await inTurns(RuleBook.ofKernel(frame, ports, read.shadow));
+    const result = await this.#commit(delta, book, 'full', attempt);
+    if (result.bytes === 0) this.#fingerprint = read.fingerprint;
     return result;
   }
 
@@ -173,8 +174,22 @@ export class IptablesApplier {
 
   async #read(): Promise<Saved> {
     this.guard.forget();
-    const text = await this.#iptables.save();
-    return { text, fingerprint: fingerprintOf(text) };
+    const reader = new ShadowReader();
+    const fingerprint = new Fingerprint();
+    await this.#iptables.saveTo((lines) => {
+      reader.add(lines);
+      fingerprint.add(lines);
+    });
+    return { shadow: reader.shadow(), fingerprint: fingerprint.toString() };
+  }
+
+  async #readFingerprint(): Promise<string> {
+    this.guard.forget();
+    const fingerprint = new Fingerprint();
+    await this.#iptables.saveTo((lines) => {
+      fingerprint.add(lines);
+    });
+    return fingerprint.toString();
   }
 
   /** Writes, and believes in `book` from then on. */
@@ -262,10 +277,6 @@ const rulesOf = (frame: Frame, ports: readonly ServicePort[]): RuleSet =>
     frame,
     ports.map((port) => compilePort(port, frame)),
   );
-
-/** Equal for the same rules: times and the counters of built-in chains, which always move, left out. */
-const fingerprintOf = (saved: string): string =>
-  hash('sha1', saved.replaceAll(/^#.*$/gm, '').replaceAll(/^(:\S+ \S+) \[\d+:\d+\]$/gm, '$1'));
 
 const sum = (holdings: Holdings, change: Holdings): Holdings => {
   const of = (table: keyof Holdings) => ({

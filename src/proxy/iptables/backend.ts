@@ -1,6 +1,7 @@
 /** iptables as a proxy mode: the effects. */
 import { readlinkSync } from 'node:fs';
 import { chooseIptables, createIptables, type Iptables } from '../../host/iptables.ts';
+import { keepOldHeapSmall, returnFreeMemory } from '../../host/process-memory.ts';
 import { ruleCounters } from '../../host/iptables-counters.ts';
 import { openTableStamps, type TableStamps } from '../../host/xtables-info.ts';
 import type { Backend, BackendContext, BackendModule } from '../backend.ts';
@@ -20,6 +21,7 @@ export const iptablesBackend: BackendModule = {
     for (const [feature] of missing)
       log.warn({ family, feature }, 'this kernel or iptables lacks a feature; going on without it');
     const stamps = await stampsFor(iptables, context);
+    keepOldHeapSmall();
     log.info({ family, variant: iptables.variant }, 'using iptables');
     const { variant } = iptables;
     return {
@@ -53,7 +55,12 @@ export const iptablesBackend: BackendModule = {
 export function iptablesBackendOf(iptables: Iptables, options: ApplierOptions = {}): Backend {
   const applier = new IptablesApplier(iptables, options);
   return {
-    sync: (update) => applier.apply(update),
+    async sync(update) {
+      const result = await applier.apply(update);
+      // everything went through pipes, which in a large cluster is much
+      if (result.kind === 'full') returnFreeMemory();
+      return result;
+    },
     distrust: () => {
       applier.distrust();
     },

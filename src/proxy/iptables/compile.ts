@@ -1,4 +1,5 @@
 /** Plan -> iptables rules as data: the chains tutorials show, in the order and with the comments people know (3-032..3-071). */
+import { isDeepStrictEqual } from 'node:util';
 import type { Plan, PlanOptions, ServicePort } from '../plan/types.ts';
 import { compileService, type CompiledService, type Context } from './compile-service.ts';
 import { ALL_FEATURES, type Features } from './features.ts';
@@ -30,7 +31,6 @@ export function frameOf(plan: Plan, features: Features): Frame {
   return { options: plan.options, context, features };
 }
 
-/** Pure. ServicePorts seen before in the same frame are remembered by identity, so a large Plan with one change is cheap. */
 export function compile(plan: Plan, features: Features = ALL_FEATURES): RuleSet {
   const frame = frameOf(plan, features);
   return assemble(
@@ -42,38 +42,39 @@ export function compile(plan: Plan, features: Features = ALL_FEATURES): RuleSet 
 /** The parts of a compiled Service that stand in chains all share. */
 export type Part = Exclude<keyof CompiledService, 'chains'>;
 
-/** The rules of one ServicePort as text: what is kept of all of them. */
-export interface SpelledService extends Readonly<Record<Part, readonly string[]>> {
-  /** nat: the chains that exist only for this port. */
-  readonly chains: readonly SpelledChain[];
-}
+/** What one ServicePort has in the chains all share, as text. */
+export type SharedRules = Readonly<Record<Part, readonly string[]>>;
 
-const memory = new WeakMap<ServicePort, { options: PlanOptions; key: string; spelled: SpelledService }>();
+/** The rules of one ServicePort. */
+export interface CompiledPort {
+  readonly shared: SharedRules;
+  /** nat: the chains that exist only for this port. */
+  readonly chains: readonly Chain[];
+}
 
 /** The rules of one ServicePort. Throws Error when they jump where nothing is: our own mistake. */
-export function compilePort(service: ServicePort, { options, context }: Frame): SpelledService {
-  const key = keyOf(context);
-  const known = memory.get(service);
-  if (known?.options === options && known.key === key) return known.spelled;
+export function compilePort(service: ServicePort, { options, context }: Frame): CompiledPort {
   const compiled = compileService(service, options, context);
   assertStandsAlone(compiled);
-  const spelled = spell(compiled);
-  memory.set(service, { options, key, spelled });
-  return spelled;
-}
-
-function spell(compiled: CompiledService): SpelledService {
-  const texts = (rules: readonly Rule[]) => rules.map(ruleText);
   return {
-    chains: compiled.chains.map((chain) => new SpelledChain(chain.name, texts(chain.rules))),
-    natServices: texts(compiled.natServices),
-    natNodePorts: texts(compiled.natNodePorts),
-    filterServices: texts(compiled.filterServices),
-    filterExternal: texts(compiled.filterExternal),
-    filterNodePorts: texts(compiled.filterNodePorts),
-    filterFirewall: texts(compiled.filterFirewall),
+    chains: compiled.chains,
+    shared: {
+      natServices: texts(compiled.natServices),
+      natNodePorts: texts(compiled.natNodePorts),
+      filterServices: texts(compiled.filterServices),
+      filterExternal: texts(compiled.filterExternal),
+      filterNodePorts: texts(compiled.filterNodePorts),
+      filterFirewall: texts(compiled.filterFirewall),
+    },
   };
 }
+
+/** As text, to be kept. */
+export const spell = (chain: Chain): SpelledChain => new SpelledChain(chain.name, texts(chain.rules));
+
+/** One for all: what a Service has in shared chains is kept, and most of it is nothing. */
+const NO_TEXTS: readonly string[] = [];
+const texts = (rules: readonly Rule[]): readonly string[] => (rules.length === 0 ? NO_TEXTS : rules.map(ruleText));
 
 function assertStandsAlone({ chains, natServices, natNodePorts }: CompiledService): void {
   const shared = [
@@ -83,16 +84,9 @@ function assertStandsAlone({ chains, natServices, natNodePorts }: CompiledServic
   assertComplete([...chains, ...shared], [names.MARK_MASQ]);
 }
 
-const keys = new WeakMap<Context, string>();
-
-/** Equal for contexts that are. */
-function keyOf(context: Context): string {
-  let key = keys.get(context);
-  if (key === undefined) {
-    key = JSON.stringify(context);
-    keys.set(context, key);
-  }
-  return key;
+/** Whether the same ServicePort becomes the same rules under both. */
+export function isSameFrame(a: Frame, b: Frame): boolean {
+  return a.options === b.options && a.features === b.features && isDeepStrictEqual(a.context, b.context);
 }
 
 /** The chains all Services share, and whose part stands where. */
@@ -106,7 +100,17 @@ export const SHARED: readonly { readonly table: TableName; readonly chain: strin
 ];
 
 /** Everything, given the rules of each ServicePort in order. */
-export function assemble({ options, context, features }: Frame, all: readonly SpelledService[]): RuleSet {
+export function assemble(frame: Frame, all: readonly CompiledPort[]): RuleSet {
+  const shared = assembleShared(
+    frame,
+    all.map((one) => one.shared),
+  );
+  const { mangle, filter, nat } = shared.tables;
+  return { ...shared, tables: { mangle, filter, nat: [...nat, ...all.flatMap((one) => one.chains.map(spell))] } };
+}
+
+/** All but the chains that exist only for one ServicePort. */
+export function assembleShared({ options, context, features }: Frame, all: readonly SharedRules[]): RuleSet {
   const shared = (name: string, part: Part, last: readonly Rule[] = []): Chain =>
     new SpelledChain(name, [...all.flatMap((one) => one[part]), ...last.map(ruleText)]);
   const filter: Chain[] = [
@@ -124,7 +128,6 @@ export function assemble({ options, context, features }: Frame, all: readonly Sp
     { name: names.POSTROUTING, rules: topLevel.postroutingRules(options, features.randomFully) },
     { name: names.MARK_MASQ, rules: [rule([], { kind: 'MARK', op: 'or', bits: topLevel.bitOf(options) })] },
     { name: names.CANARY, rules: [] },
-    ...all.flatMap((one) => one.chains),
   ];
   const mangle: Chain[] = [{ name: names.CANARY, rules: [] }];
   return { family: options.family, tables: { mangle, filter, nat }, jumps: topLevel.jumpsOf(options) };

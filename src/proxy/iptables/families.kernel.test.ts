@@ -231,16 +231,22 @@ for (const variant of ['legacy', 'nft'] as const) {
         await client.untilAnswered();
         const tool = family === 'IPv6' ? `ip6tables-${variant}` : `iptables-${variant}`;
         for (const commands of [['-F'], ['-F', '-X']]) {
-          for (const table of ['nat', 'filter']) {
-            for (const command of commands) await exec(tool, ['-w', '5', '-t', table, command]).catch(() => undefined);
+          const felt: number[] = [];
+          while (felt.length < 5) {
+            for (const table of ['nat', 'filter']) {
+              for (const command of commands)
+                await exec(tool, ['-w', '5', '-t', table, command]).catch(() => undefined);
+            }
+            await client.untilAnswered();
+            await pause(300); // the last flush may have hit rules that were mended after the first
+            await client.untilAnswered();
+            felt.push(client.takeLongestOutage());
           }
-          const flushed = performance.now();
-          await client.untilAnswered();
-          await pause(300); // the last flush may have hit rules that were mended after the first
-          await client.untilAnswered();
+          // on a busy machine one of them may meet a pause of everything
+          const median = felt.toSorted((a, b) => a - b)[2] ?? Infinity;
           assert.ok(
-            client.longestOutage() <= 200,
-            `${String(client.longestOutage())} ms without an answer since ${String(flushed)}`,
+            median <= 200,
+            `after ${commands.join(' ')}: ${felt.map(Math.round).join(', ')} ms without an answer`,
           );
         }
       });
@@ -315,9 +321,10 @@ class ConnectLoop {
     }
   }
 
-  /** ms between two attempts that were answered, with others between them that were not. */
-  longestOutage(): number {
+  /** ms between two attempts that were answered, with others between them that were not, since it was last asked. */
+  takeLongestOutage(): number {
     const answered = this.#times.filter(({ ok }) => ok).map(({ start }) => start);
+    this.#times.splice(0, this.#times.length - 1);
     return Math.max(...answered.map((start, at) => start - (answered[at - 1] ?? start)));
   }
 

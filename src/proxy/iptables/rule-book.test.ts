@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { atOnce } from '../../lib/in-turns.ts';
 import { loadScenario, scenarios } from '../scenarios/index.ts';
 import type { Plan, ServicePort } from '../plan/types.ts';
 import { frameOf, LARGE_CLUSTER_ENDPOINTS } from './compile.ts';
+import { shadowOfKernel } from './delta.ts';
 import { ALL_FEATURES } from './features.ts';
 import { RuleBook } from './rule-book.ts';
 
@@ -23,7 +25,8 @@ const named = (service: string, more: Partial<ServicePort> = {}): ServicePort =>
   ...more,
 });
 const bookOf = (...ports: ServicePort[]) =>
-  new RuleBook(frameOf({ ...plan, servicePorts: ports }, ALL_FEATURES), ports);
+  atOnce(RuleBook.ofKernel(frameOf({ ...plan, servicePorts: ports }, ALL_FEATURES), ports, NOTHING_THERE)).book;
+const NOTHING_THERE = shadowOfKernel({});
 const change = (before: ServicePort[], after: ServicePort[]) =>
   new Map([[`default/${(before[0] ?? after[0])?.service ?? ''}`, { before, after }]]);
 const [a, b, c] = [named('a'), named('b', { clusterIP: '10.96.0.21' }), named('c')];

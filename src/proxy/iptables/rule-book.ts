@@ -1,31 +1,61 @@
 /**
  * Our rules as they stand in the kernel, kept Service by Service: what a change of some Services takes is worked out without looking at
- * the others. Holds values and touches nothing; who keeps one throws it away when the kernel may hold something else.
+ * the others. Of a Service it keeps the Plan's words and what it has in chains all share; its own chains are compiled again when they are
+ * asked for, because the text of all of them is most of the memory there is. Holds values and touches nothing; who keeps one throws it away
+ * when the kernel may hold something else.
  */
+import type { Work } from '../../lib/in-turns.ts';
 import { compareText } from '../plan/order.ts';
 import type { PlanUpdate, ServicePort } from '../plan/types.ts';
 import {
-  assemble,
+  assembleShared,
   compilePort,
   countEndpoints,
   isLarge,
+  isSameFrame,
   SHARED,
+  spell,
   type Frame,
   type Part,
-  type SpelledService,
+  type SharedRules,
 } from './compile.ts';
-import { countRules, type Delta, type TableDelta } from './delta.ts';
-import { renderTable, TABLES, type Edit } from './render.ts';
+import {
+  deltaOf,
+  noChainWork,
+  noEdits,
+  shadowOfRules,
+  workOf,
+  type ChainWork,
+  type Delta,
+  type Shadow,
+} from './delta.ts';
+import type { Edit } from './render.ts';
 import type { Chain, RuleSet, TableName } from './rule-set.ts';
 
-/** Beyond this many changed Services it is cheaper to compare everything. */
+/** Beyond this many changed Services it is cheaper to write shared chains whole. */
 const MANY = 100;
 
+/** Services compared in one turn: some ms. */
+const PIECE = 200;
+
+interface BookAndDelta {
+  readonly book: RuleBook;
+  readonly delta: Delta;
+}
+
 interface Entry {
-  readonly compiled: readonly SpelledService[];
+  readonly ports: readonly ServicePort[];
+  /** Of each port. */
+  readonly shared: readonly SharedRules[];
   readonly endpoints: number;
 }
-const NOTHING: Entry = { compiled: [], endpoints: 0 };
+const NOTHING: Entry = { ports: [], shared: [], endpoints: 0 };
+
+/** An Entry, and the chains that exist only for it, as rules. */
+interface Compiled {
+  readonly entry: Entry;
+  readonly chains: readonly Chain[];
+}
 
 type Changed = NonNullable<PlanUpdate['changed']>;
 
@@ -37,28 +67,55 @@ export class RuleBook {
   readonly #order: string[] = [];
   #endpoints = 0;
 
-  /** `ports` as in the Plan: all of a Service together. */
-  constructor(frame: Frame, ports: readonly ServicePort[]) {
+  private constructor(frame: Frame) {
     this.#frame = frame;
-    const groups = new Map<string, ServicePort[]>();
-    for (const port of ports) {
-      const key = `${port.namespace}/${port.service}`;
-      const group = groups.get(key);
-      if (group) group.push(port);
-      else groups.set(key, [port]);
-    }
-    for (const [key, group] of groups) {
-      this.#order.push(key);
-      this.#set(key, this.#entryOf(group));
-    }
   }
 
-  /** Everything that is in the kernel. */
+  /** `ports` as in the Plan: all of a Service together. `held`: what the kernel has. Returns what must be written as well. */
+  static *ofKernel(frame: Frame, ports: readonly ServicePort[], held: Shadow): Work<BookAndDelta> {
+    const book = new RuleBook(frame);
+    const rest = new Map(held.chains.nat);
+    const nat = noChainWork().nat;
+    for (const [at, [key, group]] of byService(ports).entries()) {
+      if (at % PIECE === PIECE - 1) yield;
+      const { entry, chains } = compileEntry(group, frame);
+      book.#append(key, entry);
+      for (const chain of chains) {
+        nat.compare(rest.get(chain.name), chain, spell);
+        rest.delete(chain.name);
+      }
+    }
+    const kernel = { ...held, chains: { ...held.chains, nat: rest } };
+    return { book, delta: together(workOf(kernel, book.#sharedRules()), nat) };
+  }
+
+  /** A book of other ports, and what must be written where this one is true. */
+  *changedTo(frame: Frame, ports: readonly ServicePort[]): Work<BookAndDelta> {
+    const book = new RuleBook(frame);
+    const rest = new Map(this.#entries);
+    const nat = noChainWork().nat;
+    const isSame = isSameFrame(this.#frame, frame);
+    for (const [at, [key, group]] of byService(ports).entries()) {
+      if (at % PIECE === PIECE - 1) yield;
+      const known = rest.get(key);
+      rest.delete(key);
+      if (isSame && known && isSameList(known.ports, group)) {
+        book.#append(key, known);
+        continue;
+      }
+      const { entry, chains } = compileEntry(group, frame);
+      book.#append(key, entry);
+      compareChains(this.#chainsOf(known ?? NOTHING), chains, nat);
+    }
+    for (const entry of rest.values()) compareChains(this.#chainsOf(entry), [], nat);
+    return { book, delta: together(workOf(shadowOfRules(this.#sharedRules()), book.#sharedRules()), nat) };
+  }
+
+  /** Everything that is in the kernel. Compiles it all. */
   ruleSet(): RuleSet {
-    return assemble(
-      this.#frame,
-      this.#order.flatMap((key) => this.#entries.get(key)?.compiled ?? []),
-    );
+    const shared = this.#sharedRules();
+    const own = this.#order.flatMap((key) => this.#chainsOf(this.#entries.get(key) ?? NOTHING).map(spell));
+    return { ...shared, tables: { ...shared.tables, nat: [...shared.tables.nat, ...own] } };
   }
 
   /**
@@ -72,39 +129,56 @@ export class RuleBook {
       endpoints += countEndpoints(after) - (this.#entries.get(key)?.endpoints ?? 0);
     }
     if (isLarge(endpoints) === this.#frame.context.endpointComments) return undefined;
-    const edits: Record<TableName, Edit[]> = { mangle: [], filter: [], nat: [] };
-    const write: Chain[] = [];
-    const gone: Chain[] = [];
-    const remove: string[] = [];
+    const edits = noEdits();
+    const chains = noChainWork();
     // in order: the rules of Services that come earlier in a chain are in place then, so that positions can be counted
     for (const key of [...changed.keys()].sort(inOrder)) {
       const before = this.#entries.get(key) ?? NOTHING;
-      const after = this.#entryOf(changed.get(key)?.after ?? []);
-      const place = this.#take(key, before, after);
-      for (const { table, chain, part } of SHARED) {
-        const [old, now] = [partOf(before, part), partOf(after, part)];
-        const from = commonStart(old, now);
-        if (from === old.length && from === now.length) continue;
-        const base = this.#rulesBefore(place, part) + from + 1;
-        const to = commonEnd(old, now, from);
-        for (const rule of old.slice(from, old.length - to)) edits[table].push({ chain, rule, at: 'gone' });
-        for (const [at, rule] of now.slice(from, now.length - to).entries()) {
-          edits[table].push({ chain, rule, at: base + at });
-        }
-      }
-      compareChains(before, after, { write, gone, remove });
+      const after = compileEntry(changed.get(key)?.after ?? [], this.#frame);
+      compareChains(this.#chainsOf(before), after.chains, chains.nat);
+      const place = this.#take(key, before, after.entry);
+      for (const shared of SHARED) this.#editShared(shared, before, after.entry, place, edits);
     }
-    return deltaOf(edits, { write, gone, remove });
+    return deltaOf({ chains, jumps: [], edits });
   }
 
-  #entryOf(ports: readonly ServicePort[]): Entry {
-    if (ports.length === 0) return NOTHING;
-    return { compiled: ports.map((port) => compilePort(port, this.#frame)), endpoints: countEndpoints(ports) };
+  #editShared(
+    { table, chain, part }: (typeof SHARED)[number],
+    before: Entry,
+    after: Entry,
+    place: number,
+    edits: Record<TableName, Edit[]>,
+  ): void {
+    const [old, now] = [partOf(before, part), partOf(after, part)];
+    const from = commonStart(old, now);
+    if (from === old.length && from === now.length) return;
+    const base = this.#rulesBefore(place, part) + from + 1;
+    const to = commonEnd(old, now, from);
+    for (const rule of old.slice(from, old.length - to)) edits[table].push({ chain, rule, at: 'gone' });
+    for (const [at, rule] of now.slice(from, now.length - to).entries()) {
+      edits[table].push({ chain, rule, at: base + at });
+    }
+  }
+
+  #sharedRules(): RuleSet {
+    return assembleShared(
+      this.#frame,
+      this.#order.flatMap((key) => this.#entries.get(key)?.shared ?? []),
+    );
+  }
+
+  #chainsOf({ ports }: Entry): readonly Chain[] {
+    return compileEntry(ports, this.#frame).chains;
+  }
+
+  #append(key: string, entry: Entry): void {
+    this.#order.push(key);
+    this.#set(key, entry);
   }
 
   #set(key: string, entry: Entry): void {
     this.#endpoints += entry.endpoints - (this.#entries.get(key)?.endpoints ?? 0);
-    if (entry.compiled.length > 0) this.#entries.set(key, entry);
+    if (entry.ports.length > 0) this.#entries.set(key, entry);
     else this.#entries.delete(key);
   }
 
@@ -130,7 +204,7 @@ export class RuleBook {
   #rulesBefore(place: number, part: Part): number {
     let sum = 0;
     for (let at = 0; at < place; at++) {
-      for (const one of this.#entries.get(this.#order[at] ?? '')?.compiled ?? []) sum += one[part].length;
+      for (const one of this.#entries.get(this.#order[at] ?? '')?.shared ?? []) sum += one[part].length;
     }
     return sum;
   }
@@ -139,7 +213,37 @@ export class RuleBook {
 /** As the names of their ports sort, which are `namespace/service:port`. */
 const inOrder = (a: string, b: string): number => compareText(`${a}:`, `${b}:`);
 
-const partOf = (entry: Entry, part: Part): readonly string[] => entry.compiled.flatMap((one) => one[part]);
+function byService(ports: readonly ServicePort[]): readonly (readonly [string, readonly ServicePort[]])[] {
+  const groups = new Map<string, ServicePort[]>();
+  for (const port of ports) {
+    const key = `${port.namespace}/${port.service}`;
+    const group = groups.get(key);
+    if (group) group.push(port);
+    else groups.set(key, [port]);
+  }
+  return [...groups];
+}
+
+function compileEntry(ports: readonly ServicePort[], frame: Frame): Compiled {
+  if (ports.length === 0) return { entry: NOTHING, chains: [] };
+  const spelled = ports.map((port) => compilePort(port, frame));
+  return {
+    entry: { ports, shared: spelled.map((one) => one.shared), endpoints: countEndpoints(ports) },
+    chains: spelled.flatMap((one) => one.chains),
+  };
+}
+
+const isSameList = <T>(a: readonly T[], b: readonly T[]): boolean =>
+  a.length === b.length && a.every((one, at) => one === b[at]);
+
+/** With the chains of Services, which are all in nat. */
+function together(work: ReturnType<typeof workOf>, own: ChainWork): Delta {
+  const { mangle, filter, nat } = work.chains;
+  return deltaOf({ ...work, chains: { mangle, filter, nat: nat.with(own) } });
+}
+
+const partOf = (entry: Entry, part: Part): readonly string[] => entry.shared.flatMap((one) => one[part]);
+
 function commonStart(old: readonly string[], now: readonly string[]): number {
   let count = 0;
   while (count < old.length && count < now.length && old[count] === now[count]) count++;
@@ -154,47 +258,11 @@ function commonEnd(old: readonly string[], now: readonly string[], from: number)
   return count;
 }
 
-/** Of nat. `gone`: what stood in the kernel where now something else stands, or nothing. */
-interface ChainChanges {
-  readonly write: Chain[];
-  readonly gone: Chain[];
-  readonly remove: string[];
-}
-
-function compareChains(before: Entry, after: Entry, { write, gone, remove }: ChainChanges): void {
-  const old = new Map(before.compiled.flatMap((one) => one.chains.map((chain) => [chain.name, chain])));
-  for (const chain of after.compiled.flatMap((one) => one.chains)) {
-    const known = old.get(chain.name);
+function compareChains(before: readonly Chain[], after: readonly Chain[], work: ChainWork): void {
+  const old = new Map(before.map((chain) => [chain.name, spell(chain)]));
+  for (const chain of after.map(spell)) {
+    work.compare(old.get(chain.name), chain);
     old.delete(chain.name);
-    if (known?.text === chain.text) continue;
-    write.push(chain);
-    if (known) gone.push(known);
   }
-  gone.push(...old.values());
-  remove.push(...old.keys());
-}
-
-function deltaOf(edits: Readonly<Record<TableName, readonly Edit[]>>, chains: ChainChanges): Delta {
-  const { write, gone, remove } = chains;
-  const tableOf = (table: TableName): TableDelta => {
-    const inserted = edits[table].filter((one) => one.at !== 'gone').length;
-    const [more, less, lines] = table === 'nat' ? [write.length, gone.length, countRules(write)] : [0, 0, 0];
-    const lost = edits[table].length - inserted + (table === 'nat' ? countRules(gone) : 0);
-    return { chains: more - less, rules: lines + inserted - lost, lines: lines + inserted };
-  };
-  const texts = TABLES.map((table) =>
-    renderTable(table, {
-      ...(table === 'nat' ? { write, remove } : { write: [], remove: [] }),
-      insert: [],
-      edit: edits[table],
-    }),
-  );
-  return {
-    text: texts.join(''),
-    written: write.length,
-    removed: remove.length,
-    inserted: 0,
-    edited: edits.filter.length + edits.nat.length,
-    tables: { mangle: tableOf('mangle'), filter: tableOf('filter'), nat: tableOf('nat') },
-  };
+  for (const [name, chain] of old) work.drop(name, chain);
 }
