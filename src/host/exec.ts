@@ -49,6 +49,15 @@ export const exec: Exec = (file, args, options = {}) =>
       env: { ...process.env, ...env },
       ...(cwd !== undefined && { cwd }),
     });
+    const timer = setTimeout(() => {
+      stop(`still running after ${String(timeout)} ms`);
+    }, timeout);
+    child.on('error', (cause) => {
+      clearTimeout(timer);
+      reject(new HostError(command, 'could not be started', undefined, '', cause));
+    });
+    // where no file can be opened there are no pipes either, whatever the types say; the error above is still to come
+    if ((child as Partial<typeof child>).stdout === undefined) return;
     const out: Buffer[] = [];
     const err: Buffer[] = [];
     let size = 0;
@@ -60,9 +69,6 @@ export const exec: Exec = (file, args, options = {}) =>
       child.stdout.destroy();
       child.stderr.destroy();
     };
-    const timer = setTimeout(() => {
-      stop(`still running after ${String(timeout)} ms`);
-    }, timeout);
     const keep = (into: Buffer[]) => (chunk: Buffer) => {
       size += chunk.length;
       if (size > maxOutput) stop(`more than ${String(maxOutput)} bytes of output`);
@@ -78,10 +84,6 @@ export const exec: Exec = (file, args, options = {}) =>
     child.stdout.on('data', onOutput ? passOn : keep(out));
     child.stderr.on('data', keep(err));
     child.stdin.on('error', () => undefined); // the program may end without reading its input; its exit code tells
-    child.on('error', (cause) => {
-      clearTimeout(timer);
-      reject(new HostError(command, 'could not be started', undefined, '', cause));
-    });
     child.on('close', (code, signal) => {
       clearTimeout(timer);
       const stdout = Buffer.concat(out).toString();

@@ -24,6 +24,12 @@ export function isAlive({ pid, startTime }: ProcessId): boolean {
   return identify(pid)?.startTime === startTime;
 }
 
+/** How many files, sockets and pipes this process may have open at once. Node raises it to the hard limit as it starts. Infinity: as many as it likes. */
+export function openFilesLimit(): number {
+  const [, text = ''] = /^Max open files\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
+  return text === 'unlimited' ? Infinity : Number(text);
+}
+
 /** Starts a program in a session of its own that outlives us; its output is appended to `logFile`. */
 export function startDetached(
   file: string,

@@ -10,6 +10,7 @@ import type { Plan, PlanUpdate, ServicePort } from '../plan/types.ts';
 import { loadScenario, scenarios } from '../scenarios/index.ts';
 import { cleanup, userspaceBackendOf } from './backend.ts';
 import { userspaceMode } from './mode.ts';
+import { RelaySet } from './relay-set.ts';
 import { askTcp } from './test-servers.ts';
 
 function planOf(name: string): Plan {
@@ -196,4 +197,30 @@ it('looks again when it was doubted while it wrote: what went wrong may have gon
   const nothing: PlanUpdate = { plan, changed: new Map(), problems: [] };
   assert.equal((await backend.sync(nothing)).kind, 'full');
   assert.equal((await backend.sync(nothing)).kind, 'partial');
+});
+
+it('refuses the relays beyond what may be open, serves the others, and takes more when one is gone', async () => {
+  const relays = new RelaySet({
+    family: 'IPv4',
+    log: silentLog,
+    range: { low: 40000, high: 40999 },
+    udpIdleTimeout: 0,
+    mostRelays: 1,
+  });
+  const other = { ...hostnames, service: 'other', name: 'default/other:default' };
+  await relays.set([hostnames, other], [], new Map());
+  assert.equal(relays.size, 1);
+  assert.deepEqual(relays.refused, [
+    {
+      namespace: 'default',
+      service: 'other',
+      message:
+        'port default/other:default (TCP): the limit of open files leaves room for 1 relays; raise it (ulimit -Hn)',
+    },
+  ]);
+  await relays.set([], [hostnames], new Map());
+  await relays.set([other], [other], new Map());
+  assert.deepEqual([relays.size, relays.refused], [1, []]);
+  await relays.closeGone();
+  await relays.stop(0);
 });

@@ -1,5 +1,6 @@
 /** Userspace as a proxy mode: the effects (3-127). */
 import { chooseIptables, createIptables, type Iptables } from '../../host/iptables.ts';
+import { openFilesLimit } from '../../host/process.ts';
 import type { TableStamps } from '../../host/xtables-info.ts';
 import { stampsFor } from '../iptables/backend.ts';
 import { parse } from '../iptables/parse.ts';
@@ -46,6 +47,9 @@ export const userspaceBackend: BackendModule = {
   },
 };
 
+/** Share one process. */
+const FAMILIES = 2;
+
 /** ms for connections to end by themselves when a proxy stops: what is short is over by then. */
 const STOP_PATIENCE = 500;
 
@@ -56,7 +60,8 @@ export function userspaceBackendOf(
   stamps?: TableStamps,
 ): UserspaceBackend {
   const { proxyPortRange, udpIdleTimeout } = { ...defaultUserspaceSettings, ...userspace };
-  const relays = new RelaySet({ family, log, range: parsePortRange(proxyPortRange), udpIdleTimeout });
+  const mostRelays = Math.floor((openFilesLimit() * 3) / 4 / FAMILIES);
+  const relays = new RelaySet({ family, log, range: parsePortRange(proxyPortRange), udpIdleTimeout, mostRelays });
   return new UserspaceBackend(new PortalRules(iptables, stamps), relays);
 }
 

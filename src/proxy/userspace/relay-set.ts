@@ -16,6 +16,8 @@ export interface RelaySetOptions {
   readonly log: Log;
   readonly range: PortRange;
   readonly udpIdleTimeout: number;
+  /** Relays beyond these are refused: each holds a socket, and so does each end of a connection. Default: any number. */
+  readonly mostRelays?: number;
   /** Default Math.random. */
   readonly random?: () => number;
 }
@@ -28,6 +30,8 @@ export class RelaySet {
   readonly #options: RelaySetOptions;
   readonly #ports: Readonly<Record<Protocol, ProxyPorts>>;
   readonly #relays = new Map<string, Relay>();
+  /** Relays about to listen. */
+  #opening = 0;
   /** Those whose Service is gone and whose rules may still be there. */
   #gone: Relay[] = [];
   /** Closed, with connections that may still go on. */
@@ -115,6 +119,20 @@ export class RelaySet {
   }
 
   async #add(spec: RelaySpec): Promise<void> {
+    const { mostRelays = Infinity } = this.#options;
+    if (this.#relays.size + this.#opening >= mostRelays) {
+      this.#refuse(spec, `the limit of open files leaves room for ${String(mostRelays)} relays; raise it (ulimit -Hn)`);
+      return;
+    }
+    this.#opening++;
+    try {
+      await this.#open(spec);
+    } finally {
+      this.#opening--;
+    }
+  }
+
+  async #open(spec: RelaySpec): Promise<void> {
     const { key, service } = spec;
     const ports = this.#ports[service.protocol];
     const host = this.#options.family === 'IPv6' ? '::' : '0.0.0.0';
@@ -135,7 +153,11 @@ export class RelaySet {
         port = ports.choose(key, unusable);
       }
     }
-    ports.release(key);
+    this.#refuse(spec, problem);
+  }
+
+  #refuse({ key, service }: RelaySpec, problem: string): void {
+    this.#ports[service.protocol].release(key);
     const message = `port ${service.name} (${service.protocol}): ${problem}`;
     this.#refused.set(key, { namespace: service.namespace, service: service.service, message });
   }
