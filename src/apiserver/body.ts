@@ -60,10 +60,10 @@ export function fieldValidationOf(query: URLSearchParams, optionsKind = 'CreateO
 }
 
 /** Throws ApiError 422 for anything but `All`. */
-export function isDryRun(values: readonly string[]): boolean {
+export function isDryRun(values: readonly string[], optionsKind: string): boolean {
   const asked = values.filter((value) => value !== '');
   const wrong = asked.find((value) => value !== 'All');
-  if (wrong !== undefined) throw invalidOption('WriteOptions', notSupported('dryRun', asked, ['All']));
+  if (wrong !== undefined) throw invalidOption(optionsKind, notSupported('dryRun', asked, ['All']));
   return asked.length > 0;
 }
 
@@ -72,10 +72,10 @@ export function invalidOption(kind: string, error: FieldError): ApiError {
 }
 
 export function invalidOptions(kind: string, errors: readonly FieldError[]): ApiError {
-  return invalidObject({ ...optionsKind, kind }, '', errors);
+  return invalidObject({ ...optionsRow, kind }, '', errors);
 }
 
-const optionsKind: Kind = {
+const optionsRow: Kind = {
   group: 'meta.k8s.io',
   version: 'v1',
   kind: 'Options',

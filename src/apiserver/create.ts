@@ -12,6 +12,7 @@ import { admitMutating, admitValidating } from './admission/chain.ts';
 import { admitRequester } from './admission/certificate-requester.ts';
 import { admitNamespace } from './admission/namespace-lifecycle.ts';
 import { restrictNode } from './admission/node-restriction.ts';
+import { AFTER_ADMISSION, dedupeOwners } from './admission/owner-references.ts';
 import { withinQuota } from './admission/quota/enforce.ts';
 import { MAX_TRIES, type Core, type WriteContext } from './core.ts';
 import { encodeStored, Entry } from './entry.ts';
@@ -43,8 +44,10 @@ export async function createObject(
     return { operation: 'CREATE', kind, namespace, name: object.metadata.name, object, context };
   };
   strategy.applyDefaults(object);
+  dedupeOwners(object, context);
   if (!owned) ownCreated(core, kind, object, context);
   object = await admitMutating(core, attributes());
+  dedupeOwners(object, context, AFTER_ADMISSION);
   strategy.applyDefaults(object);
   core.guard.checkGrant(context.user, kind, object);
   restrictNode(context.user, kind, object);
@@ -69,7 +72,9 @@ export async function createObject(
     } catch (error) {
       if (!(error instanceof ConditionFailed)) throw error;
       if (error.key === key && !namePrefix) throw alreadyExists(kind, object.metadata.name);
-      if (attempt >= MAX_TRIES) throw exhausted(kind, object.metadata.name);
+      if (attempt >= MAX_TRIES) {
+        throw error.key === key ? nameExhausted(kind, object.metadata.name) : exhausted(kind, object.metadata.name);
+      }
     } finally {
       settle(done?.revision);
     }
@@ -109,6 +114,16 @@ function terminating(): ApiError {
     code: 405,
     reason: 'MethodNotAllowed',
     message: 'create not allowed while custom resource definition is terminating',
+  });
+}
+
+/** Every name that was made up is taken: the client may try again. */
+function nameExhausted(kind: Kind, name: string): ApiError {
+  const { status } = alreadyExists(kind, name);
+  return new ApiError({
+    ...status,
+    message: `${status.message ?? ''}, the server was not able to generate a unique name for the object`,
+    details: { ...status.details, retryAfterSeconds: 1 },
   });
 }
 

@@ -14,8 +14,14 @@ const policies = ['Background', 'Foreground', 'Orphan'] as const;
 
 /** Throws ApiError: 400, 415, 422. */
 export function parseDeleteOptions(request: ApiRequest): ParsedDeleteOptions {
-  const raw = readBody(request);
-  const { query } = request;
+  return deleteOptionsOf(readBody(request), request.query);
+}
+
+/** Of options as a body has them, and a query where it leaves something out. Throws ApiError 422. */
+export function deleteOptionsOf(
+  raw: Readonly<Record<string, unknown>>,
+  query: URLSearchParams = new URLSearchParams(),
+): ParsedDeleteOptions {
   const grace = raw['gracePeriodSeconds'] ?? fromQuery(query.get('gracePeriodSeconds'), Number);
   const orphan = raw['orphanDependents'] ?? fromQuery(query.get('orphanDependents'), isTrue);
   const policy =
@@ -23,7 +29,12 @@ export function parseDeleteOptions(request: ApiRequest): ParsedDeleteOptions {
     query.get('propagationPolicy') ??
     (typeof orphan === 'boolean' ? (orphan ? 'Orphan' : 'Background') : undefined);
   const dryRun = raw['dryRun'] ?? query.getAll('dryRun');
-  const options: ParsedDeleteOptions = { dryRun: isDryRun(Array.isArray(dryRun) ? dryRun.map(String) : []) };
+  const asked = Array.isArray(dryRun) ? dryRun.map(String) : [];
+  const options: ParsedDeleteOptions = { dryRun: isDryRun(asked, 'DeleteOptions') };
+  if (typeof orphan === 'boolean' && (raw['propagationPolicy'] ?? query.get('propagationPolicy') ?? '') !== '') {
+    const why = 'orphanDependents and deletionPropagation cannot be both set';
+    throw invalidOption('DeleteOptions', invalid('propagationPolicy', policy, why));
+  }
   if (grace !== undefined) options.gracePeriodSeconds = graceSeconds(grace);
   if (policy !== undefined && policy !== '') {
     const known = policies.find((each) => each === policy);
@@ -51,9 +62,10 @@ function fromQuery<T>(text: string | null, read: (text: string) => T): T | undef
   return text === null || text === '' ? undefined : read(text);
 }
 
+/** Less than nothing counts as one second. */
 function graceSeconds(value: unknown): number {
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
-  throw invalidOption('DeleteOptions', invalid('gracePeriodSeconds', value, 'must be a whole number, 0 or more'));
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return value < 0 ? 1 : value;
+  throw invalidOption('DeleteOptions', invalid('gracePeriodSeconds', value, 'must be a whole number'));
 }
 
 function preconditionsOf(value: unknown): DeleteOptions['preconditions'] {

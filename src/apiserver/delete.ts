@@ -1,7 +1,7 @@
 /** Deletion: preconditions, grace, finalizers, propagation (features 8-078 to 8-083, 1-108, 1-109, 7-028, 7-035). */
 import { ApiError, conflict, forbiddenRequest, notFound } from '../api/api-error.ts';
 import { beginDeletion, type CustomResourceDefinition } from '../api/custom/definition.ts';
-import { CUSTOM_RESOURCE_DEFINITIONS, NAMESPACES, type Kind } from '../api/kinds.ts';
+import { CUSTOM_RESOURCE_DEFINITIONS, JOBS, NAMESPACES, REPLICATION_CONTROLLERS, type Kind } from '../api/kinds.ts';
 import { strategyFor } from '../api/strategies.ts';
 import type { KubeObject, Namespace } from '../api/types.ts';
 import type { DeleteOptions } from '../client/client.ts';
@@ -37,6 +37,7 @@ export async function deleteObject(
   if (kind === NAMESPACES && protectedNamespaces.includes(name)) {
     throw forbiddenRequest(NAMESPACES, name, 'this namespace may not be deleted');
   }
+  if (kind === JOBS && options.propagationPolicy === undefined) context.warnings.push(jobsWarning);
   const key = keyOf(kind, namespace, name);
   let current = core.cache.of(kind).get(key)?.as(kind);
   let fresh = false;
@@ -117,7 +118,7 @@ function markDeleted(core: Core, kind: Kind, object: KubeObject, options: Delete
   if (kind === CUSTOM_RESOURCE_DEFINITIONS && meta.deletionTimestamp === undefined) {
     beginDeletion(object as CustomResourceDefinition, timestamp(core.clock.now()));
   }
-  const finalizers = finalizersFor(meta.finalizers ?? [], options.propagationPolicy);
+  const finalizers = finalizersFor(kind, meta.finalizers ?? [], options.propagationPolicy);
   if (finalizers.length > 0) meta.finalizers = finalizers;
   else delete meta.finalizers;
   const grace = strategyFor(kind).deletionGracePeriod(object, options.gracePeriodSeconds) ?? 0;
@@ -133,8 +134,15 @@ function markDeleted(core: Core, kind: Kind, object: KubeObject, options: Delete
   return JSON.stringify(object) !== before;
 }
 
-/** The policy as finalizers the garbage collector works off. Without one, dependents go in the background. */
-function finalizersFor(present: readonly string[], policy: DeleteOptions['propagationPolicy']): string[] {
+/** Kinds whose dependents stay where nobody says what is to become of them, for they did before there was a choice. */
+const orphaning: readonly Kind[] = [REPLICATION_CONTROLLERS, JOBS];
+const jobsWarning =
+  'child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning';
+
+/** The policy as finalizers the garbage collector works off. Without one, finalizers decide that are there, then the kind. */
+function finalizersFor(kind: Kind, present: readonly string[], asked: DeleteOptions['propagationPolicy']): string[] {
+  const decided = present.includes(ORPHAN) || present.includes(FOREGROUND);
+  const policy = asked ?? (orphaning.includes(kind) && !decided ? 'Orphan' : undefined);
   if (policy === undefined) return [...present];
   const others = present.filter((each) => each !== ORPHAN && each !== FOREGROUND);
   if (policy === 'Orphan') return [...others, ORPHAN];

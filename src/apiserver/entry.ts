@@ -65,7 +65,7 @@ export class Entry {
   copy(): KubeObject {
     const stored = JSON.parse(this.text) as KubeObject;
     const object = this.kind.custom ? this.kind.custom.fromStored(stored) : stored;
-    object.metadata.resourceVersion = String(this.revision);
+    if (this.revision > 0) object.metadata.resourceVersion = String(this.revision);
     return object;
   }
 
@@ -73,8 +73,9 @@ export class Entry {
   get itemJson(): string {
     if (this.kind.custom) return (this.#item ??= this.#customItem());
     const head = headOf(this.kind);
-    const version = `"resourceVersion":"${String(this.revision)}"`;
-    if (this.text.startsWith(head)) return `{"metadata":{${version},${this.text.slice(head.length)}`;
+    // What a dry run would have made has no version.
+    const version = this.revision === 0 ? '' : `"resourceVersion":"${String(this.revision)}",`;
+    if (this.text.startsWith(head)) return `{"metadata":{${version}${this.text.slice(head.length)}`;
     const { kind: _kind, apiVersion: _apiVersion, ...rest } = this.object;
     return JSON.stringify(rest);
   }

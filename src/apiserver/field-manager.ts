@@ -12,13 +12,17 @@ const optionsKinds: Partial<Record<Verb, string>> = {
   create: 'CreateOptions',
   update: 'UpdateOptions',
   patch: 'PatchOptions',
+  delete: 'DeleteOptions',
+  deletecollection: 'DeleteOptions',
 };
+
+export const optionsKindOf = (verb: Verb): string => optionsKinds[verb] ?? 'CreateOptions';
 
 /** `fieldManager` of the query, else what the User-Agent begins with. Throws ApiError 422, also where apply has none, or others are forced. */
 export function fieldManagerOf({ query, headers }: ApiRequest, { kind, verb }: ResourceInfo): string {
   const asked = query.get('fieldManager') ?? '';
   const options = kind && optionsKinds[verb];
-  if (options !== undefined) {
+  if (options !== undefined && options !== 'DeleteOptions') {
     const errors = checkName(asked);
     if (verb === 'patch') errors.push(...checkPatch(asked, query, headers['content-type']));
     if (errors.length > 0) throw invalidOptions(options, errors);

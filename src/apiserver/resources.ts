@@ -10,7 +10,7 @@ import { parseConfig, isForced } from './apply-body.ts';
 import { decodeChecked, fieldValidationOf, isDryRun, parseBody } from './body.ts';
 import type { Core, WriteContext } from './core.ts';
 import { createObject } from './create.ts';
-import { fieldManagerOf } from './field-manager.ts';
+import { fieldManagerOf, optionsKindOf } from './field-manager.ts';
 import { parseDeleteOptions } from './delete-options.ts';
 import { deleteObject, type Deletion } from './delete.ts';
 import { storedKind } from './keys.ts';
@@ -52,7 +52,7 @@ export function contextOf(request: ApiRequest, info: ResourceInfo): WriteContext
   return {
     version: kind,
     user: request.user,
-    dryRun: isDryRun(request.query.getAll('dryRun')),
+    dryRun: isDryRun(request.query.getAll('dryRun'), optionsKindOf(info.verb)),
     warnings,
     manager: fieldManagerOf(request, info),
     ...(subresource !== undefined && { subresource }),
@@ -144,7 +144,12 @@ async function answerChange(call: Call, name: string, through: Change['through']
 type Wanted = Omit<Change, 'through'>;
 
 function putChange({ kind, info, request, context }: Call, name: string): Wanted {
-  const decoded = decodeChecked(kind, parseBody(request), fieldValidationOf(request.query), context.warnings);
+  const decoded = decodeChecked(
+    kind,
+    parseBody(request),
+    fieldValidationOf(request.query, 'UpdateOptions'),
+    context.warnings,
+  );
   checkIdentity(decoded, name, kind.namespaced ? info.namespace : undefined);
   const wanted = JSON.stringify(decoded);
   // A fresh one for each try: what one try fills in must not reach the next.

@@ -15,6 +15,7 @@ import { restrictNode } from './admission/node-restriction.ts';
 import type { Attributes } from './admission/attributes.ts';
 import { admitFace, type Face } from './admission/face.ts';
 import { admitMutating, admitValidating } from './admission/chain.ts';
+import { AFTER_ADMISSION, dedupeOwners } from './admission/owner-references.ts';
 import { withinQuota } from './admission/quota/enforce.ts';
 import { WebhookRefusal } from './admission/webhooks/refusal.ts';
 import { MAX_TRIES, noSideEffects, type Core, type WriteContext } from './core.ts';
@@ -124,8 +125,10 @@ async function tryUpdate(
   // A raw change is the server's own way of doing what was admitted under another name.
   if (through !== 'raw') {
     strategyFor(kind).applyDefaults(object);
+    dedupeOwners(object, context);
     if (!owned) ownUpdated(core, kind, object, old, context);
     if (!face) object = await admitMutating(core, attributes());
+    dedupeOwners(object, context, AFTER_ADMISSION);
   } else if (ownedThrough.has(context.subresource)) ownUpdated(core, kind, object, old, context);
   else keepOwners(object, old);
   if (face) object = await admitFace(core, face, attributes());

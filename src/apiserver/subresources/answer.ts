@@ -16,6 +16,7 @@ import type { CertificateSigningRequest, KubeObject, Namespace, Pod } from '../.
 import type { DeleteOptions } from '../../client/client.ts';
 import { decodeChecked, fieldValidationOf, parseBody } from '../body.ts';
 import type { Core, WriteContext } from '../core.ts';
+import { deleteOptionsOf } from '../delete-options.ts';
 import { deleteObject } from '../delete.ts';
 import type { Entry } from '../entry.ts';
 import { mergePatchTypeOf } from '../media-types.ts';
@@ -57,8 +58,10 @@ export async function answerSubresource(call: Call, tokens: TokenIssuer): Promis
     return { type: 'value', status: 201, value: { ...success(kind, name, undefined), code: 201 } };
   }
   if (info.verb === 'create' && kind === PODS && subresource === 'eviction') {
-    const eviction = decodeBody<KubeObject & { deleteOptions?: DeleteOptions }>(call, EVICTION);
-    await evictPod(core, info.namespace ?? '', name, eviction.deleteOptions ?? {}, context);
+    const eviction = decodeBody<KubeObject & { deleteOptions?: Record<string, unknown> }>(call, EVICTION);
+    const { dryRun, ...options } = deleteOptionsOf(eviction.deleteOptions ?? {});
+    const dry: WriteContext = { ...context, dryRun: dryRun || context.dryRun };
+    await evictPod(core, info.namespace ?? '', name, options, dry);
     return { type: 'value', status: 201, value: { ...success(kind, name, undefined), code: 201 } };
   }
   if (info.verb === 'create' && kind === SERVICE_ACCOUNTS && subresource === 'token') {
