@@ -157,7 +157,7 @@ function putChange({ kind, info, request, context }: Call, name: string): Wanted
 }
 
 /** Absent identity is that of the URL; another one is refused. */
-function checkIdentity({ metadata }: KubeObject, name: string, namespace: string | undefined): void {
+export function checkIdentity({ metadata }: KubeObject, name: string, namespace: string | undefined): void {
   if (!metadata.name) metadata.name = name;
   if (metadata.name !== name) {
     throw badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${name})`);

@@ -188,7 +188,7 @@ function prepare(
 }
 
 /** Subresources whose raw changes have an owner, as those of a binding have not. */
-const ownedThrough: ReadonlySet<string | undefined> = new Set(['ephemeralcontainers', 'finalize']);
+const ownedThrough: ReadonlySet<string | undefined> = new Set(['approval', 'ephemeralcontainers', 'finalize']);
 
 function keepOwners(object: KubeObject, old: KubeObject): void {
   if (old.metadata.managedFields) object.metadata.managedFields = old.metadata.managedFields;

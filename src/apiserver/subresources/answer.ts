@@ -1,8 +1,8 @@
 /** Subresources other than status: which verb they take and what they do. */
 import { admitSubresource, ownFace, type Face } from '../admission/face.ts';
 import { restrictToken } from '../admission/node-restriction.ts';
-import { badRequest } from '../../api/api-error.ts';
-import type { KindName } from '../../api/decode.ts';
+import { badRequest, notFound } from '../../api/api-error.ts';
+import { decodeObject, type KindName } from '../../api/decode.ts';
 import {
   CERTIFICATE_SIGNING_REQUESTS,
   NAMESPACES,
@@ -14,23 +14,25 @@ import {
 } from '../../api/kinds.ts';
 import type { CertificateSigningRequest, KubeObject, Namespace, Pod } from '../../api/types.ts';
 import type { DeleteOptions } from '../../client/client.ts';
+import { isForced, parseConfig } from '../apply-body.ts';
 import { decodeChecked, fieldValidationOf, parseBody } from '../body.ts';
 import type { Core, WriteContext } from '../core.ts';
 import { deleteOptionsOf } from '../delete-options.ts';
 import { deleteObject } from '../delete.ts';
 import type { Entry } from '../entry.ts';
-import { mergePatchTypeOf } from '../media-types.ts';
+import { mergePatchTypeOf, patchTypeOf } from '../media-types.ts';
+import { applyObject } from '../ownership.ts';
 import { patchObject } from '../patch.ts';
 import { readObject } from '../read.ts';
 import type { Answer } from '../respond.ts';
-import { methodNotAllowed, parsePatchBody, success, type Call } from '../resources.ts';
+import { checkIdentity, methodNotAllowed, parsePatchBody, success, type Call } from '../resources.ts';
 import type { TokenIssuer } from '../service-account-tokens.ts';
 import { updateObject, type Change } from '../update.ts';
 import { applyApproval } from './approval.ts';
 import { applyBinding, BINDING, type Binding } from './binding.ts';
 import { admitEviction, EVICTION } from './eviction.ts';
 import { additionsOf, applyEphemeralContainers, withAdditions } from './ephemeral-containers.ts';
-import { applyScale, SCALE, scaleOf, type Scale } from './scale.ts';
+import { applyScale, SCALE, scaleConfig, scaleOf, type Scale } from './scale.ts';
 import { requestToken, TOKEN_REQUEST, type TokenRequest } from './token.ts';
 
 /** Served ones that are not streams. */
@@ -117,12 +119,31 @@ async function answerScale(call: Call, name: string): Promise<Answer> {
     const scale = decodeBody<Scale>(call, SCALE);
     wanted = () => scale;
   } else if (info.verb === 'patch') {
-    const type = mergePatchTypeOf(request.headers['content-type']);
+    const type = patchTypeOf(request.headers['content-type']);
+    if (type === 'apply') return await answerAppliedScale(call, name);
     const body = parsePatchBody(request);
     const validation = fieldValidationOf(request.query, 'PatchOptions');
     wanted = (current) => patchObject<Scale>(SCALE, current, { type, ...body, validation }, context.warnings);
   } else throw methodNotAllowed();
   return { type: 'value', status: 200, value: await scaleObject(core, kind, info.namespace, name, wanted, context) };
+}
+
+async function answerAppliedScale({ core, kind: asked, info, request, context }: Call, name: string): Promise<Answer> {
+  const kind = storedKind(asked);
+  const given = decodeObject<Scale>(SCALE, parseConfig(SCALE, request, context.warnings)).object;
+  checkIdentity(given, name, info.namespace);
+  const application = {
+    config: scaleConfig(kind, given),
+    force: isForced(request),
+    decode: (merged: Record<string, unknown>) => decodeObject(kind, merged).object,
+  };
+  const apply = (current: KubeObject | undefined): KubeObject => {
+    if (!current) throw notFound(kind, name);
+    return applyObject(core, kind, current, application, context);
+  };
+  const change: Change = { through: 'main', face: scaleFace(kind), owned: true, apply };
+  const { entry } = await updateObject(core, kind, info.namespace, name, change, context);
+  return { type: 'value', status: 200, value: scaleOf(kind, entry.object) };
 }
 
 async function answerEphemeralContainers(call: Call, name: string): Promise<Answer> {
@@ -158,22 +179,17 @@ export async function scaleObject(
     const object = current as KubeObject;
     return applyScale(kind, object, wanted(scaleOf(kind, object)));
   };
-  const face: Face = {
-    subresource: 'scale',
-    kind: SCALE,
-    of: (object) => scaleOf(kind, object),
-    onto: (object, shown) => applyScale(kind, object, shown),
-  };
-  const { entry } = await updateObject(
-    core,
-    storedKind(kind),
-    namespace,
-    name,
-    { through: 'main', face, apply },
-    context,
-  );
+  const change: Change = { through: 'main', face: scaleFace(kind), apply };
+  const { entry } = await updateObject(core, storedKind(kind), namespace, name, change, context);
   return scaleOf(kind, entry.object);
 }
+
+const scaleFace = (kind: Kind): Face => ({
+  subresource: 'scale',
+  kind: SCALE,
+  of: (object) => scaleOf(kind, object),
+  onto: (object, shown) => applyScale(kind, object, shown),
+});
 
 export async function bindPod(
   core: Core,

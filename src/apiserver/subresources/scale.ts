@@ -2,7 +2,7 @@
 import { internalError, invalidObject } from '../../api/api-error.ts';
 import { setAt, valueAt } from '../../api/custom/json-path.ts';
 import { invalid } from '../../api/field-error.ts';
-import { REPLICATION_CONTROLLERS, type CustomBehaviour, type Kind } from '../../api/kinds.ts';
+import { apiVersionOf, REPLICATION_CONTROLLERS, type CustomBehaviour, type Kind } from '../../api/kinds.ts';
 import { formatLabels, formatLabelSelector } from '../../api/selectors.ts';
 import type { KubeObject, Meta } from '../../api/types.ts';
 
@@ -72,14 +72,26 @@ function customNumbers(object: KubeObject, paths: ScalePaths): Numbers {
   };
 }
 
+/** An applied Scale as a configuration of the object it scales. */
+export function scaleConfig(kind: Kind, scale: Scale): Record<string, unknown> {
+  const { name, uid, resourceVersion } = scale.metadata;
+  const metadata = { name, ...(uid && { uid }), ...(resourceVersion && { resourceVersion }) };
+  const config: Record<string, unknown> = { apiVersion: apiVersionOf(kind), kind: kind.kind, metadata };
+  const replicas = scale.spec?.replicas;
+  checkReplicas(name, replicas);
+  if (replicas !== undefined) setAt(config, kind.custom?.scale?.specReplicas ?? ['spec', 'replicas'], replicas);
+  return config;
+}
+
+function checkReplicas(name: string, replicas = 0): void {
+  if (replicas >= 0) return;
+  throw invalidObject(scaleKind, name, [invalid('spec.replicas', replicas, 'must be greater than or equal to 0')]);
+}
+
 /** Throws Invalid for a negative number. `object` is changed. */
 export function applyScale(kind: Kind, object: KubeObject, scale: Scale): KubeObject {
   const replicas = scale.spec?.replicas ?? 0;
-  if (replicas < 0) {
-    throw invalidObject({ ...scaleKind }, object.metadata.name, [
-      invalid('spec.replicas', replicas, 'must be greater than or equal to 0'),
-    ]);
-  }
+  checkReplicas(object.metadata.name, replicas);
   const paths = kind.custom?.scale;
   if (paths) setAt(object as unknown as Record<string, unknown>, paths.specReplicas, replicas);
   else {
