@@ -10,7 +10,7 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { DEPLOYMENTS, NODES, PODS } from '../../src/api/kinds.ts';
+import { apiVersionOf, DEPLOYMENTS, KINDS, NODES, PODS } from '../../src/api/kinds.ts';
 import type { Pod } from '../../src/api/types.ts';
 import { startTlsApi, type TlsApi } from '../support/api.ts';
 import { eventually, kubectls } from '../support/cluster.ts';
@@ -38,7 +38,8 @@ interface Result {
   err: string;
 }
 
-for (const file of everyKubectl()) {
+const files = everyKubectl();
+for (const file of files) {
   describe(file, () => {
     let api: TlsApi;
     let home: string;
@@ -79,10 +80,65 @@ for (const file of everyKubectl()) {
       const resources = await ok('api-resources', '-o', 'wide');
       assert.match(resources, /^services +svc +v1 +true +Service +\S*create/m);
       assert.match(resources, /^deployments +deploy +apps\/v1 +true +Deployment/m);
-      assert.match(await ok('api-versions'), /^networking.k8s.io\/v1$/m);
+      const versions = await ok('api-versions');
+      for (const version of new Set(KINDS.map(apiVersionOf)))
+        assert.ok(versions.split('\n').includes(version), version);
       assert.match(await ok('version'), /v1\.36\.2\+fairway/);
       assert.match(await ok('cluster-info'), /is running at .*https:\/\/127\.0\.0\.1/);
       assert.match(await ok('get', '--raw', '/readyz?verbose'), /readyz check passed/);
+    });
+
+    test('explain shows the fields of every kind in every version', async () => {
+      const ports = await ok('explain', 'service.spec.ports', '--recursive');
+      assert.match(ports, /nodePort\s+<integer>/);
+      assert.match(ports, /name of this port within the service|port that will be exposed|list of ports/i);
+      assert.match(await ok('explain', 'ingress', '--api-version=extensions/v1beta1', '--recursive'), /servicePort/);
+      // The oldest reads version 2 of OpenAPI, all others read version 3 alike.
+      if (!file.includes('kubernetes-client') && file !== files.at(-1)) return;
+      const pending = [...KINDS];
+      const explain = async (): Promise<void> => {
+        for (let kind = pending.pop(); kind; kind = pending.pop()) {
+          const text = await ok('explain', kind.plural, `--api-version=${apiVersionOf(kind)}`, '--recursive');
+          assert.match(text, new RegExp(`KIND: +${kind.kind}\\n`));
+          assert.match(text, /metadata\s+<Object(Meta)?>/, kind.kind);
+        }
+      };
+      await Promise.all([explain(), explain(), explain()]);
+    });
+
+    test('apply takes a manifest of years ago, checks its fields and warns of its version', async () => {
+      const old = `apiVersion: networking.k8s.io/v1beta1
+kind: Ingress
+metadata: {name: old}
+spec:
+  rules:
+  - host: old.example
+    http: {paths: [{path: /, backend: {serviceName: web, servicePort: 80}}]}
+`;
+      const applied = await run(['apply', '-f', '-'], { input: old });
+      assert.equal(applied.code, 0, applied.err);
+      assert.match(applied.out, /ingress.networking.k8s.io\/old created/);
+      assert.match(
+        applied.err,
+        /networking.k8s.io\/v1beta1 Ingress is deprecated in v1.19\+, unavailable in v1.22\+; use networking.k8s.io\/v1 Ingress/,
+      );
+      const present = await ok(
+        'get',
+        'ingress',
+        'old',
+        '-o',
+        'jsonpath={.apiVersion} {.spec.rules[0].http.paths[0].backend}',
+      );
+      assert.equal(present, 'networking.k8s.io/v1 {"service":{"name":"web","port":{"number":80}}}');
+      assert.match(await ok('get', 'ingresses.v1beta1.extensions', 'old', '-o', 'yaml'), /serviceName: web/);
+      const again = await run(['apply', '-f', '-'], { input: old.replace('servicePort: 80', 'servicePort: http') });
+      assert.match(again.out, /ingress.networking.k8s.io\/old configured/, again.err);
+      const wrong = await run(['apply', '--validate=true', '-f', '-'], {
+        input: old.replace('serviceName', 'service'),
+      });
+      assert.equal(wrong.code, 1, wrong.out);
+      assert.match(wrong.err, /unknown field/);
+      await ok('delete', 'ingress', 'old');
     });
 
     test('create -f takes every manifest of the walkthroughs with a v1 kind', async () => {

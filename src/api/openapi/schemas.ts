@@ -10,8 +10,16 @@ const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1';
 export const OBJECT_META = `${meta}.ObjectMeta`;
 export const LIST_META = `${meta}.ListMeta`;
 
+/** What may be of several types has a name and none of them, as in Kubernetes: kubectl explains no field without any schema. */
+const json = { description: 'Any JSON value.' };
+const alternatives = {
+  description: 'The schema that is named, or something simpler in its place: a boolean or a list.',
+};
+const alternativeOf = (type: TypeText): string => `${type.slice(2)}OrOther`;
+
 /** The plain types that Kubernetes gives a name of their own. */
 const named: Readonly<Record<string, { name: string; v2: Json; v3: Json }>> = {
+  json: { name: 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON', v2: json, v3: json },
   time: {
     name: `${meta}.Time`,
     v2: { description: 'A moment, in RFC 3339 to the second.', type: 'string', format: 'date-time' },
@@ -58,8 +66,7 @@ function schemaOfType(type: TypeText, version: OpenApiVersion, merge?: ListMerge
   }
   if (type.startsWith('{}')) return { type: 'object', additionalProperties: schemaOfType(type.slice(2), version) };
   if (type.startsWith('#')) return reference(type.slice(1), version);
-  // What may be of several types has none here, as in Kubernetes.
-  if (type === 'json' || type.startsWith('?#')) return {};
+  if (type.startsWith('?#')) return reference(alternativeOf(type), version);
   const known = named[type];
   return known ? reference(known.name, version) : { ...plain[type] };
 }
@@ -117,6 +124,7 @@ function propertySchema(
 export function definitionsOf(roots: readonly string[], version: OpenApiVersion): Json {
   const reached = new Set<string>();
   const plainNames = new Set<string>();
+  const others = new Set<string>();
   const pending = [...roots];
   for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
     if (reached.has(name)) continue;
@@ -124,7 +132,10 @@ export function definitionsOf(roots: readonly string[], version: OpenApiVersion)
     for (const type of Object.values(structOf(name).fields)) {
       const item = type.replace(/^(\[\]|\{\})+/, '');
       if (item.startsWith('#')) pending.push(item.slice(1));
-      else if (named[item]) plainNames.add(item);
+      else if (item.startsWith('?#')) {
+        pending.push(item.slice(2));
+        others.add(alternativeOf(item));
+      } else if (named[item]) plainNames.add(item);
     }
   }
   const kinds = kindsByDefinition();
@@ -132,6 +143,7 @@ export function definitionsOf(roots: readonly string[], version: OpenApiVersion)
     name,
     definitionSchema(name, version, kinds.get(name) ?? []),
   ]);
+  for (const name of others) entries.push([name, alternatives]);
   for (const item of plainNames) {
     const known = named[item];
     if (known) entries.push([known.name, known[version]]);
