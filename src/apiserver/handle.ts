@@ -1,5 +1,7 @@
 /** The whole API server as one function from a request to an answer. It never throws: what goes wrong is an answer too. */
 import { ApiError, internalError } from '../api/api-error.ts';
+import { Complaint } from '../lib/complaint.ts';
+import { StoreError } from '../store/store-error.ts';
 import { restrictTarget } from './admission/node-restriction.ts';
 import { attributesOf } from './authorization/attributes.ts';
 import type { Decision } from './authorization/authorizer.ts';
@@ -34,14 +36,28 @@ export async function handle(
     await authorize(server, request.user, attributesOf(info, request.method, request.query), onDecision);
     response = await (info.type === 'path' ? answerPath(server, request) : answer(server, request, info));
   } catch (error) {
-    if (!(error instanceof ApiError)) core.log.error({ err: error, path: request.path }, 'request failed');
-    const told = error instanceof ApiError ? error : (storeFailure(error) ?? internalError(messageOf(error)));
-    response = renderError(told, request);
+    const told = error instanceof ApiError ? error : storeFailure(error);
+    if (told !== error) complain(server, request, error);
+    response = renderError(told ?? internalError(messageOf(error)), request);
   }
   const streaming = isStream(response.body);
   metrics.request(info, response.status, streaming ? undefined : (performance.now() - began) / 1000);
   return streaming ? { ...response, body: counted(server, info, response.body as BodyStream) } : response;
 }
+
+/** A datastore that is away fails every request: it is told of once a minute. What nobody foresaw is told each time, with its stack. */
+function complain({ core }: Server, { path }: ApiRequest, error: unknown): void {
+  if (!(error instanceof StoreError)) {
+    core.log.error({ err: error, path }, 'request failed');
+    return;
+  }
+  const complaint = complaints.get(core) ?? new Complaint(core.clock);
+  complaints.set(core, complaint);
+  complaint.raise(error.code, (repeats) => {
+    core.log.error({ path, repeats }, error.message);
+  });
+}
+const complaints = new WeakMap<Server['core'], Complaint>();
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

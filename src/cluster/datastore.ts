@@ -40,6 +40,19 @@ export async function openDatastore(options: DatastoreOptions): Promise<Store> {
   return await openEtcdStore(etcdOptions(options));
 }
 
+/** Why the datastore cannot be used at this moment, as sentences; empty when it can. */
+export async function datastoreTrouble(options: Omit<DatastoreOptions, 'dataDir'>): Promise<string[]> {
+  if (options.datastore === SQLITE) return [];
+  const { openEtcdStore } = await import('../store/etcd/etcd.ts');
+  try {
+    const store = await openEtcdStore({ ...etcdOptions(options), timeouts: { read: 2000, write: 2000, total: 3000 } });
+    await store.close();
+    return [];
+  } catch (error) {
+    return [`--datastore: ${error instanceof Error ? error.message : String(error)}`];
+  }
+}
+
 /** Removes the cluster's keys from etcd; what lies in files goes with its folder. @throws StoreError */
 export async function emptyDatastore(options: Omit<DatastoreOptions, 'dataDir'>): Promise<void> {
   if (options.datastore === SQLITE) return;

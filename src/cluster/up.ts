@@ -5,6 +5,7 @@
 import { rmSync } from 'node:fs';
 import { Links, namespacesStartingWith } from '../host/links.ts';
 import { isAlive } from '../host/process.ts';
+import { datastoreTrouble, etcdPrefixOf } from './datastore.ts';
 import { configOf, incompatibilities, modesOf, validateConfig, type ClusterConfig } from './config.ts';
 import { converge, type ConvergeOptions } from './converge.ts';
 import { isOtherCluster, teardown } from './down.ts';
@@ -32,6 +33,7 @@ export async function up(options: UpOptions): Promise<Layout> {
   refuse(checkDataDir(known), true);
   const { recorded: old, config: asked } = decide(options); // refused before anything is written
   refuse(checkMachine(thisMachine, modesOf(asked)));
+  refuse(await datastoreTrouble({ ...asked, etcdPrefix: etcdPrefixOf(name) }));
   refuse(prepareDataDir(known, old === undefined));
   return withLock(known, async () => {
     const { recorded, config } = decide(options); // what another command did while we got the lock counts

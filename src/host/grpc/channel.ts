@@ -167,7 +167,9 @@ export class GrpcChannel {
       }
     });
     stream.on('error', (error) => {
-      failure ??= new GrpcError(GRPC.unavailable, `the connection broke: ${error.message}`, {
+      // A stream that goes with its session says only that it was cancelled.
+      const { message } = error.cause instanceof Error ? error.cause : error;
+      failure ??= new GrpcError(GRPC.unavailable, `the connection broke: ${message}`, {
         cause: error,
         unsent: this.#neverSent(session, stream),
       });

@@ -8,7 +8,7 @@
  * the next member, for as long as its time lasts, and then throws `unavailable`.
  */
 import { GrpcError } from '../../host/grpc/grpc-error.ts';
-import { assertCommit } from '../refusals.ts';
+import { assertCommit, assertReachable } from '../refusals.ts';
 import { prefixEnd } from '../keys.ts';
 import { RetentionTimer, type Retention } from '../retention.ts';
 import { StoreError } from '../store-error.ts';
@@ -28,6 +28,7 @@ export interface EtcdOptions extends EtcdConnection {
 }
 
 const PREFIX = '/fairway';
+const PREFIX_FORM = /^(\/[^\s/]+)+$/;
 /** Entries asked for at once. */
 const PAGE = 1000;
 /** How long a commit waits until its own watchers have been told, and a reader until the cache has caught up, ms. */
@@ -45,8 +46,9 @@ interface RangeAnswer {
 
 /** @throws StoreError when no member answers in time; Error for endpoints or certificates that make no sense */
 export async function openEtcdStore(options: EtcdOptions): Promise<Store> {
-  const client = new EtcdClient(options);
   const prefix = options.prefix ?? PREFIX;
+  if (!PREFIX_FORM.test(prefix)) throw new Error(`not an etcd prefix: ${prefix} (as in ${PREFIX})`);
+  const client = new EtcdClient(options);
   try {
     const { revision } = (await range(client, { key: prefix + PROGRESS_KEY })).header;
     return new EtcdStore(client, prefix, revision, await oldestKept(client, prefix, revision), options.retention);
@@ -202,14 +204,21 @@ class EtcdStore implements Store {
    * etcd, so where it stays silent a key that nobody reads is put: its event can come only behind all others.
    */
   async #catchUp(): Promise<number> {
+    const seen = this.revision();
     if (this.#strange === 0) {
       const { revision } = (await range(this.#client, { key: this.#prefix + PROGRESS_KEY })).header;
-      if (await this.#watches.told(revision, SILENCE)) return revision;
+      this.#assertForward(seen, revision);
+      if (await this.#watches.told(revision, SILENCE, true)) return await this.#whenTold(revision);
       this.#strange = STRANGE;
     }
     this.#strange -= 1;
     const put = { success: [{ requestPut: { key: this.#prefix + PROGRESS_KEY } }] };
     const { revision } = (await this.#client.call<WireTxn>('KV/Txn', put, true)).header;
+    this.#assertForward(seen, revision);
+    return await this.#whenTold(revision);
+  }
+
+  async #whenTold(revision: number): Promise<number> {
     if (await this.#watches.told(revision, PATIENCE)) return revision;
     throw unavailable(this.#client.endpoints, 'its watch is behind');
   }
@@ -219,7 +228,7 @@ class EtcdStore implements Store {
       return await range(this.#client, request);
     } catch (error) {
       const asked = request.revision ?? 0;
-      if (isFuture(error)) throw new RangeError(`revision ${String(asked)} has not happened yet`);
+      if (isFuture(error)) assertReachable(asked, this.#oldest, this.revision());
       if (!isCompacted(error)) throw error;
       this.#oldest = Math.max(this.#oldest, await oldestKept(this.#client, this.#prefix, this.revision()));
       throw new Compacted(asked, this.#oldest);
@@ -235,6 +244,15 @@ class EtcdStore implements Store {
         if (!(error instanceof StoreError)) throw error;
       }
     }
+  }
+
+  /** What is in memory is of another time: what was told here may never have happened there. */
+  #assertForward(seen: number, revision: number): void {
+    if (revision >= seen) return;
+    throw new StoreError(
+      'failed',
+      `the datastore at ${this.#client.endpoints} has gone back from revision ${String(seen)} to ${String(revision)}: it was replaced, or a backup was put back; start the server again`,
+    );
   }
 
   #assertOpen(): void {

@@ -37,7 +37,7 @@ export class Watches {
   readonly #own = new Set<EtcdWatch>();
   #shared: EtcdWatch;
   #revision: number;
-  #waiters: { readonly revision: number; readonly wake: () => void }[] = [];
+  #waiters: { readonly revision: number; readonly live: boolean; readonly wake: () => void }[] = [];
   #closed = false;
 
   constructor(options: WatchesOptions) {
@@ -66,9 +66,12 @@ export class Watches {
     return live;
   }
 
-  /** True once every watcher has been told of everything up to `revision`; false when that takes longer than `timeout` ms. */
-  async told(revision: number, timeout: number): Promise<boolean> {
-    if (this.#isTold(revision)) return true;
+  /**
+   * True once every watcher has been told of everything up to `revision`; false when that takes longer than `timeout` ms.
+   * `live`: only those who share the watch that began in the present. etcd serves others in their own time.
+   */
+  async told(revision: number, timeout: number, live = false): Promise<boolean> {
+    if (this.#isTold(revision, live)) return true;
     return await new Promise<boolean>((resolve) => {
       const timer = setTimeout(() => {
         this.#waiters = this.#waiters.filter((other) => other !== waiter);
@@ -76,6 +79,7 @@ export class Watches {
       }, timeout);
       const waiter = {
         revision,
+        live,
         wake: () => {
           clearTimeout(timer);
           resolve(true);
@@ -95,15 +99,16 @@ export class Watches {
     this.#waiters = [];
   }
 
-  #isTold(revision: number): boolean {
+  #isTold(revision: number, live: boolean): boolean {
     if (this.#revision < revision) return false;
+    if (live) return true;
     for (const { seen } of this.#own) if (seen < revision) return false;
     return true;
   }
 
   #wake(): void {
     if (this.#waiters.length === 0) return;
-    const ready = this.#waiters.filter(({ revision }) => this.#isTold(revision));
+    const ready = this.#waiters.filter(({ revision, live }) => this.#isTold(revision, live));
     this.#waiters = this.#waiters.filter((waiter) => !ready.includes(waiter));
     for (const { wake } of ready) wake();
   }
