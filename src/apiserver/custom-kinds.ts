@@ -3,7 +3,7 @@
  * so an object of a new kind, which can only be written later, always finds its place.
  */
 import { isTrue, type CustomResourceDefinition } from '../api/custom/definition.ts';
-import { kindsOf } from '../api/custom/kinds.ts';
+import { kindsOf, type DefinedKinds } from '../api/custom/kinds.ts';
 import { KINDS, type Kind } from '../api/kinds.ts';
 import type { KubeObject } from '../api/types.ts';
 import type { KindCache } from './kind-cache.ts';
@@ -17,15 +17,19 @@ interface Storage {
 
 /** Takes in all that is there, then every change. */
 export function followDefinitions(definitions: KindCache, served: ServedKinds, storage: Storage): void {
-  const known = new Map<string, { stored: Kind; text: string }>();
+  const known = new Map<string, { kinds: DefinedKinds; text: string }>();
   const take = (object: KubeObject): void => {
     const definition = object as CustomResourceDefinition;
     const { name } = definition.metadata;
     const text = essence(definition);
-    if (known.get(name)?.text === text) return;
+    const present = known.get(name);
+    if (present?.text === text) {
+      present.kinds.state.isTerminating = definition.metadata.deletionTimestamp !== undefined;
+      return;
+    }
     const kinds = isBuiltIn(definition) ? undefined : kindsOf(definition);
     if (!kinds) return;
-    known.set(name, { stored: kinds.stored, text });
+    known.set(name, { kinds, text });
     served.define(name, kinds);
     storage.define(kinds.stored);
   };
@@ -39,7 +43,7 @@ export function followDefinitions(definitions: KindCache, served: ServedKinds, s
     const gone = known.get(name);
     known.delete(name);
     served.define(name, undefined);
-    if (gone) storage.remove(gone.stored);
+    if (gone) storage.remove(gone.kinds.stored);
   });
 }
 
@@ -50,6 +54,6 @@ function isBuiltIn({ spec }: CustomResourceDefinition): boolean {
 
 /** What the kinds follow from: a change of anything else leaves them, and their watchers, alone. */
 function essence(definition: CustomResourceDefinition): string {
-  const { metadata, spec, status } = definition;
-  return JSON.stringify([spec, status?.acceptedNames, metadata.deletionTimestamp, isTrue(definition, 'Established')]);
+  const { spec, status } = definition;
+  return JSON.stringify([spec, status?.acceptedNames, isTrue(definition, 'Established')]);
 }

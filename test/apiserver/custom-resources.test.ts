@@ -208,6 +208,7 @@ describe('a defined kind', () => {
       api.client,
       (each) => each?.status?.conditions?.some(({ reason }) => reason === 'InstanceDeletionInProgress') === true,
     );
+    const watching = api.request('GET', `${CRON_TABS}?watch=true&fieldSelector=metadata.name%3Da`);
     const late = await api.request('POST', CRON_TABS, { body: cronTab('late') });
     assert.deepEqual(
       [late.status, late.json.message],
@@ -215,6 +216,7 @@ describe('a defined kind', () => {
     );
     await api.request('PATCH', `${CRON_TABS}/a`, merge({ metadata: { finalizers: null } }));
     await definitionUntil(api.client, (each) => each === undefined);
+    assert.match((await watching).text, /^\{"type":"ADDED".*\n(\{"type":"MODIFIED".*\n)*\{"type":"DELETED".*\n$/);
     assert.equal((await api.request('GET', CRON_TABS)).status, 404);
     assert.equal((await api.request('GET', '/apis/stable.example.com/v1')).json.resources[0].name, 'others');
     await define(api, cronTabDefinition());

@@ -16,6 +16,12 @@ export interface DefinedKinds {
   readonly served: readonly Kind[];
   /** The version objects are stored in, served or not. */
   readonly stored: Kind;
+  /** Changed in place when the definition begins to go: the kinds stay, so that who watches sees the objects go. */
+  readonly state: DefinitionState;
+}
+
+export interface DefinitionState {
+  isTerminating: boolean;
 }
 
 /** What a version without a schema is: everything is kept. */
@@ -28,12 +34,13 @@ export function kindsOf(definition: CustomResourceDefinition): DefinedKinds | un
   const storage = versions.find((version) => version.storage);
   if (!storage) return undefined;
   const schemas = new Map(versions.map((version) => [version.name, schemaOf(definition, version)]));
-  const row = (version: DefinitionVersion) => rowOf(definition, version, storage, schemas);
+  const state = { isTerminating: definition.metadata.deletionTimestamp !== undefined };
+  const row = (version: DefinitionVersion) => rowOf(definition, version, { storage, schemas, state });
   const served = versions
     .filter((version) => version.served)
     .sort((a, b) => compareVersions(a.name, b.name))
     .map(row);
-  return { served, stored: served.find(({ version }) => version === storage.name) ?? row(storage) };
+  return { served, stored: served.find(({ version }) => version === storage.name) ?? row(storage), state };
 }
 
 function schemaOf({ spec }: CustomResourceDefinition, { schema }: DefinitionVersion): JsonSchema {
@@ -41,12 +48,14 @@ function schemaOf({ spec }: CustomResourceDefinition, { schema }: DefinitionVers
   return spec.preserveUnknownFields ? { ...own, 'x-kubernetes-preserve-unknown-fields': true } : own;
 }
 
-function rowOf(
-  definition: CustomResourceDefinition,
-  version: DefinitionVersion,
-  storage: DefinitionVersion,
-  schemas: ReadonlyMap<string, JsonSchema>,
-): Kind {
+/** What all versions of one definition have in common. */
+interface Shared {
+  readonly storage: DefinitionVersion;
+  readonly schemas: ReadonlyMap<string, JsonSchema>;
+  readonly state: DefinitionState;
+}
+
+function rowOf(definition: CustomResourceDefinition, version: DefinitionVersion, shared: Shared): Kind {
   const { group, scope } = definition.spec;
   const names = definition.status?.acceptedNames ?? definition.spec.names;
   const { subresources } = version;
@@ -65,21 +74,17 @@ function rowOf(
     }),
     subresources: (['status', 'scale'] as const).filter((name) => subresources?.[name] !== undefined),
   };
-  return { ...plain, custom: behaviourOf(plain, definition, version, storage, schemas) };
+  return { ...plain, custom: behaviourOf(plain, version, shared) };
 }
 
-function behaviourOf(
-  kind: Kind,
-  definition: CustomResourceDefinition,
-  version: DefinitionVersion,
-  storage: DefinitionVersion,
-  schemas: ReadonlyMap<string, JsonSchema>,
-): CustomBehaviour {
+function behaviourOf(kind: Kind, version: DefinitionVersion, { storage, schemas, state }: Shared): CustomBehaviour {
   const schema = schemas.get(version.name) ?? anything;
   const scale = version.subresources?.scale;
   return {
     schema,
-    isTerminating: definition.metadata.deletionTimestamp !== undefined,
+    get isTerminating() {
+      return state.isTerminating;
+    },
     strategy: customResourceStrategy(kind, version, schema),
     printer: columnsPrinter(version),
     selectableFields: (version.selectableFields ?? []).map(({ jsonPath }) => jsonPath.replace(/^\./, '')),
