@@ -10,7 +10,7 @@ import { ClusterIps } from './allocation/cluster-ips.ts';
 import { allocatorGauges } from './allocation/gauges.ts';
 import { NodePorts, parsePortRange, type PortRange } from './allocation/node-ports.ts';
 import { keepQuotas } from './admission/quota/keep.ts';
-import { keepRepairing } from './allocation/repair.ts';
+import { keepRepairing, repair } from './allocation/repair.ts';
 import { ServiceAllocation } from './allocation/services.ts';
 import type { Audit } from './audit/trail.ts';
 import { createBearerTokens } from './authentication/bearer-tokens.ts';
@@ -21,7 +21,7 @@ import { NodeAuthorizer } from './authorization/node.ts';
 import { NodePods } from './authorization/node-pods.ts';
 import { RbacAuthorizer } from './authorization/rbac.ts';
 import { createWriteGuard } from './authorization/write-guard.ts';
-import { ensureSystemObjects, keepSystemObjects } from './bootstrap.ts';
+import { ensureSystemObjects, keepSystemObjects, leaveSystemObjects } from './bootstrap.ts';
 import { ADMISSION_PLUGINS, realRandom, type AdmissionPlugin, type Core } from './core.ts';
 import { keepDefinitions } from './definitions.ts';
 import { keepExpiringEvents } from './event-expiry.ts';
@@ -29,6 +29,7 @@ import { keyOf } from './keys.ts';
 import { LocalClient } from './local-client.ts';
 import { Metrics, type Gauge } from './metrics.ts';
 import { LOOPBACK } from './request.ts';
+import { Peers } from './peers.ts';
 import type { Server } from './server.ts';
 import { ServedKinds } from './served-kinds.ts';
 import { TokenIssuer } from './service-account-tokens.ts';
@@ -108,16 +109,20 @@ export async function assemble(options: AssembleOptions): Promise<Assembled> {
     async begin(securePort) {
       const { advertiseAddress, caBundle } = options;
       const facts = { advertiseAddress, securePort, serviceRanges: ranges, caBundle };
-      await ensureSystemObjects(core, facts);
-      state.ready = true;
+      const peers = new Peers(core, { address: advertiseAddress, port: securePort });
+      await ensureSystemObjects(core, facts, peers);
       const events = createEventRecorder(localClient, 'ipallocator-repair-controller');
+      // Nobody is to rely on addresses before they have been looked at once (feature 1-132).
+      await repair({ core, ips, portRange, events });
+      state.ready = true;
       stops.push(
-        keepSystemObjects(core, facts),
+        keepSystemObjects(core, facts, peers),
         core.store.expires ? () => undefined : keepExpiringEvents(core),
         keepDefinitions(core),
         keepTokenSecrets({ core, tokens, caBundle }),
         keepRepairing({ core, ips, portRange, events }),
         keepQuotas(core),
+        () => leaveSystemObjects(core, facts, peers),
       );
     },
     async announceEnd() {

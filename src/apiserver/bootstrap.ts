@@ -6,7 +6,8 @@ import { timestamp } from '../lib/clock.ts';
 import type { Core, WriteContext } from './core.ts';
 import { createObject } from './create.ts';
 import { keyOf } from './keys.ts';
-import { systemObjects, type ClusterFacts, type Wanted } from './kubernetes-service.ts';
+import { kubernetesService, systemObjects, type ClusterFacts, type Wanted } from './kubernetes-service.ts';
+import type { Peers } from './peers.ts';
 import { LOOPBACK } from './request.ts';
 import { updateObject } from './update.ts';
 
@@ -16,18 +17,32 @@ const PERIOD = 10_000;
 const context = (): WriteContext => ({ user: LOOPBACK, dryRun: false, warnings: [], isInternal: true });
 
 /** All of them once. Throws what the first refused write throws, conflicts aside. */
-export async function ensureSystemObjects(core: Core, facts: ClusterFacts): Promise<void> {
+export async function ensureSystemObjects(core: Core, facts: ClusterFacts, peers: Peers): Promise<void> {
   for (const each of systemObjects(facts)) await ensure(core, each);
+  await peers.renew();
+  for (const each of kubernetesService(facts, peers.alive())) await ensure(core, each);
   await ensureServiceCidrReady(core);
 }
 
+/** What is left leads to the others; a server alone leaves things as they are for the next one. */
+export async function leaveSystemObjects(core: Core, facts: ClusterFacts, peers: Peers): Promise<void> {
+  try {
+    const others = await peers.leave();
+    if (others.length === 0) return;
+    for (const each of kubernetesService(facts, others)) await ensure(core, each);
+  } catch (error) {
+    // The others find out by themselves, a little later.
+    core.log.warn({ err: error }, 'could not take this server out of default/kubernetes');
+  }
+}
+
 /** Returns the stop. */
-export function keepSystemObjects(core: Core, facts: ClusterFacts): () => void {
+export function keepSystemObjects(core: Core, facts: ClusterFacts, peers: Peers): () => void {
   let running = false;
   const timer = setInterval(() => {
     if (running) return;
     running = true;
-    ensureSystemObjects(core, facts)
+    ensureSystemObjects(core, facts, peers)
       .catch((error: unknown) => {
         core.log.warn({ err: error }, 'system objects are incomplete');
       })

@@ -17,6 +17,7 @@ import type { PriorityClass, ServiceAccount, ServiceCIDR } from '../api/types.ts
 import { apiServices } from './api-services.ts';
 import { addressAt, formatCidr, type Cidr } from '../lib/cidr.ts';
 import { familyOf, formatIp } from '../lib/ip.ts';
+import type { Peer } from './peers.ts';
 
 /** In this order: what a Pod needs is there before the Pod can be. */
 export const SYSTEM_NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease'] as const;
@@ -68,7 +69,6 @@ export function systemObjects(facts: ClusterFacts): Wanted[] {
       rootCertificate(facts, name),
     ]),
     serviceCidr(facts),
-    ...kubernetesService(facts),
     ...apiServices().map((each) => wanted(API_SERVICES, each)),
   ];
 }
@@ -94,14 +94,11 @@ function rootCertificate({ caBundle }: ClusterFacts, namespace: string): Wanted 
 const identity = { name: 'kubernetes', namespace: 'default' };
 const SKIP_MIRROR = 'endpointslice.kubernetes.io/skip-mirror';
 
-export function kubernetesService({ advertiseAddress, securePort, serviceRanges }: ClusterFacts): Wanted[] {
+/** @param peers the API servers there are, in a fixed order; a server alone is its own only one */
+export function kubernetesService({ securePort, serviceRanges }: ClusterFacts, peers: readonly Peer[]): Wanted[] {
   const [range] = serviceRanges;
   const clusterIP = range ? formatIp(addressAt(range, 1n)) : '';
   const labels = { component: 'apiserver', provider: 'kubernetes' };
-  const port = { name: 'https', port: securePort, protocol: 'TCP' };
-  const subsets = [{ addresses: [{ ip: advertiseAddress }], ports: [port] }];
-  const endpoints = [{ addresses: [advertiseAddress], conditions: { ready: true } }];
-  const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
   const service = wanted<Service>(SERVICES, {
     metadata: { ...identity, labels },
     spec: {
@@ -113,10 +110,21 @@ export function kubernetesService({ advertiseAddress, securePort, serviceRanges 
       ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: securePort }],
     },
   });
+  const reachable = peers.filter(({ address }) => !isLoopback(address));
   // Nobody but this machine could use a loopback address, and endpoints may not hold one: then there are none.
-  if (isLoopback(advertiseAddress)) return [service];
+  return reachable.length === 0 ? [service] : [service, ...endpointsOf(reachable)];
+}
+
+const portOf = (port: number) => ({ name: 'https', port, protocol: 'TCP' });
+
+function endpointsOf(peers: readonly Peer[]): Wanted[] {
+  const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
+  const subsets = [...new Set(peers.map(({ port }) => port))].map((port) => ({
+    addresses: peers.filter((peer) => peer.port === port).map(({ address }) => ({ ip: address })),
+    ports: [portOf(port)],
+  }));
+  const slice = sliceOf(peers, familyOf(peers[0]?.address ?? '') ?? 'IPv4');
   return [
-    service,
     wanted<Endpoints>(
       ENDPOINTS,
       { metadata: { ...identity, labels: { [SKIP_MIRROR]: 'true' } }, subsets },
@@ -124,18 +132,26 @@ export function kubernetesService({ advertiseAddress, securePort, serviceRanges 
     ),
     wanted<EndpointSlice>(
       ENDPOINT_SLICES,
-      {
-        metadata: { ...identity, labels: { 'kubernetes.io/service-name': 'kubernetes' } },
-        addressType: familyOf(advertiseAddress) ?? 'IPv4',
-        endpoints,
-        ports: [port],
-      },
-      (present) =>
-        same(present.endpoints, endpoints) && same(present.ports, [port])
+      { metadata: { ...identity, labels: { 'kubernetes.io/service-name': 'kubernetes' } }, ...slice },
+      (present) => {
+        // Its family does not change any more.
+        const { endpoints, ports } = sliceOf(peers, present.addressType);
+        return same([present.endpoints, present.ports], [endpoints, ports]) || endpoints.length === 0
           ? undefined
-          : { ...present, endpoints, ports: [port] },
+          : { ...present, endpoints, ports };
+      },
     ),
   ];
+}
+
+/** A slice has one family and one list of ports: those of the first peer of the family, whoever writes it. */
+function sliceOf(peers: readonly Peer[], addressType: string) {
+  const ofFamily = peers.filter(({ address }) => familyOf(address) === addressType);
+  const port = ofFamily[0]?.port ?? 0;
+  const endpoints = ofFamily
+    .filter((peer) => peer.port === port)
+    .map(({ address }) => ({ addresses: [address], conditions: { ready: true } }));
+  return { addressType, endpoints, ports: [portOf(port)] };
 }
 
 function isLoopback(address: string): boolean {
