@@ -4,7 +4,6 @@ import { apiVersionOf, storedKind, type Kind, type Subresource } from '../api/ki
 import { compareVersions } from '../api/versions/order.ts';
 import { chooseMediaType, discoveryForms } from './media-types.ts';
 import type { ApiRequest, ApiResponse } from './request.ts';
-import { compress } from './respond.ts';
 import { REVIEWS } from './reviews.ts';
 import type { ServedKinds } from './served-kinds.ts';
 
@@ -240,7 +239,7 @@ function tagged(request: ApiRequest, value: object, type = 'application/json'): 
   const etag = `"${createHash('sha256').update(body).digest('hex').toUpperCase()}"`;
   const headers = { etag, vary: 'Accept', 'cache-control': 'public' };
   if (request.headers['if-none-match'] === etag) return { status: 304, headers, body: '' };
-  return compress(request, { status: 200, headers: { ...headers, 'content-type': type }, body });
+  return { status: 200, headers: { ...headers, 'content-type': type }, body };
 }
 
 /** The paths `/` lists (feature 8-101). */

@@ -12,7 +12,7 @@ import { healthResponse } from './health.ts';
 import { chooseMediaType } from './media-types.ts';
 import { isStream, type ApiRequest, type ApiResponse, type BodyStream } from './request.ts';
 import { answerResource, contextOf, methodNotAllowed } from './resources.ts';
-import { render, renderError, type Answer } from './respond.ts';
+import { compress, render, renderError, type Answer } from './respond.ts';
 import { reviewByResource, type ReviewObject } from './reviews.ts';
 import { parsePath, type RequestInfo, type ResourceInfo } from './routes.ts';
 import type { Server } from './server.ts';
@@ -94,7 +94,7 @@ async function answer(server: Server, request: ApiRequest, info: ResourceInfo): 
   try {
     const found = await answerFor(server, request, info, context, media);
     if (found === undefined) return notFoundText();
-    return render(found, media, request, server.core.clock.now(), context.warnings);
+    return await render(found, media, request, server.core.clock.now(), context.warnings);
   } catch (error) {
     if (error instanceof ApiError) return renderError(error, request, context.warnings);
     throw error;
@@ -153,7 +153,9 @@ async function answerPath(server: Server, request: ApiRequest): Promise<ApiRespo
     return await issuerResponse(request, server.tokens, `https://${server.address}`);
   }
   const { address, core, checks } = server;
-  return (await healthResponse(request, checks)) ?? discoveryResponse(request, address, core.kinds) ?? notFoundText();
+  const discovered = discoveryResponse(request, address, core.kinds);
+  if (discovered) return await compress(request, discovered);
+  return (await healthResponse(request, checks)) ?? notFoundText();
 }
 
 function json(value: object): ApiResponse {

@@ -209,7 +209,31 @@ function send(request: IncomingMessage, response: ServerResponse, { status, head
   if (bytes.length > 0 || status !== 304) response.setHeader('content-length', bytes.length);
   if (status === 413) response.setHeader('connection', 'close');
   response.writeHead(status, headers);
-  response.end(request.method === 'HEAD' ? undefined : bytes);
+  if (request.method === 'HEAD') response.end();
+  else if (bytes.length <= SLICE) response.end(bytes);
+  else void sendSlices(response, bytes);
+}
+
+/** Bytes encrypted at a time: all at once would take as much memory again, and hold up everybody else. */
+const SLICE = 1024 * 1024;
+
+async function sendSlices(response: ServerResponse, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length && !response.destroyed; at += SLICE) {
+    if (!response.write(bytes.subarray(at, at + SLICE))) await drained(response);
+  }
+  response.end();
+}
+
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      response.off('drain', done);
+      response.off('close', done);
+      resolve();
+    };
+    response.on('drain', done);
+    response.on('close', done);
+  });
 }
 
 function sendStream(
