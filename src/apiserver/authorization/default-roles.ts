@@ -61,6 +61,11 @@ const viewed: PolicyRule[] = [
     'controllerrevisions daemonsets daemonsets/status deployments deployments/scale deployments/status replicasets replicasets/scale replicasets/status statefulsets statefulsets/scale statefulsets/status',
   ),
   on(READ, 'autoscaling', 'horizontalpodautoscalers horizontalpodautoscalers/status'),
+  on(
+    READ,
+    'extensions',
+    'daemonsets daemonsets/status deployments deployments/scale deployments/status ingresses ingresses/status networkpolicies replicasets replicasets/scale replicasets/status replicationcontrollers/scale',
+  ),
   on(READ, 'batch', 'cronjobs cronjobs/status jobs jobs/status'),
   on(READ, 'policy', 'poddisruptionbudgets poddisruptionbudgets/status'),
   on(READ, 'networking.k8s.io', 'ingresses ingresses/status networkpolicies'),
@@ -84,6 +89,11 @@ const edited: PolicyRule[] = [
     'daemonsets deployments deployments/rollback deployments/scale replicasets replicasets/scale statefulsets statefulsets/scale',
   ),
   on(WRITE, 'autoscaling', 'horizontalpodautoscalers'),
+  on(
+    WRITE,
+    'extensions',
+    'daemonsets deployments deployments/rollback deployments/scale ingresses networkpolicies replicasets replicasets/scale replicationcontrollers/scale',
+  ),
   on(WRITE, 'batch', 'cronjobs jobs'),
   on(WRITE, 'policy', 'poddisruptionbudgets'),
   on(WRITE, 'networking.k8s.io', 'ingresses networkpolicies'),

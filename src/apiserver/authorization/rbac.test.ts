@@ -178,6 +178,26 @@ test('nor do they bind a role that gives it, unless they may bind that very role
   assert.equal((await bind('cluster-admin')).status, 201);
 });
 
+test('an older version, a patch and an apply are no way around it', async () => {
+  const beta = `${RBAC}beta1/clusterroles`;
+  const less = `${RBAC}/clusterroles/less`;
+  const patched = (path: string, type: string, body: object, query = {}) => {
+    const headers = { 'content-type': `application/${type}` };
+    return api.request('PATCH', path, { headers, query, user: granter, body });
+  };
+  const applied = { apiVersion: `${apiGroup}/v1`, kind: 'ClusterRole', ...role('less', [everything]) };
+  const answers = await Promise.all([
+    post(beta, role('old', [everything]), granter),
+    patched(`${beta}/less`, 'merge-patch+json', { rules: [everything] }),
+    patched(less, 'json-patch+json', [{ op: 'add', path: '/rules/-', value: everything }]),
+    patched(less, 'apply-patch+yaml', applied, { fieldManager: 'me', force: 'true' }),
+  ]);
+  for (const { status, json } of answers) {
+    assert.equal(status, 403);
+    assert.match(json.message, /is attempting to grant RBAC permissions not currently held:\n{APIGroups:\["\*"\]/);
+  }
+});
+
 test('an aggregationRule gathers anything, so it needs everything', async () => {
   const aggregationRule = { clusterRoleSelectors: [{ matchLabels: { a: 'b' } }] };
   const { json } = await post(`${RBAC}/clusterroles`, role('gather', [], { aggregationRule }), granter);

@@ -130,6 +130,7 @@ POST   TEAM/events                                     . . + + . . . + + + . +
 
 GET    TEAM@apps/deployments                           . . . . . + + + + . . +
 POST   TEAM@apps/deployments                           . . . . . . . + + . . +
+POST   TEAM@extensions/deployments                     . . . . . . . + + . . +
 PATCH  TEAM@apps/deployments/web/scale                 . . . . . . . + + . . +
 PUT    TEAM@apps/deployments/web/status                . . . . . . . . . . . +
 POST   TEAM@batch/jobs                                 . . . . . . . + + . . +
