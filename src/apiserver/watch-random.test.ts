@@ -8,8 +8,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { apiRequest, startTestApi, type TestApi } from '../../test/support/api.ts';
+import { EtcdCluster } from '../../test/support/etcd.ts';
 import type { KubeObject } from '../api/types.ts';
 import { createMemoryStore } from '../store/memory.ts';
+import { openEtcdStore } from '../store/etcd/etcd.ts';
+import type { Store } from '../store/store.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import { isStream } from './request.ts';
 
@@ -84,25 +87,38 @@ async function write(api: TestApi, random: (below: number) => number): Promise<v
   }
 }
 
-const engines = {
-  memory: () => createMemoryStore(),
+/** One store for each server: where there are several, each writer and each watcher has its own server. */
+const engines: Record<string, (t: TestContext) => Store[] | Promise<Store[]>> = {
+  memory: () => [createMemoryStore()],
   sqlite(t: TestContext) {
     const folder = mkdtempSync(join(tmpdir(), 'fairway-watch-'));
     t.after(() => {
       rmSync(folder, { recursive: true });
     });
-    return openSqliteStore({ path: join(folder, 'state.db') });
+    return [openSqliteStore({ path: join(folder, 'state.db') })];
+  },
+  async 'etcd, two servers'(t: TestContext) {
+    const etcd = await EtcdCluster.start();
+    t.after(() => etcd.remove());
+    const { endpoints } = etcd;
+    return [await openEtcdStore({ endpoints }), await openEtcdStore({ endpoints })];
   },
 };
 
 for (const [engine, open] of Object.entries(engines)) {
   const seed = Number(process.env['FAIRWAY_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
   test(`random writers and reconnecting watchers agree on one history (${engine}, FAIRWAY_SEED=${String(seed)})`, async (t) => {
-    const api = await startTestApi({ store: open(t) });
-    const begin = String((await api.request('GET', path)).json.metadata.resourceVersion);
+    const stores = await open(t);
+    const apis = await Promise.all(stores.map((store) => startTestApi({ store })));
+    const [first] = apis;
+    if (!first) throw new Error('no server');
+    const apiOf = (index: number) => apis[index % apis.length] ?? first;
+    // The other servers make their own objects as they start.
+    await Promise.all(apis.map((api) => api.server.core.cache.catchUp()));
+    const begin = String((await first.request('GET', path)).json.metadata.resourceVersion);
     let writing = true;
     let last = 0;
-    const watch = async (random: (below: number) => number): Promise<Line[]> => {
+    const watch = async (api: TestApi, random: (below: number) => number): Promise<Line[]> => {
       const seen: Line[] = [];
       let version = begin;
       while (writing || Number(version) < last) {
@@ -118,23 +134,25 @@ for (const [engine, open] of Object.entries(engines)) {
       }
       return seen;
     };
-    const watchers = Array.from({ length: WATCHERS }, (_, index) => watch(randomFrom(seed + 100 + index)));
+    const watchers = Array.from({ length: WATCHERS }, (_, index) =>
+      watch(apiOf(index), randomFrom(seed + 100 + index)),
+    );
     await Promise.all(
       Array.from({ length: WRITERS }, async (_, index) => {
         const random = randomFrom(seed + index);
-        for (let round = 0; round < WRITES / WRITERS; round++) await write(api, random);
+        for (let round = 0; round < WRITES / WRITERS; round++) await write(apiOf(index), random);
       }),
     );
-    last = api.store.revision();
+    last = Math.max(...stores.map((store) => store.revision()));
     writing = false;
     const histories = await Promise.all(watchers);
-    const final = (await api.request('GET', path)).json.items as KubeObject[];
+    const final = (await first.request('GET', path)).json.items as KubeObject[];
     const texts = histories.map((history) =>
       history.map(({ type, object }) => `${type} ${object.metadata.name} ${object.metadata.resourceVersion ?? ''}`),
     );
     for (const text of texts) assert.deepEqual(text, texts[0]);
     checkHistory(histories[0] ?? [], begin, final);
-    await api.stop();
+    await Promise.all(apis.map((api) => api.stop()));
   });
 }
 
