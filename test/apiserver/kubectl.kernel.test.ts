@@ -88,14 +88,14 @@ for (const file of files) {
       assert.match(await ok('get', '--raw', '/readyz?verbose'), /readyz check passed/);
     });
 
-    test('explain shows the fields of every kind in every version', async () => {
+    test('explain shows the fields of a kind of every group and version', async () => {
       const ports = await ok('explain', 'service.spec.ports', '--recursive');
       assert.match(ports, /nodePort\s+<integer>/);
       assert.match(ports, /name of this port within the service|port that will be exposed|list of ports/i);
       assert.match(await ok('explain', 'ingress', '--api-version=extensions/v1beta1', '--recursive'), /servicePort/);
       // The oldest reads version 2 of OpenAPI, all others read version 3 alike.
       if (!file.includes('kubernetes-client') && file !== files.at(-1)) return;
-      const pending = [...KINDS];
+      const pending = [...new Map(KINDS.map((kind) => [apiVersionOf(kind), kind])).values()];
       const explain = async (): Promise<void> => {
         for (let kind = pending.pop(); kind; kind = pending.pop()) {
           const text = await ok('explain', kind.plural, `--api-version=${apiVersionOf(kind)}`, '--recursive');

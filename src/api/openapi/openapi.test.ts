@@ -127,3 +127,17 @@ test('the protobuf document holds the same definitions as the JSON one', () => {
     '#/definitions/io.k8s.apimachinery.pkg.util.intstr.IntOrString',
   );
 });
+
+test('no schema is empty, as kubectl could not explain it', () => {
+  const look = (value: unknown, path: string): void => {
+    if (Array.isArray(value)) for (const [index, each] of value.entries()) look(each, `${path}[${index}]`);
+    else if (typeof value === 'object' && value !== null) {
+      if (/\.(items|additionalProperties)$|\.properties\.[^.]+$/.test(path)) assert.notDeepEqual(value, {}, path);
+      for (const [key, each] of Object.entries(value)) look(each, `${path}.${key}`);
+    }
+  };
+  look(openApiV2()['definitions'], 'v2');
+  for (const path of Object.keys(openApiV3Index().paths)) {
+    look((openApiV3(path) as { components: { schemas: unknown } }).components.schemas, path);
+  }
+});
