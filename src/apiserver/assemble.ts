@@ -31,6 +31,7 @@ import { Metrics, type Gauge } from './metrics.ts';
 import { LOOPBACK } from './request.ts';
 import { Peers } from './peers.ts';
 import type { Server } from './server.ts';
+import { serverGauges } from './server-gauges.ts';
 import { ServedKinds } from './served-kinds.ts';
 import { TokenIssuer } from './service-account-tokens.ts';
 import { Kubelets } from './streams/kubelets.ts';
@@ -160,7 +161,14 @@ async function openCore(
   const guard = createWriteGuard(authorizer, rbac);
   const admissionPlugins = new Set(plugins.map(parsePlugin));
   const core: Core = { store, cache, kinds, clock, log, hooks, guard, admissionPlugins, ...realRandom };
-  return { core, ips, portRange, authorizer, rbac, gauges: () => allocatorGauges(ips, ports) };
+  return {
+    core,
+    ips,
+    portRange,
+    authorizer,
+    rbac,
+    gauges: () => [...serverGauges(cache), ...allocatorGauges(ips, ports)],
+  };
 }
 
 function parsePlugin(name: string): AdmissionPlugin {

@@ -421,6 +421,41 @@ test('events.k8s.io shows the core Events, stored once (8-105)', async () => {
   assert.equal(core.json.items.length, 1);
 });
 
+test('health checks can be left out and asked for one by one (8-098)', async () => {
+  const text = async (path: string) => (await api.request('GET', path)).text;
+  assert.equal(await text('/livez/ping'), 'ok');
+  assert.equal(await text('/readyz/ping?verbose'), 'ok');
+  assert.equal(await text('/livez?exclude=etcd'), 'ok');
+  assert.equal(
+    await text('/livez?verbose&exclude=etcd&exclude=nothing'),
+    '[+]ping ok\n[+]etcd excluded: ok\n' +
+      'warn: some health checks cannot be excluded: no matches for "nothing"\nlivez check passed\n',
+  );
+});
+
+test('metrics have the names and labels of kube-apiserver (8-100)', async () => {
+  await api.request('POST', `${NS}/configmaps`, { body: { metadata: { name: 'counted' } } });
+  await api.request('GET', '/apis/policy/v1beta1/poddisruptionbudgets');
+  await api.request('GET', `${NS}/nothings`);
+  const { text } = await api.request('GET', '/metrics');
+  const has = (line: string) => {
+    assert.ok(text.split('\n').includes(line), `${line}\n${text}`);
+  };
+  const posted = 'group="",resource="configmaps",scope="namespace",subresource="",verb="POST",version="v1"';
+  assert.match(text, new RegExp(`^apiserver_request_total\\{code="201",component="apiserver",${posted}\\} [1-9]`, 'm'));
+  has('apiserver_current_inflight_requests{request_kind="readOnly"} 1');
+  has('apiserver_current_inflight_requests{request_kind="mutating"} 0');
+  has(
+    'apiserver_requested_deprecated_apis{group="policy",removed_release="1.25",resource="poddisruptionbudgets",subresource="",version="v1beta1"} 1',
+  );
+  assert.match(text, /^apiserver_storage_objects\{resource="deployments.apps"\} \d+$/m);
+  assert.match(text, /^apiserver_resource_objects\{group="apps",resource="deployments"\} \d+$/m);
+  assert.match(text, /^kubernetes_build_info\{major="1",minor="36",git_version="v1.36.2\+fairway",.*\} 1$/m);
+  assert.match(text, /^process_resident_memory_bytes \d+$/m);
+  const helped = [...text.matchAll(/^# HELP (\S+)/gm)].map(([, name]) => name);
+  assert.equal(new Set(helped).size, helped.length, 'every name is explained once');
+});
+
 test('health, version, root and metrics answer', async () => {
   assert.deepEqual(
     [(await api.request('GET', '/healthz')).text, (await api.request('GET', '/readyz/etcd')).text],
@@ -434,6 +469,6 @@ test('health, version, root and metrics answer', async () => {
   assert.equal((await api.request('GET', '/version')).json.gitVersion, 'v1.36.2+fairway');
   assert.ok((await api.request('GET', '/')).json.paths.includes('/apis/apps/v1'));
   const metrics = (await api.request('GET', '/metrics')).text;
-  assert.match(metrics, /apiserver_request_total\{code="200",verb="GET",.*\} \d+/);
+  assert.match(metrics, /apiserver_request_total\{code="200",component="apiserver",.*verb="GET".*\} \d+/);
   assert.match(metrics, /kube_apiserver_clusterip_allocator_allocated_ips\{cidr="10.96.0.0\/16"\} \d+/);
 });

@@ -28,6 +28,7 @@ export async function handle(
 ): Promise<ApiResponse> {
   const { core, metrics } = server;
   const began = performance.now();
+  const answered = metrics.begin(request.method);
   let info: RequestInfo = { type: 'path', path: request.path, verb: request.method.toLowerCase() };
   let response: ApiResponse;
   try {
@@ -41,6 +42,7 @@ export async function handle(
     response = renderError(told ?? internalError(messageOf(error)), request);
   }
   const streaming = isStream(response.body);
+  answered();
   metrics.request(info, response.status, streaming ? undefined : (performance.now() - began) / 1000);
   return streaming ? { ...response, body: counted(server, info, response.body as BodyStream) } : response;
 }

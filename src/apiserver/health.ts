@@ -19,7 +19,13 @@ export async function healthResponse(request: ApiRequest, checks: readonly Check
   const only = below.join('/');
   const chosen = only === '' ? asked : asked.filter(({ name }) => name === only);
   if (chosen.length === 0) return plain(404, `404 page not found\n`);
+  // One check by its own path answers for itself alone.
+  if (only !== '') {
+    const passed = (await Promise.all(chosen.map(passes))).every(Boolean);
+    return passed ? plain(200, 'ok') : plain(500, `internal server error: ${only} failed: reason withheld\n`);
+  }
   const excluded = request.query.getAll('exclude');
+  const unknown = excluded.filter((name) => !chosen.some((check) => check.name === name));
   const lines: string[] = [];
   let failed = false;
   for (const check of chosen) {
@@ -29,6 +35,10 @@ export async function healthResponse(request: ApiRequest, checks: readonly Check
       failed = true;
       lines.push(`[-]${check.name} failed: reason withheld`);
     }
+  }
+  if (unknown.length > 0) {
+    const names = unknown.map((name) => JSON.stringify(name)).join(', ');
+    lines.push(`warn: some health checks cannot be excluded: no matches for ${names}`);
   }
   if (failed) return plain(500, `${lines.join('\n')}\n${root} check failed\n`);
   return plain(200, request.query.has('verbose') ? `${lines.join('\n')}\n${root} check passed\n` : 'ok');

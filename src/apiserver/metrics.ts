@@ -28,11 +28,23 @@ export class Metrics {
   readonly #requests = new Map<string, number>();
   readonly #durations = new Map<string, Durations>();
   readonly #running = new Map<string, number>();
+  readonly #inFlight = { mutating: 0, readOnly: 0 };
+  readonly #deprecated = new Set<string>();
+
+  /** A request has come; returns what to call when it is answered. A watch counts until it has begun. */
+  begin(method: string): () => void {
+    const kind = method === 'GET' || method === 'HEAD' ? 'readOnly' : 'mutating';
+    this.#inFlight[kind] += 1;
+    return () => {
+      this.#inFlight[kind] -= 1;
+    };
+  }
 
   /** `seconds` undefined: a watch or stream, which is not timed. Unknown resources count as one, so labels stay few. */
   request(info: RequestInfo, code: number, seconds: number | undefined): void {
     const labels = labelsOf(info);
     const key = labelText({ code: String(code), ...labels });
+    this.#askDeprecated(info);
     this.#requests.set(key, (this.#requests.get(key) ?? 0) + 1);
     if (seconds === undefined) return;
     const name = labelText(labels);
@@ -43,6 +55,14 @@ export class Metrics {
     durations.sum += seconds;
     durations.count += 1;
     this.#durations.set(name, durations);
+  }
+
+  #askDeprecated(info: RequestInfo): void {
+    if (info.type === 'path' || !info.kind?.deprecated) return;
+    const { group, version, plural: resource, deprecated } = info.kind;
+    const [, removed_release = ''] = /unavailable in v([\d.]+)\+/.exec(deprecated) ?? [];
+    const { subresource = '' } = labelsOf(info);
+    this.#deprecated.add(labelText({ group, removed_release, resource, subresource, version }));
   }
 
   /** One more (1) or one fewer (-1) watch or stream. */
@@ -56,6 +76,14 @@ export class Metrics {
       '# HELP apiserver_request_total Requests by verb, resource and HTTP response code.',
       '# TYPE apiserver_request_total counter',
       ...[...this.#requests].map(([labels, value]) => `apiserver_request_total${labels} ${String(value)}`),
+      '# HELP apiserver_current_inflight_requests Requests being answered, by kind.',
+      '# TYPE apiserver_current_inflight_requests gauge',
+      ...Object.entries(this.#inFlight).map(
+        ([request_kind, value]) => `apiserver_current_inflight_requests${labelText({ request_kind })} ${String(value)}`,
+      ),
+      '# HELP apiserver_requested_deprecated_apis Deprecated APIs that have been asked for.',
+      '# TYPE apiserver_requested_deprecated_apis gauge',
+      ...[...this.#deprecated].map((labels) => `apiserver_requested_deprecated_apis${labels} 1`),
       '# HELP apiserver_longrunning_requests Watches and streams now open.',
       '# TYPE apiserver_longrunning_requests gauge',
       ...[...this.#running].map(([labels, value]) => `apiserver_longrunning_requests${labels} ${String(value)}`),
@@ -75,16 +103,23 @@ function gaugeLines(gauge: Gauge, index: number, all: readonly Gauge[]): string[
   return all[index - 1]?.name === name ? [line] : [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, line];
 }
 
+/** As Kubernetes counts them: by the method of a write, not by what authorization calls it. */
+const verbs: Readonly<Record<string, string>> = { create: 'POST', update: 'PUT', head: 'GET' };
+const component = 'apiserver';
+
 function labelsOf(info: RequestInfo): Record<string, string> {
-  if (info.type === 'path') return { verb: info.verb.toUpperCase(), group: '', version: '', resource: '' };
-  const { verb, kind, subresource } = info;
-  const known = kind ?? { group: '', version: '', plural: '' };
+  const verb = verbs[info.verb] ?? info.verb.toUpperCase();
+  const none = { component, group: '', resource: '', scope: '', subresource: '', verb, version: '' };
+  if (info.type === 'path' || !info.kind) return none;
+  const { kind, name, namespace, subresource } = info;
   return {
-    verb: verb.toUpperCase(),
-    group: known.group,
-    version: known.version,
-    resource: known.plural,
-    subresource: kind && subresource && kind.subresources.includes(subresource) ? subresource : '',
+    component,
+    group: kind.group,
+    resource: kind.plural,
+    scope: name !== undefined ? 'resource' : namespace !== undefined ? 'namespace' : 'cluster',
+    subresource: subresource && kind.subresources.includes(subresource) ? subresource : '',
+    verb,
+    version: kind.version,
   };
 }
 
