@@ -1,38 +1,29 @@
 /** Subresources other than status: which verb they take and what they do. */
-import { admitSubresource, ownFace, type Face } from '../admission/face.ts';
+import { admitSubresource, ownFace } from '../admission/face.ts';
 import { restrictToken } from '../admission/node-restriction.ts';
-import { badRequest, notFound } from '../../api/api-error.ts';
-import { decodeObject, type KindName } from '../../api/decode.ts';
-import {
-  CERTIFICATE_SIGNING_REQUESTS,
-  NAMESPACES,
-  PODS,
-  SERVICE_ACCOUNTS,
-  storedKind,
-  type Kind,
-  type Subresource,
-} from '../../api/kinds.ts';
+import { badRequest } from '../../api/api-error.ts';
+import type { KindName } from '../../api/decode.ts';
+import { CERTIFICATE_SIGNING_REQUESTS, NAMESPACES, PODS, SERVICE_ACCOUNTS, type Subresource } from '../../api/kinds.ts';
 import type { CertificateSigningRequest, KubeObject, Namespace, Pod } from '../../api/types.ts';
 import type { DeleteOptions } from '../../client/client.ts';
-import { isForced, parseConfig } from '../apply-body.ts';
 import { decodeChecked, fieldValidationOf, parseBody } from '../body.ts';
 import type { Core, WriteContext } from '../core.ts';
 import { deleteOptionsOf } from '../delete-options.ts';
 import { deleteObject } from '../delete.ts';
 import type { Entry } from '../entry.ts';
-import { mergePatchTypeOf, patchTypeOf } from '../media-types.ts';
-import { applyObject } from '../ownership.ts';
+import { mergePatchTypeOf } from '../media-types.ts';
 import { patchObject } from '../patch.ts';
 import { readObject } from '../read.ts';
 import type { Answer } from '../respond.ts';
-import { checkIdentity, methodNotAllowed, parsePatchBody, success, type Call } from '../resources.ts';
+import { parsePatchBody } from '../changes.ts';
+import { methodNotAllowed, success, type Call } from '../resources.ts';
 import type { TokenIssuer } from '../service-account-tokens.ts';
 import { updateObject, type Change } from '../update.ts';
+import { answerScale } from './answer-scale.ts';
 import { applyApproval } from './approval.ts';
 import { applyBinding, BINDING, type Binding } from './binding.ts';
 import { admitEviction, EVICTION } from './eviction.ts';
 import { additionsOf, applyEphemeralContainers, withAdditions } from './ephemeral-containers.ts';
-import { applyScale, SCALE, scaleConfig, scaleOf, type Scale } from './scale.ts';
 import { requestToken, TOKEN_REQUEST, type TokenRequest } from './token.ts';
 
 /** Served ones that are not streams. */
@@ -108,44 +99,6 @@ async function answerApproval(call: Call, name: string): Promise<Answer> {
   return answer((await updateObject(core, kind, undefined, name, change, context)).entry);
 }
 
-async function answerScale(call: Call, name: string): Promise<Answer> {
-  const { info, core, kind, request, context } = call;
-  if (info.verb === 'get' || info.verb === 'head') {
-    const entry = await readObject(core, kind, info.namespace, name);
-    return { type: 'value', status: 200, value: scaleOf(kind, entry.object) };
-  }
-  let wanted: (current: Scale) => Scale;
-  if (info.verb === 'update') {
-    const scale = decodeBody<Scale>(call, SCALE);
-    wanted = () => scale;
-  } else if (info.verb === 'patch') {
-    const type = patchTypeOf(request.headers['content-type']);
-    if (type === 'apply') return await answerAppliedScale(call, name);
-    const body = parsePatchBody(request);
-    const validation = fieldValidationOf(request.query, 'PatchOptions');
-    wanted = (current) => patchObject<Scale>(SCALE, current, { type, ...body, validation }, context.warnings);
-  } else throw methodNotAllowed();
-  return { type: 'value', status: 200, value: await scaleObject(core, kind, info.namespace, name, wanted, context) };
-}
-
-async function answerAppliedScale({ core, kind: asked, info, request, context }: Call, name: string): Promise<Answer> {
-  const kind = storedKind(asked);
-  const given = decodeObject<Scale>(SCALE, parseConfig(SCALE, request, context.warnings)).object;
-  checkIdentity(given, name, info.namespace);
-  const application = {
-    config: scaleConfig(kind, given),
-    force: isForced(request),
-    decode: (merged: Record<string, unknown>) => decodeObject(kind, merged).object,
-  };
-  const apply = (current: KubeObject | undefined): KubeObject => {
-    if (!current) throw notFound(kind, name);
-    return applyObject(core, kind, current, application, context);
-  };
-  const change: Change = { through: 'main', face: scaleFace(kind), owned: true, apply };
-  const { entry } = await updateObject(core, kind, info.namespace, name, change, context);
-  return { type: 'value', status: 200, value: scaleOf(kind, entry.object) };
-}
-
 async function answerEphemeralContainers(call: Call, name: string): Promise<Answer> {
   const { info, core, kind, request, context } = call;
   const { namespace, verb } = info;
@@ -166,30 +119,6 @@ async function answerEphemeralContainers(call: Call, name: string): Promise<Answ
   const change: Change = { through: 'raw', face: ownFace('ephemeralcontainers'), apply };
   return answer((await updateObject(core, PODS, namespace, name, change, context)).entry);
 }
-
-export async function scaleObject(
-  core: Core,
-  kind: Kind,
-  namespace: string | undefined,
-  name: string,
-  wanted: (current: Scale) => Scale,
-  context: WriteContext,
-): Promise<Scale> {
-  const apply = (current: KubeObject | undefined): KubeObject => {
-    const object = current as KubeObject;
-    return applyScale(kind, object, wanted(scaleOf(kind, object)));
-  };
-  const change: Change = { through: 'main', face: scaleFace(kind), apply };
-  const { entry } = await updateObject(core, storedKind(kind), namespace, name, change, context);
-  return scaleOf(kind, entry.object);
-}
-
-const scaleFace = (kind: Kind): Face => ({
-  subresource: 'scale',
-  kind: SCALE,
-  of: (object) => scaleOf(kind, object),
-  onto: (object, shown) => applyScale(kind, object, shown),
-});
 
 export async function bindPod(
   core: Core,
