@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { PassThrough, Readable } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
+import { Exec, KubeConfig, Log, PortForward, type V1Status } from '@kubernetes/client-node';
 import { Cluster, eventually, must } from '../support/cluster.ts';
 import {
   end,
@@ -279,6 +281,43 @@ describe('clients', { concurrency: true }, () => {
 
   test("Python's client: objects, watches, streams and leader election", async () => {
     assert.match(await output(PYTHON, [join(import.meta.dirname, 'everyday.py')], cluster.env), /^well$/m);
+  });
+
+  test("JavaScript's client: exec, logs and port-forward over WebSockets", async () => {
+    const config = new KubeConfig();
+    config.loadFromFile(cluster.env['KUBECONFIG'] ?? '');
+    const collect = () => {
+      let text = '';
+      const stream = new PassThrough().on('data', (chunk: Buffer) => (text += String(chunk)));
+      stream.on('error', () => undefined); // following logs ends by aborting
+      return { stream, text: () => text };
+    };
+    const [out, err] = [collect(), collect()];
+    const script = 'read line; echo got $line; echo oops >&2; exit 3';
+    const status = await new Promise<V1Status>((resolve, reject) => {
+      const input = Readable.from(['hello\n']);
+      new Exec(config)
+        .exec('default', 'web', 'web', ['sh', '-c', script], out.stream, err.stream, input, false, resolve)
+        .catch(reject);
+    });
+    assert.equal(status.details?.causes?.[0]?.message, '3');
+    assert.deepEqual([out.text(), err.text()], ['got hello\n', 'oops\n']);
+
+    const log = collect();
+    const following = await new Log(config).log('default', 'web', 'web', log.stream, { follow: true });
+    await eventually(() => {
+      assert.equal(log.text(), 'started\n');
+    });
+    following.abort();
+
+    const answer = collect();
+    const asked = new PassThrough();
+    const socket = await new PortForward(config).portForward('default', 'web', [8080], answer.stream, null, asked);
+    asked.write('GET / HTTP/1.0\r\n\r\n');
+    await eventually(() => {
+      assert.match(answer.text(), /\r\n\r\nweb\n$/);
+    });
+    (typeof socket === 'function' ? socket() : socket)?.close();
   });
 
   test('kubetail follows the two Pods of a Service', async () => {
