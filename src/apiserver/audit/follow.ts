@@ -37,9 +37,10 @@ export function follow({ audit, core }: Pick<Server, 'audit' | 'core'>, raw: Raw
     impersonated: (user) => trail?.actsAs(user),
     decided: (decision) => trail?.decided(decision),
     answered(response) {
-      response.headers['audit-id'] = id;
       begin();
-      return trail ? trail.answered(response) : response;
+      // A new one: what answers many requests alike may be shared.
+      const own = { ...response, headers: { ...response.headers, 'audit-id': id } };
+      return trail ? trail.answered(own) : own;
     },
     passedOn(socket, status) {
       const end = trail?.passedOn(status);

@@ -249,6 +249,7 @@ test('an administrator can be anybody, with groups, uid and extra', async () => 
     ['impersonate-uid', '42'],
     ['impersonate-extra-example.com%2fproject', 'one'],
     ['impersonate-extra-example.com%2fproject', 'two'],
+    ['impersonate-extra-__proto__', 'three'],
   );
   const path = '/apis/authentication.k8s.io/v1/selfsubjectreviews';
   const { json } = await api.knock('POST', path, { ...admin, ...headers, body: {} });
@@ -256,7 +257,7 @@ test('an administrator can be anybody, with groups, uid and extra', async () => 
     username: 'jane',
     uid: '42',
     groups: ['people, and others', 'robots', 'system:authenticated'],
-    extra: { 'example.com/project': ['one', 'two'] },
+    extra: JSON.parse('{ "example.com/project": ["one", "two"], "__proto__": ["three"] }') as object,
   });
 });
 

@@ -26,12 +26,15 @@ export function parseImpersonation(headers: HeaderPairs): Impersonation | undefi
   const [name = ''] = all('impersonate-user');
   const [uid = ''] = all('impersonate-uid');
   const groups = all('impersonate-group');
-  const extra: Record<string, string[]> = {};
-  for (const [key, value] of headers)
-    if (key.startsWith(EXTRA)) (extra[decodeKey(key.slice(EXTRA.length))] ??= []).push(value);
-  const hasExtra = Object.keys(extra).length > 0;
+  // A Map, as a key may be called __proto__.
+  const extra = new Map<string, string[]>();
+  for (const [key, value] of headers) {
+    if (!key.startsWith(EXTRA)) continue;
+    const own = decodeKey(key.slice(EXTRA.length));
+    extra.set(own, [...(extra.get(own) ?? []), value]);
+  }
   if (name === '') {
-    if (groups.length === 0 && uid === '' && !hasExtra) return undefined;
+    if (groups.length === 0 && uid === '' && extra.size === 0) return undefined;
     throw badRequest('requested uid, groups or user-extra without impersonating a user');
   }
   const account = accountOf(name);
@@ -39,7 +42,7 @@ export function parseImpersonation(headers: HeaderPairs): Impersonation | undefi
     account ? ask('', 'serviceaccounts', account.name, account.namespace) : ask('', 'users', name),
     ...groups.map((group) => ask('', 'groups', group)),
     ...(uid === '' ? [] : [ask('authentication.k8s.io', 'uids', uid)]),
-    ...Object.entries(extra).flatMap(([key, values]) =>
+    ...[...extra].flatMap(([key, values]) =>
       values.map((value) => ({ ...ask('authentication.k8s.io', 'userextras', value), subresource: key })),
     ),
   ];
@@ -47,7 +50,7 @@ export function parseImpersonation(headers: HeaderPairs): Impersonation | undefi
     name,
     ...(uid !== '' && { uid }),
     groups: groupsOf(name, groups, account?.namespace),
-    ...(hasExtra && { extra }),
+    ...(extra.size > 0 && { extra: Object.fromEntries(extra) }),
   };
   return { user, asked };
 }

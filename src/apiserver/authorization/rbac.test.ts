@@ -229,6 +229,19 @@ test('who may only change things cannot make them by PUT', async () => {
   );
 });
 
+test('a WebSocket into a container needs create as well as get (7-054)', async () => {
+  const rules = [{ apiGroups: [''], resources: ['pods/exec', 'pods/log'], verbs: ['get'] }];
+  await make(`${RBAC}/clusterroles`, role('onlooker', rules));
+  await make(`${RBAC}/clusterrolebindings`, binding('onlooker', 'ClusterRole', 'onlooker', user('onlooker')));
+  const get = (sub: string) =>
+    api.request('GET', `/api/v1/namespaces/default/pods/p/${sub}`, { user: { name: 'onlooker', groups: [] } });
+  assert.match(
+    (await get('exec')).json.message,
+    /^pods "p" is forbidden: .* cannot create resource "pods\/exec" in API/,
+  );
+  assert.equal((await get('log')).status, 404, 'there is no such Pod');
+});
+
 const invalids: [path: string, body: object, message: RegExp][] = [
   ['roles', role('r', [{ verbs: [] }]), /rules\[0\].verbs: Required value: verbs must contain at least one value/],
   [
