@@ -13,10 +13,13 @@ const packages = ['kubernetes-types-1.21', 'kubernetes-types-1.17'];
 /** Where the present form of a type is, if not in v1 of its own package. */
 const successors: Readonly<Record<string, readonly string[]>> = {
   extensions: ['io.k8s.api.apps.v1', 'io.k8s.api.networking.v1'],
+  apiextensions: ['io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1'],
 };
 
 /** Fields of the present form that an older version has under another name. */
 const replaced: Readonly<Record<string, readonly string[]>> = {
+  CustomResourceColumnDefinition: ['jsonPath'],
+  CustomResourceConversion: ['webhook'],
   IngressSpec: ['defaultBackend'],
   IngressBackend: ['service'],
   Endpoint: ['deprecatedTopology', 'zone'],
@@ -104,6 +107,9 @@ export class OlderVersions {
     if (this.#types[meta]) return `#${meta}`;
     const core = `io.k8s.api.core.v1.${type}`;
     if (this.#types[core]) return `#${core}`;
+    // What never changed has no typings of its own.
+    const present = (successors[group] ?? []).map((each) => `${each}.${type}`).find((each) => this.#types[each]);
+    if (present) return `#${present}`;
     if (/^"/.test(type)) return 'string';
     throw new Error(`nothing says what the ${type} of ${at} is`);
   }

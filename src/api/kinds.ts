@@ -5,6 +5,7 @@
 import type { CustomResourceDefinition } from './custom/definition.ts';
 import { apiVersionOf, define, older, type Kind } from './kind.ts';
 import type * as T from './types.ts';
+import { definitionV1beta1 } from './versions/custom-resource-definition.ts';
 import { endpointSliceConversion, endpointSliceV1beta1 } from './versions/endpoint-slice.ts';
 import { eventConversion } from './versions/event.ts';
 import { horizontalPodAutoscalerV1 } from './versions/horizontal-pod-autoscaler.ts';
@@ -220,6 +221,7 @@ export const EVENTS_V1 = define('events.k8s.io/v1', 'Namespaced', ['Event', 'eve
 });
 
 const OLDER_KINDS: readonly Kind[] = [
+  older(CUSTOM_RESOURCE_DEFINITIONS, 'apiextensions.k8s.io/v1beta1', [16, 22], definitionV1beta1),
   older(DAEMON_SETS, 'apps/v1beta2', [9, 16]),
   older(DEPLOYMENTS, 'apps/v1beta2', [9, 16]),
   older(REPLICA_SETS, 'apps/v1beta2', [9, 16]),

@@ -288,6 +288,45 @@ test('a changed schema counts at once, for what is stored as well, and ends open
   });
 });
 
+test('a definition as they were before 1.16 is taken with a warning, and keeps unknown fields', async () => {
+  await withApi(async (api) => {
+    const { spec, metadata } = cronTabDefinition();
+    const [{ schema = {} } = {}] = spec.versions;
+    const old = {
+      apiVersion: 'apiextensions.k8s.io/v1beta1',
+      kind: 'CustomResourceDefinition',
+      metadata,
+      spec: {
+        group: spec.group,
+        names: { plural: 'crontabs', kind: 'CronTab' },
+        version: 'v1',
+        validation: { openAPIV3Schema: { properties: schema.openAPIV3Schema?.properties } },
+        additionalPrinterColumns: [{ name: 'Spec', type: 'string', JSONPath: '.spec.cronSpec' }],
+      },
+    };
+    const path = DEFINITIONS.replace('/v1/', '/v1beta1/');
+    const made = await api.request('POST', path, { body: old });
+    assert.equal(made.status, 201, made.text);
+    assert.match(
+      String(made.headers['warning']),
+      /v1beta1 CustomResourceDefinition is deprecated in v1.16\+, unavailable in v1.22\+/,
+    );
+    await definitionUntil(api.client, isEstablished);
+    const stored = await api.client.get(CUSTOM_RESOURCE_DEFINITIONS, 'crontabs.stable.example.com');
+    assert.equal(stored.spec.versions[0]?.additionalPrinterColumns?.[0]?.jsonPath, '.spec.cronSpec');
+    assert.match(
+      stored.status?.conditions?.find(({ type }) => type === 'NonStructuralSchema')?.message ?? '',
+      /openAPIV3Schema.type: Required value: must not be empty at the root$/,
+    );
+    const shown = (await api.request('GET', `${path}/crontabs.stable.example.com`)).json;
+    assert.deepEqual(shown.spec.additionalPrinterColumns, old.spec.additionalPrinterColumns);
+    assert.deepEqual([shown.spec.version, shown.spec.preserveUnknownFields], ['v1', true]);
+    const { json } = await api.request('POST', CRON_TABS, { body: cronTab('a', { unknown: 1 }) });
+    assert.deepEqual(json.spec, { unknown: 1, replicas: 1 });
+    assert.equal((await api.request('POST', CRON_TABS, { body: cronTab('b', { replicas: 'x' }) })).status, 422);
+  });
+});
+
 test('names are shared out within a group, and free ones go to who waits for them', async () => {
   await withApi(async (api) => {
     await define(api, cronTabDefinition());

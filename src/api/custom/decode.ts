@@ -6,10 +6,10 @@ import type { KubeObject } from '../types.ts';
 import { prune } from './prune.ts';
 import { isRecord, itemOf, propertyOf, under, type JsonSchema } from './schema.ts';
 
-/** Throws ApiError 400 for no object, one of another kind, or metadata of the wrong type. */
+/** `kept` says which fields stay. Throws ApiError 400 for no object, one of another kind, or metadata of the wrong type. */
 export function decodeCustomResource(
   kind: Kind,
-  schema: JsonSchema,
+  { schema, kept }: { schema: JsonSchema; kept: JsonSchema },
   raw: unknown,
   duplicateFields: readonly string[] = [],
 ): Decoded {
@@ -24,7 +24,7 @@ export function decodeCustomResource(
   }
   checkKind(kind, apiVersion, raw);
   const dropped: string[] = [];
-  const pruned = prune(raw, schema, dropped) as Record<string, unknown>;
+  const pruned = prune(raw, kept, dropped) as Record<string, unknown>;
   const unknownFields = dropped.map((path) => `unknown field ${JSON.stringify(path)}`);
   const root = decodeMetadata(kind, raw['metadata'] ?? {}, 'metadata');
   unknownFields.push(...root.unknownFields);

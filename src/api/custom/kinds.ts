@@ -24,7 +24,7 @@ export interface DefinitionState {
   isTerminating: boolean;
 }
 
-/** What a version without a schema is: everything is kept. */
+/** Where everything is kept: no schema, or a definition from the days when nothing was pruned. */
 const anything: JsonSchema = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
 
 /** Undefined: nothing of it is served yet. */
@@ -35,7 +35,8 @@ export function kindsOf(definition: CustomResourceDefinition): DefinedKinds | un
   if (!storage) return undefined;
   const schemas = new Map(versions.map((version) => [version.name, schemaOf(definition, version)]));
   const state = { isTerminating: definition.metadata.deletionTimestamp !== undefined };
-  const row = (version: DefinitionVersion) => rowOf(definition, version, { storage, schemas, state });
+  const keepsAll = definition.spec.preserveUnknownFields === true;
+  const row = (version: DefinitionVersion) => rowOf(definition, version, { storage, schemas, state, keepsAll });
   const served = versions
     .filter((version) => version.served)
     .sort((a, b) => compareVersions(a.name, b.name))
@@ -44,8 +45,7 @@ export function kindsOf(definition: CustomResourceDefinition): DefinedKinds | un
 }
 
 function schemaOf({ spec }: CustomResourceDefinition, { schema }: DefinitionVersion): JsonSchema {
-  const own = schema?.openAPIV3Schema ?? anything;
-  return spec.preserveUnknownFields ? { ...own, 'x-kubernetes-preserve-unknown-fields': true } : own;
+  return schema?.openAPIV3Schema ?? (spec.preserveUnknownFields ? anything : {});
 }
 
 /** What all versions of one definition have in common. */
@@ -53,6 +53,8 @@ interface Shared {
   readonly storage: DefinitionVersion;
   readonly schemas: ReadonlyMap<string, JsonSchema>;
   readonly state: DefinitionState;
+  /** Nothing is pruned, whatever the schemas say. */
+  readonly keepsAll: boolean;
 }
 
 function rowOf(definition: CustomResourceDefinition, version: DefinitionVersion, shared: Shared): Kind {
@@ -77,8 +79,10 @@ function rowOf(definition: CustomResourceDefinition, version: DefinitionVersion,
   return { ...plain, custom: behaviourOf(plain, version, shared) };
 }
 
-function behaviourOf(kind: Kind, version: DefinitionVersion, { storage, schemas, state }: Shared): CustomBehaviour {
+function behaviourOf(kind: Kind, version: DefinitionVersion, shared: Shared): CustomBehaviour {
+  const { storage, schemas, state, keepsAll } = shared;
   const schema = schemas.get(version.name) ?? anything;
+  const kept = (name: string) => (keepsAll ? anything : (schemas.get(name) ?? schema));
   const scale = version.subresources?.scale;
   return {
     schema,
@@ -95,14 +99,15 @@ function behaviourOf(kind: Kind, version: DefinitionVersion, { storage, schemas,
         ...(scale.labelSelectorPath && { labelSelector: fieldsOf(scale.labelSelectorPath) ?? [] }),
       },
     }),
-    decode: (raw, duplicateFields) => decodeCustomResource(kind, schema, raw, duplicateFields),
+    decode: (raw, duplicateFields) =>
+      decodeCustomResource(kind, { schema, kept: kept(version.name) }, raw, duplicateFields),
     fromStored(object) {
       const [, written = ''] = (object.apiVersion ?? '').split('/');
       // Defaults are those of the version it was written in; then it is what this version can say (conversion strategy None).
       applyDefaults(object, schemas.get(written) ?? schema);
-      return converted(object, kind, schema);
+      return converted(object, kind, kept(version.name));
     },
-    toStored: (object) => converted(object, { ...kind, version: storage.name }, schemas.get(storage.name) ?? schema),
+    toStored: (object) => converted(object, { ...kind, version: storage.name }, kept(storage.name)),
   };
 }
 

@@ -1,5 +1,7 @@
 /** Which names a definition gets, and what its conditions say of it. Names are shared out within a group: first come, first served. */
 import { semanticEqual } from '../deep-equal.ts';
+import { fieldErrorMessage } from '../field-error.ts';
+import { validateStructural } from './structural.ts';
 import {
   conditionOf,
   withCondition,
@@ -32,10 +34,27 @@ export function planStatus(
   if (conditionOf(definition, 'Established')?.status !== 'True') {
     conditions = withCondition(conditions, conflict ? notAccepted : established, now);
   }
-  const approval = approvalOf(definition);
-  if (approval) conditions = withCondition(conditions, approval, now);
+  const violations = nonStructural(definition);
+  if (!violations) conditions = conditions.filter(({ type }) => type !== 'NonStructuralSchema');
+  for (const condition of [violations, approvalOf(definition)]) {
+    if (condition) conditions = withCondition(conditions, condition, now);
+  }
   const next: Status = { ...status, conditions, acceptedNames: names };
   return semanticEqual(next, status) ? status : next;
+}
+
+/** Only definitions written as v1beta1 can be so. */
+function nonStructural({ spec }: CustomResourceDefinition): DefinitionCondition | undefined {
+  if (spec.preserveUnknownFields !== true) return undefined;
+  const errors = spec.versions.flatMap(({ schema }, index) =>
+    schema?.openAPIV3Schema
+      ? validateStructural(schema.openAPIV3Schema, `spec.versions[${String(index)}].schema.openAPIV3Schema`)
+      : [],
+  );
+  if (errors.length === 0) return undefined;
+  const texts = errors.map(fieldErrorMessage);
+  const message = texts.length === 1 ? (texts[0] ?? '') : `[${texts.join(', ')}]`;
+  return { type: 'NonStructuralSchema', status: 'True', reason: 'Violations', message };
 }
 
 const notAccepted: DefinitionCondition = {

@@ -24,3 +24,11 @@ export const extensionNumbers: Readonly<Record<string, string>> = {
   WebhookClientConfig: '1 service 2 caBundle 3 url?',
   WebhookConversion: '2 clientConfig 3 conversionReviewVersions',
 };
+
+/** What v1beta1 has otherwise. */
+export const extensionV1beta1Numbers: Readonly<Record<string, string>> = {
+  CustomResourceColumnDefinition: '1 name 2 type 3 format 4 description 5 priority 6 JSONPath',
+  CustomResourceConversion: '1 strategy 2 webhookClientConfig 3 conversionReviewVersions',
+  CustomResourceDefinitionSpec:
+    '1 group 2 version 3 names 4 scope 5 validation 6 subresources 7 versions 8 additionalPrinterColumns 9 conversion 10 preserveUnknownFields?',
+};

@@ -6,7 +6,7 @@
  * For a new field or kind, take the number from the `generated.proto` of its group and version; a test names what is missing.
  */
 import { coreNumbers } from './core-numbers.ts';
-import { extensionNumbers } from './extension-numbers.ts';
+import { extensionNumbers, extensionV1beta1Numbers } from './extension-numbers.ts';
 import { groupNumbers } from './group-numbers.ts';
 
 export interface NumberedField {
@@ -37,7 +37,8 @@ function lineOf(group: string, name: string): string {
   const line = messages?.[name];
   if (line !== undefined) return line;
   for (const present of sameNumbersAs[group] ?? [group.replace(/\.v\d+beta\d+$/, '.v1')]) {
-    if (present !== group && groupNumbers[present]?.[name] !== undefined) return lineOf(present, name);
+    const known = ownTables[present] ?? groupNumbers[present];
+    if (present !== group && known?.[name] !== undefined) return lineOf(present, name);
   }
   return '';
 }
@@ -45,10 +46,12 @@ function lineOf(group: string, name: string): string {
 const ownTables: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'io.k8s.api.core.v1': coreNumbers,
   'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1': extensionNumbers,
+  'io.k8s.api.apiextensions.v1beta1': extensionV1beta1Numbers,
 };
 
 const sameNumbersAs: Readonly<Record<string, readonly string[]>> = {
   'io.k8s.api.extensions.v1beta1': ['io.k8s.api.apps.v1', 'io.k8s.api.networking.v1'],
+  'io.k8s.api.apiextensions.v1beta1': ['io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1'],
 };
 
 /** Takes its words from the front of `words`, up to the bracket that closes it. */
