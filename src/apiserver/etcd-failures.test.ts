@@ -12,7 +12,7 @@ import { isStream } from './request.ts';
 
 const MAPS = '/api/v1/namespaces/default/configmaps';
 const configMap = (name: string, value = '') => ({ metadata: { name }, data: { value } });
-const timeouts = { read: 500, write: 1000, total: 1500 };
+const timeouts = { read: 400, write: 1000, total: 1000 };
 
 async function startEtcd(context: TestContext, options?: EtcdClusterOptions): Promise<EtcdCluster> {
   const etcd = await EtcdCluster.start(options);

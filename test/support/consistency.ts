@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { ApiError } from '../../src/api/api-error.ts';
-import { CONFIG_MAPS } from '../../src/api/kinds.ts';
+import { CONFIG_MAPS, NAMESPACES } from '../../src/api/kinds.ts';
 import type { ConfigMap } from '../../src/api/types.ts';
 import type { HttpClient } from '../../src/client/http-client.ts';
 import { eventually } from './eventually.ts';
@@ -185,16 +185,9 @@ function codeOf(error: unknown): number {
   return error instanceof ApiError ? error.code : 0;
 }
 
-/** Until the server answers reads. */
+/** Until the server answers, and has made the namespace that the clients work in. */
 export async function untilReady(client: HttpClient): Promise<void> {
-  await eventually(
-    () =>
-      client.get(CONFIG_MAPS, 'none', NAMESPACE).catch((error: unknown) => {
-        if (codeOf(error) !== 404) throw error;
-      }),
-    30_000,
-    10,
-  );
+  await eventually(() => client.get(NAMESPACES, NAMESPACE), 30_000, 10);
 }
 
 export interface ConsistencyReport {
@@ -217,9 +210,9 @@ export async function assertLinearizable(
 ): Promise<ConsistencyReport> {
   const connections = servers.map((server) => server.client());
   const history = new History();
+  let going = true;
   try {
     await Promise.all(connections.map(untilReady));
-    let going = true;
     const working = Array.from({ length: CLIENTS }, async (_, at) => {
       const client = new TestClient(`c${String(at)}`, connections, history);
       while (going) {
@@ -236,6 +229,7 @@ export async function assertLinearizable(
     const last = new TestClient('last', connections, history);
     for (let at = 0; at < 20; at += 1) await last.act();
   } finally {
+    going = false;
     for (const connection of connections) connection.close();
   }
   judge(history);

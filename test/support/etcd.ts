@@ -35,6 +35,7 @@ class Member {
   readonly #folder: string;
   #child: ChildProcess | undefined;
   #args: readonly string[] = [];
+  #removed = false;
 
   constructor(folder: string, index: number, ports: { client: number; peer: number }, scheme: string) {
     this.name = `m${String(index)}`;
@@ -51,7 +52,9 @@ class Member {
     return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
+  /** Does nothing once removed: a killer that is still at work must leave nothing behind. */
   start(args: readonly string[] = this.#args): void {
+    if (this.#removed) return;
     this.#args = args;
     const log = openSync(this.logFile, 'a');
     this.#child = spawn(
@@ -81,6 +84,12 @@ class Member {
     const ended = new Promise((resolve) => child.once('exit', resolve));
     child.kill(signal);
     await ended;
+  }
+
+  async remove(): Promise<void> {
+    this.#removed = true;
+    this.signal('SIGCONT');
+    await this.kill();
   }
 
   /** Stops or goes on as it is, connections and all: what a hanging machine looks like. */
@@ -158,8 +167,7 @@ export class EtcdCluster {
   }
 
   async remove(): Promise<void> {
-    for (const member of this.members) member.signal('SIGCONT');
-    await Promise.all(this.members.map((member) => member.kill()));
+    await Promise.all(this.members.map((member) => member.remove()));
     if (this.#options.folder === undefined) rmSync(this.folder, { recursive: true, force: true });
   }
 }

@@ -12,6 +12,7 @@ export class ServerProcess {
   readonly port: number;
   readonly #args: readonly string[];
   #child: ChildProcess | undefined;
+  #removed = false;
 
   /** @param args further flags, such as `--datastore` */
   constructor(port: number, args: readonly string[] = []) {
@@ -52,7 +53,9 @@ export class ServerProcess {
     return createHttpClient(this.connection);
   }
 
+  /** Does nothing once removed: a killer that is still at work must leave nothing behind. */
   start(): void {
+    if (this.#removed) return;
     const pki = pkiPaths(join(this.folder, 'pki'));
     const log = openSync(this.logFile, 'a');
     this.#child = spawn(
@@ -93,6 +96,7 @@ export class ServerProcess {
   }
 
   async remove(): Promise<void> {
+    this.#removed = true;
     await this.kill('SIGTERM');
     rmSync(this.folder, { recursive: true, force: true });
   }
