@@ -84,7 +84,7 @@ export async function listen(options: ServeOptions, handlers: Handlers): Promise
     socket.once('close', () => sockets.delete(socket));
   });
   server.on('tlsClientError', (_error, socket) => socket.destroy());
-  server.on('clientError', (_error, socket) => socket.destroy());
+  server.on('clientError', refuse);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, bindAddress, resolve);
@@ -94,6 +94,17 @@ export async function listen(options: ServeOptions, handlers: Handlers): Promise
     port: typeof bound === 'object' && bound ? bound.port : port,
     close: () => closeServer(server, sockets),
   };
+}
+
+/** What is no HTTP is told so and cut off. */
+function refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
+  const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request';
+  // Nothing of an answer may have gone out before, and who has hung up hears no more.
+  const isFresh = socket.writable && (socket as Partial<TLSSocket>).bytesWritten === 0;
+  if (!isFresh) socket.destroy();
+  else {
+    socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`, () => socket.destroy());
+  }
 }
 
 function closeServer(server: HttpsServer, sockets: ReadonlySet<Socket>): Promise<void> {
