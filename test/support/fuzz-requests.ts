@@ -157,7 +157,50 @@ const specs: Readonly<Record<string, object>> = {
   },
 };
 
+/** Asked for, but never kept. */
+const reviews: readonly Kind[] = [
+  ['authorization.k8s.io', 'SubjectAccessReview'],
+  ['authorization.k8s.io', 'SelfSubjectAccessReview'],
+  ['authorization.k8s.io', 'SelfSubjectRulesReview'],
+  ['authentication.k8s.io', 'TokenReview'],
+  ['authentication.k8s.io', 'SelfSubjectReview'],
+].map(([group = '', kind = '']) => ({
+  ...{ group, kind, version: 'v1', plural: `${kind.toLowerCase()}s`, singular: kind.toLowerCase() },
+  ...{ shortNames: [], namespaced: false, categories: [], subresources: [] },
+}));
+
+/** A definition's name follows from what it defines. */
+function definitionOf(name: string): Record<string, unknown> {
+  const schema = {
+    type: 'object',
+    properties: {
+      spec: {
+        type: 'object',
+        properties: { size: { type: 'integer', minimum: 1, default: 3 }, text: { type: 'string', pattern: '^a+$' } },
+      },
+    },
+  };
+  const columns = [{ name: 'Size', type: 'integer', jsonPath: '.spec.size' }];
+  return {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: `${name}.example.com` },
+    spec: {
+      group: 'example.com',
+      scope: 'Namespaced',
+      names: { plural: name, singular: name, kind: 'Thing', listKind: 'ThingList' },
+      versions: [
+        {
+          ...{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: schema } },
+          ...{ subresources: { status: {} }, additionalPrinterColumns: columns },
+        },
+      ],
+    },
+  };
+}
+
 export function manifestOf(kind: Kind, name: string): Record<string, unknown> {
+  if (kind.kind === 'CustomResourceDefinition') return definitionOf(name);
   const metadata = { name, ...(kind.namespaced && { namespace: 'default' }), labels: { app: 'web' } };
   return { apiVersion: apiVersionOf(kind), kind: kind.kind, metadata, ...specs[kind.kind] };
 }
@@ -407,8 +450,13 @@ export const SEEDED: readonly Kind[] = KINDS.filter(
   ({ group, kind }) => kind in specs && kind !== 'Event' && group !== 'extensions' && group !== 'events.k8s.io',
 );
 const kind = fc.oneof(
-  { weight: 1, arbitrary: fc.constantFrom(...KINDS) },
-  { weight: 3, arbitrary: fc.constantFrom(...SEEDED) },
+  { weight: 4, arbitrary: fc.constantFrom(...KINDS) },
+  { weight: 12, arbitrary: fc.constantFrom(...SEEDED) },
+  { weight: 1, arbitrary: fc.constantFrom(...reviews) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(...KINDS.filter((each) => each.kind === 'CustomResourceDefinition')),
+  },
 );
 
 interface Target {
