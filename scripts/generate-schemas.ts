@@ -237,6 +237,9 @@ for (const kind of KINDS) {
   }
 }
 
+// Posted to pods/eviction, which takes both.
+kinds['policy/v1beta1/Eviction'] = older.add('policy', 'v1beta1', 'Eviction');
+
 const release = /OpenAPI spec version: (\S+)/.exec(readFileSync(join(models, 'V1Pod.js'), 'utf8'))?.[1] ?? 'unknown';
 const schemas: SchemaFile = { source: release, types, kinds };
 

@@ -233,3 +233,12 @@ test('v1 Endpoints warns of its successor (2-031)', async () => {
     warning('v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice'),
   );
 });
+
+test('an eviction may be asked for in its older version, as kubectl before 1.22 does', async () => {
+  const pods = '/api/v1/namespaces/default/pods';
+  const pod = { metadata: { name: 'p' }, spec: { containers: [{ name: 'c', image: 'i' }] } };
+  assert.equal((await api.request('POST', pods, { body: pod })).status, 201);
+  const body = { apiVersion: 'policy/v1beta1', kind: 'Eviction', metadata: { name: 'p', namespace: 'default' } };
+  const evicted = await api.request('POST', `${pods}/p/eviction`, { body });
+  assert.equal(evicted.status, 201, evicted.text);
+});

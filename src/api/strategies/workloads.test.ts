@@ -205,3 +205,21 @@ test('most of a StatefulSet is immutable', () => {
     "spec: Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
   ]);
 });
+
+test('a DaemonSet counts the changes of its template, whatever a client says of it', () => {
+  const yaml =
+    'spec: {selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i}]}}}';
+  const counted = (object: { metadata: { annotations?: Record<string, string> } }) =>
+    object.metadata.annotations?.['deprecated.daemonset.template.generation'];
+  const old = stored(DAEMON_SETS, yaml);
+  assert.equal(counted(old), '1');
+  const changed = update(DAEMON_SETS, old, ({ spec, metadata }) => {
+    Object.assign(spec.template.spec?.containers[0] ?? {}, { image: 'j' });
+    delete metadata.annotations;
+  });
+  assert.deepEqual([counted(changed.object), changed.errors], ['2', []]);
+  const same = update(DAEMON_SETS, changed.object, ({ metadata }) => {
+    metadata.annotations = { a: 'b', 'deprecated.daemonset.template.generation': '7' };
+  });
+  assert.deepEqual([counted(same.object), same.object.metadata.annotations?.['a']], ['2', 'b']);
+});

@@ -1,4 +1,5 @@
 /** The kinds that make Pods from a template. All keep a generation, which `kubectl rollout status` waits on (8-107). */
+import { semanticEqual } from '../deep-equal.ts';
 import { defineStrategy } from '../define-strategy.ts';
 import {
   defaultCronJob,
@@ -18,7 +19,7 @@ import {
   REPLICA_SETS,
   STATEFUL_SETS,
 } from '../kinds.ts';
-import type { Job } from '../types.ts';
+import type { DaemonSet, Job } from '../types.ts';
 import * as validation from '../validation/workloads.ts';
 
 export const deploymentStrategy = defineStrategy(DEPLOYMENTS, {
@@ -44,7 +45,23 @@ export const replicationControllerStrategy = defineStrategy(REPLICATION_CONTROLL
   initialStatus: () => ({ replicas: 0 }),
 });
 
+/** How often the template changed: a field of extensions/v1beta1, which later versions keep as an annotation. */
+const TEMPLATE_GENERATION = 'deprecated.daemonset.template.generation';
+
+function setTemplateGeneration({ metadata }: DaemonSet, generation: number): void {
+  metadata.annotations = { ...metadata.annotations, [TEMPLATE_GENERATION]: String(generation) };
+}
+
 export const daemonSetStrategy = defineStrategy(DAEMON_SETS, {
+  prepareForCreate(daemonSet) {
+    const given = Number(daemonSet.metadata.annotations?.[TEMPLATE_GENERATION]);
+    setTemplateGeneration(daemonSet, Number.isSafeInteger(given) && given > 0 ? given : 1);
+  },
+  prepareForUpdate(daemonSet, old) {
+    const before = Number(old.metadata.annotations?.[TEMPLATE_GENERATION] ?? 0);
+    const changed = !semanticEqual(daemonSet.spec.template, old.spec.template);
+    if (before > 0 || changed) setTemplateGeneration(daemonSet, before + Number(changed));
+  },
   applyDefaults: defaultDaemonSet,
   validate: validation.validateDaemonSet,
   validateUpdate: validation.validateDaemonSetUpdate,

@@ -22,7 +22,7 @@ import { updateObject, type Change } from '../update.ts';
 import { answerScale } from './answer-scale.ts';
 import { applyApproval } from './approval.ts';
 import { applyBinding, BINDING, type Binding } from './binding.ts';
-import { admitEviction, EVICTION } from './eviction.ts';
+import { admitEviction, EVICTION, evictionKindOf } from './eviction.ts';
 import { additionsOf, applyEphemeralContainers, withAdditions } from './ephemeral-containers.ts';
 import { requestToken, TOKEN_REQUEST, type TokenRequest } from './token.ts';
 
@@ -51,7 +51,10 @@ export async function answerSubresource(call: Call, tokens: TokenIssuer): Promis
     return { type: 'value', status: 201, value: { ...success(kind, name, undefined), code: 201 } };
   }
   if (info.verb === 'create' && kind === PODS && subresource === 'eviction') {
-    const eviction = decodeBody<KubeObject & { deleteOptions?: Record<string, unknown> }>(call, EVICTION);
+    const eviction = decodeBody<KubeObject & { deleteOptions?: Record<string, unknown> }>(
+      call,
+      evictionKindOf(parseBody(call.request)),
+    );
     const { dryRun, ...options } = deleteOptionsOf(eviction.deleteOptions ?? {});
     const dry: WriteContext = { ...context, dryRun: dryRun || context.dryRun };
     await evictPod(core, info.namespace ?? '', name, options, dry);

@@ -1,5 +1,6 @@
 /** pods/eviction: deletes a Pod unless a PodDisruptionBudget says it is needed (feature 8-086). */
 import { ApiError, internalError } from '../../api/api-error.ts';
+import type { ParsedBody } from '../../api/json.ts';
 import { POD_DISRUPTION_BUDGETS, PODS } from '../../api/kinds.ts';
 import { matchLabelSelector } from '../../api/selectors.ts';
 import type { KubeObject, Pod, PodDisruptionBudget } from '../../api/types.ts';
@@ -10,6 +11,13 @@ import { readObject } from '../read.ts';
 import { updateObject } from '../update.ts';
 
 export const EVICTION = { group: 'policy', version: 'v1', kind: 'Eviction' } as const;
+const EVICTION_V1BETA1 = { ...EVICTION, version: 'v1beta1' } as const;
+
+/** kubectl before 1.22 sends the older version, which is the same, to the same place. */
+export function evictionKindOf({ value }: ParsedBody): typeof EVICTION | typeof EVICTION_V1BETA1 {
+  const { apiVersion } = (value ?? {}) as { apiVersion?: unknown };
+  return apiVersion === 'policy/v1beta1' ? EVICTION_V1BETA1 : EVICTION;
+}
 
 /** Throws TooManyRequests (429) when a budget does not allow it now. What follows is an ordinary deletion. */
 export async function admitEviction(core: Core, namespace: string, name: string, context: WriteContext): Promise<void> {
