@@ -36,6 +36,9 @@ export interface WebhookServer {
   readonly caBundle: string;
   /** What was asked, in order; the tests empty it. */
   readonly seen: { path: string; request: ReviewRequest }[];
+  /** How many there have been. */
+  connections(): number;
+  dropConnections(): void;
   stop(): Promise<void>;
 }
 
@@ -55,6 +58,8 @@ export async function startWebhook(
   const server = createServer({ cert, key }, (incoming, response) => {
     void answer(incoming, response, seen, reply);
   });
+  let connections = 0;
+  server.on('secureConnection', () => (connections += 1));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   return {
@@ -62,6 +67,10 @@ export async function startWebhook(
     url: `https://127.0.0.1:${String(port)}`,
     caBundle: (ca ?? Buffer.alloc(0)).toString('base64'),
     seen,
+    connections: () => connections,
+    dropConnections: () => {
+      server.closeAllConnections();
+    },
     stop: () => close(server),
   };
 }

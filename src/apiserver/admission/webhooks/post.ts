@@ -1,14 +1,19 @@
 /** One AdmissionReview over HTTPS: verified, in time, and no more of an answer than fits. */
-import { request } from 'node:https';
+import { Agent, request } from 'node:https';
 import type { IncomingMessage } from 'node:http';
 import { MAX_BODY } from '../../body.ts';
 import type { Destination } from './destination.ts';
+
+/** Connections are used again: a handshake costs more than most answers. Node keeps those of different names and authorities apart. */
+const agent = new Agent({ keepAlive: true, maxFreeSockets: 4, timeout: 60_000 });
 
 /** The parsed JSON of the answer. Rejects with an Error whose message tells what went wrong, as a client is told. */
 export async function postReview(to: Destination, review: object, seconds: number): Promise<unknown> {
   const url = `${to.url}?timeout=${String(seconds)}s`;
   try {
-    return JSON.parse(await post(to, JSON.stringify(review), seconds)) as unknown;
+    return JSON.parse(
+      await postAgain(to, JSON.stringify(review), AbortSignal.timeout(seconds * 1000), seconds),
+    ) as unknown;
   } catch (error) {
     const why = error instanceof Error ? error : new Error(String(error));
     throw new Error(`failed to call webhook: Post ${JSON.stringify(url)}: ${explain(why)}`, { cause: error });
@@ -23,15 +28,33 @@ function explain(error: Error): string {
   return aboutCertificate ? `tls: failed to verify certificate: ${error.message}` : error.message;
 }
 
-function post({ host, port, serverName, path, ca }: Destination, body: string, seconds: number): Promise<string> {
+/** A connection that was kept may be closed at the other end in the very moment it is used; then nothing was read there. */
+async function postAgain(to: Destination, body: string, signal: AbortSignal, seconds: number): Promise<string> {
+  try {
+    return await post(to, body, signal, seconds);
+  } catch (error) {
+    if (!(error instanceof StaleConnection)) throw error;
+    return await post(to, body, signal, seconds, false);
+  }
+}
+
+class StaleConnection extends Error {}
+
+function post(
+  { host, port, serverName, path, ca }: Destination,
+  body: string,
+  signal: AbortSignal,
+  seconds: number,
+  reuse = true,
+): Promise<string> {
   return new Promise((resolve, reject) => {
     const outgoing = request({
       host,
       port,
       path: `${path}?timeout=${String(seconds)}s`,
       method: 'POST',
-      agent: false,
-      signal: AbortSignal.timeout(seconds * 1000),
+      agent: reuse ? agent : false,
+      signal,
       ...(ca !== undefined && { ca }),
       ...(serverName !== undefined && { servername: serverName }),
       headers: {
@@ -42,9 +65,14 @@ function post({ host, port, serverName, path, ca }: Destination, body: string, s
       },
     });
     outgoing.on('response', (incoming) => {
+      answered = true;
       readAnswer(incoming).then(resolve, reject);
     });
-    outgoing.on('error', reject);
+    let answered = false;
+    outgoing.on('error', (error: NodeJS.ErrnoException) => {
+      const stale = outgoing.reusedSocket && !answered && ['ECONNRESET', 'EPIPE'].includes(error.code ?? '');
+      reject(stale ? new StaleConnection(error.message) : error);
+    });
     outgoing.end(body);
   });
 }

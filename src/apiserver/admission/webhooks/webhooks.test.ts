@@ -411,6 +411,16 @@ test('nobody locks the door from inside: webhooks have no say about webhooks, no
   });
 });
 
+test('a connection is used again, and one that was closed meanwhile is no failure', async () => {
+  await withWebhooks('validating', [{}], async () => {
+    const before = hook.connections();
+    for (let turn = 0; turn < 5; turn++) assert.equal((await create()).status, 201);
+    assert.ok(hook.connections() - before <= 1, 'one handshake at most');
+    hook.dropConnections();
+    assert.equal((await create()).status, 201);
+  });
+});
+
 test('conditions that nobody here could evaluate are refused', async () => {
   const body = {
     metadata: { name: 'cel' },
