@@ -30,7 +30,7 @@ export type Reply = Record<string, unknown> | string | undefined;
 
 export interface WebhookServer {
   readonly port: number;
-  /** `https://127.0.0.1:PORT` */
+  /** `https://ADDRESS:PORT` */
   readonly url: string;
   /** Base64, as a configuration takes it. */
   readonly caBundle: string;
@@ -42,15 +42,14 @@ export interface WebhookServer {
   stop(): Promise<void>;
 }
 
-/** `name` is what the certificate is for besides 127.0.0.1. `reply` may set the status of the HTTP answer. */
+/** `name` is what the certificate is for besides `address`. `reply` may set the status of the HTTP answer. */
 export async function startWebhook(
   name: string,
   reply: (path: string, request: ReviewRequest, response: ServerResponse) => Reply,
+  address = '127.0.0.1',
 ): Promise<WebhookServer> {
   const folder = mkdtempSync(join(tmpdir(), 'fairway-webhook-'));
-  await ensureCertificates(folder, [
-    { file: 'hook', commonName: name, use: 'server', ips: ['127.0.0.1'], names: [name] },
-  ]);
+  await ensureCertificates(folder, [{ file: 'hook', commonName: name, use: 'server', ips: [address], names: [name] }]);
   const paths = pkiPaths(folder);
   const [cert, key, ca] = [paths.cert('hook'), paths.key('hook'), paths.ca].map((path) => readFileSync(path));
   rmSync(folder, { recursive: true });
@@ -60,11 +59,11 @@ export async function startWebhook(
   });
   let connections = 0;
   server.on('secureConnection', () => (connections += 1));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(0, address, resolve));
   const { port } = server.address() as AddressInfo;
   return {
     port,
-    url: `https://127.0.0.1:${String(port)}`,
+    url: `https://${address}:${String(port)}`,
     caBundle: (ca ?? Buffer.alloc(0)).toString('base64'),
     seen,
     connections: () => connections,
