@@ -299,7 +299,7 @@ const refusals: [what: string, body: unknown, query: Query, code: number, messag
     'with a field the schema does not know',
     { ...map('no', {}), metadata: { name: 'no', namespace: 'default' }, foo: 1 },
     {},
-    500,
+    400,
     'failed to create typed patch object (default/no; /v1, Kind=ConfigMap): .foo: field not declared in schema',
   ],
   [

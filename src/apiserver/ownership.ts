@@ -1,5 +1,5 @@
 /** Keeps `metadata.managedFields` on every write, and applies configurations (features 8-070, 8-071). The counting itself is `src/api/managed-fields`. */
-import { ApiError, badRequest } from '../api/api-error.ts';
+import { badRequest } from '../api/api-error.ts';
 import { mergeSchemaOfResource } from '../api/custom/merge-schema.ts';
 import type { KindName } from '../api/decode.ts';
 import { deepEqual } from '../api/deep-equal.ts';
@@ -61,7 +61,7 @@ export interface ApplyRequest {
 
 /**
  * The object as it is to be, its owners included. `current` is changed no more than anything else.
- * @throws ApiError 400, 409 for conflicts, 500 without a reason for a field the schema does not know, as Kubernetes answers it
+ * @throws ApiError 400, also for a field the schema does not know, 409 for conflicts
  */
 export function applyObject(
   core: Core,
@@ -85,10 +85,8 @@ export function applyObject(
     return result;
   } catch (error) {
     if (!(error instanceof ConfigProblem)) throw error;
-    throw new ApiError({
-      code: 500,
-      message: `failed to create typed patch object (${nameOf(kind, config)}): ${error.message}`,
-    });
+    // Kubernetes answers 500 without a reason here and means to mend it (kubernetes#139255): the client can do nothing about a 500.
+    throw badRequest(`failed to create typed patch object (${nameOf(kind, config)}): ${error.message}`);
   }
 }
 
