@@ -423,3 +423,22 @@ test('custom resources are applied by the schema of their definition', async () 
     'failed to create typed patch object (/w; example.com/v1, Kind=Widget): .spec.colour: field not declared in schema',
   );
 });
+
+test('appliers cannot make an object grow without end (8-076)', async () => {
+  const path = `${NS}/configmaps/grown`;
+  const data = Object.fromEntries(
+    Array.from({ length: 4500 }, (_, index) => [`${'k'.repeat(200)}${String(index)}`, '']),
+  );
+  const config = map('grown', data);
+  const answers: TestAnswer[] = [];
+  for (let index = 0; answers.at(-1)?.status !== 413 && index < 10; index++) {
+    answers.push(await apply(path, config, { fieldManager: `m${String(index)}` }));
+  }
+  assert.deepEqual(
+    answers.slice(0, 2).map(({ status }) => status),
+    [201, 200],
+  );
+  assert.equal(answers.at(-1)?.json.message, 'Request entity too large: limit is 3145728');
+  const { json } = ok(await api.request('GET', path));
+  assert.equal(json.metadata.managedFields.length, answers.length - 1);
+});

@@ -1,6 +1,5 @@
 /** From the bytes of a request to a checked object, as strictly as the client asks for (features 8-015, 8-017, 8-077). */
-import type { ApiError } from '../api/api-error.ts';
-import { badRequest, invalidObject } from '../api/api-error.ts';
+import { ApiError, badRequest, invalidObject } from '../api/api-error.ts';
 import { decodeObject, type KindName } from '../api/decode.ts';
 import { notSupported, type FieldError } from '../api/field-error.ts';
 import { inTextOrder, parseJsonWithDuplicates, type ParsedBody } from '../api/json.ts';
@@ -15,6 +14,14 @@ export type FieldValidation = 'Ignore' | 'Warn' | 'Strict';
 
 /** Bodies beyond this are refused with 413 (feature 8-076). */
 export const MAX_BODY = 3 * 1024 * 1024;
+
+export function tooLarge(): ApiError {
+  return new ApiError({
+    code: 413,
+    reason: 'RequestEntityTooLarge',
+    message: `Request entity too large: limit is ${String(MAX_BODY)}`,
+  });
+}
 
 /** The body as a value. Throws ApiError: 400 malformed, 415 a format not spoken here. */
 export function parseBody(request: ApiRequest): ParsedBody {

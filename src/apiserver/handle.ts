@@ -6,7 +6,7 @@ import { restrictTarget } from './admission/node-restriction.ts';
 import { attributesOf } from './authorization/attributes.ts';
 import type { Decision } from './authorization/authorizer.ts';
 import { authorize } from './authorize.ts';
-import { decodeChecked, fieldValidationOf, MAX_BODY, parseBody } from './body.ts';
+import { decodeChecked, fieldValidationOf, MAX_BODY, parseBody, tooLarge } from './body.ts';
 import { discoveryResponse, rootPaths, servesSubresource } from './discovery.ts';
 import { healthResponse } from './health.ts';
 import { chooseMediaType } from './media-types.ts';
@@ -78,14 +78,6 @@ function counted({ metrics }: Server, info: RequestInfo, body: BodyStream): Body
       };
     },
   };
-}
-
-function tooLarge(): ApiError {
-  return new ApiError({
-    code: 413,
-    reason: 'RequestEntityTooLarge',
-    message: `Request entity too large: limit is ${String(MAX_BODY)}`,
-  });
 }
 
 async function answer(server: Server, request: ApiRequest, info: ResourceInfo): Promise<ApiResponse> {

@@ -3,6 +3,7 @@ import { notFound } from '../api/api-error.ts';
 import { EVENTS, type Kind } from '../api/kinds.ts';
 import type { KubeObject } from '../api/types.ts';
 import type { Operation } from '../store/store.ts';
+import { MAX_BODY, tooLarge } from './body.ts';
 import type { Core } from './core.ts';
 import { encodeStored, Entry } from './entry.ts';
 import { EVENT_TTL } from './event-expiry.ts';
@@ -35,9 +36,11 @@ export interface Put {
   readonly also: readonly Operation[];
 }
 
-/** One commit, one revision. Throws ConditionFailed. */
+/** One commit, one revision. Throws ConditionFailed, ApiError 413. */
 export async function putObject(core: Core, kind: Kind, { key, object, expect, also }: Put): Promise<Entry> {
   const value = encodeStored(kind, object);
+  // Patches and appliers add to an object time after time; no request that brings one whole may be longer.
+  if (value.length > MAX_BODY) throw tooLarge();
   const ttl = core.store.expires && storedKind(kind) === EVENTS ? EVENT_TTL : undefined;
   const { revision } = await core.store.commit([{ type: 'put', key, value, expect, ttl }, ...also]);
   return new Entry(storedKind(kind), key, value, revision);
