@@ -52,6 +52,8 @@ export interface Kind<Object extends T.KubeObject = T.KubeObject> {
 /** How objects of one version of a custom resource behave; made by `custom/kinds.ts` from the definition. */
 export interface CustomBehaviour {
   readonly schema: JsonSchema;
+  /** The version objects are stored in. */
+  readonly storageVersion: string;
   /** The definition is being deleted: nothing new is made. */
   readonly isTerminating: boolean;
   readonly strategy: Strategy;

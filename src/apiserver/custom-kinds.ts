@@ -2,6 +2,7 @@
  * Keeps the served kinds in step with the CustomResourceDefinitions in memory. It happens inside the very step that takes a definition in,
  * so an object of a new kind, which can only be written later, always finds its place.
  */
+import { createHash } from 'node:crypto';
 import { isTrue, type CustomResourceDefinition } from '../api/custom/definition.ts';
 import { kindsOf, type DefinedKinds } from '../api/custom/kinds.ts';
 import { KINDS, type Kind } from '../api/kinds.ts';
@@ -55,5 +56,7 @@ function isBuiltIn({ spec }: CustomResourceDefinition): boolean {
 /** What the kinds follow from: a change of anything else leaves them, and their watchers, alone. */
 function essence(definition: CustomResourceDefinition): string {
   const { spec, status } = definition;
-  return JSON.stringify([spec, status?.acceptedNames, isTrue(definition, 'Established')]);
+  const text = JSON.stringify([spec, status?.acceptedNames, isTrue(definition, 'Established')]);
+  // Its hash, as a definition may be a megabyte of schema.
+  return createHash('sha256').update(text).digest('base64');
 }

@@ -104,7 +104,7 @@ function resourceList(served: GroupVersion): object {
       ...(kind.shortNames.length > 0 && { shortNames: kind.shortNames }),
       ...(kind.categories.length > 0 && { categories: kind.categories }),
       storageVersionHash: createHash('sha256')
-        .update(`${apiVersionOf(storedKind(kind))}/${kind.kind}`)
+        .update(`${storedVersionOf(kind)}/${kind.kind}`)
         .digest('base64')
         .slice(0, 12),
     },
@@ -132,6 +132,10 @@ function resourceList(served: GroupVersion): object {
     verbs: ['create'],
   }));
   return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion: text(served), resources: [...kinds, ...reviews] };
+}
+
+function storedVersionOf(kind: Kind): string {
+  return kind.custom ? `${kind.group}/${kind.custom.storageVersion}` : apiVersionOf(storedKind(kind));
 }
 
 const reviewsOf = ({ group, version }: GroupVersion) =>

@@ -14,7 +14,7 @@ export interface Rule {
   run(self: unknown, oldSelf: unknown): unknown;
   /** It compares with what was there before. */
   readonly usesOldSelf: boolean;
-  /** How deep loops over lists and maps are nested: what a run costs grows with that power of the size of the value. */
+  /** How deep loops over lists and maps are nested: what a run costs grows with that power of the length of what they go through. */
   readonly loops: number;
 }
 

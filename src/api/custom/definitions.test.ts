@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { cronTabDefinition, cronTabVersion } from '../../../test/support/custom-resources.ts';
 import { fieldErrorMessage } from '../field-error.ts';
 import { strategyFor } from '../strategies.ts';
 import { CUSTOM_RESOURCE_DEFINITIONS } from '../kinds.ts';
+import type { KubeObject } from '../types.ts';
 import type { CustomResourceDefinition, DefinitionVersion } from './definition.ts';
 import { kindsOf } from './kinds.ts';
 import { planStatus } from './names.ts';
 import type { JsonSchema } from './schema.ts';
+import { anyFitting, anySchema } from './testing.ts';
 
 const strategy = strategyFor(CUSTOM_RESOURCE_DEFINITIONS);
 
@@ -356,4 +359,32 @@ test('kinds come with the preferred version first, and none before the definitio
     ['v2', 'v1', 'v2beta1'],
   );
   assert.equal(kinds.stored.version, 'v1');
+});
+
+test('an object that was taken comes back from the store as it was', () => {
+  fc.assert(
+    fc.property(
+      anySchema.chain((schema) => fc.tuple(fc.constant(schema), anyFitting(schema))),
+      ([schema, spec]) => {
+        const status = { conditions: [{ type: 'Established', status: 'True' }] };
+        const definition = complete(withSchema({ type: 'object', properties: { spec: schema } }));
+        const [kind] = kindsOf({ ...definition, status })?.served ?? [];
+        assert(kind?.custom);
+        const own = strategyFor(kind);
+        const raw = {
+          apiVersion: 'stable.example.com/v1',
+          kind: 'CronTab',
+          metadata: { name: 'x', namespace: 'y' },
+          spec,
+        };
+        const { object, unknownFields } = kind.custom.decode(raw);
+        assert.deepEqual(unknownFields, []);
+        own.applyDefaults(object);
+        own.prepareForCreate(object);
+        assert.deepEqual(own.validate(object), []);
+        const stored = JSON.stringify(kind.custom.toStored(object));
+        assert.deepEqual(kind.custom.fromStored(JSON.parse(stored) as KubeObject), object);
+      },
+    ),
+  );
 });

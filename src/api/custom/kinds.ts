@@ -86,6 +86,7 @@ function behaviourOf(kind: Kind, version: DefinitionVersion, shared: Shared): Cu
   const scale = version.subresources?.scale;
   return {
     schema,
+    storageVersion: storage.name,
     get isTerminating() {
       return state.isTerminating;
     },

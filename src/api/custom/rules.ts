@@ -3,11 +3,11 @@ import { deepEqual } from '../deep-equal.ts';
 import { forbidden, invalid, required, type FieldError } from '../field-error.ts';
 import { fieldBefore, itemBefore, type Before } from './before.ts';
 import { compileRule, optional, type Rule } from './cel.ts';
-import { sizeOf, toCel } from './cel-values.ts';
+import { toCel, widthOf } from './cel-values.ts';
 import { isRecord, itemOf, propertyOf, under, type JsonSchema, type ValidationRule } from './schema.ts';
 
-/** Steps one rule may take at most over one value, as far as they can be told beforehand. */
-const BUDGET = 10_000_000;
+/** Steps of nested loops one rule may take over one value, as far as they can be told beforehand: about a second. */
+const BUDGET = 1_000_000;
 
 /** Whether there is a rule anywhere in the schema: asked on every write, so each schema is looked through once. */
 export function hasRules(schema: JsonSchema): boolean {
@@ -50,7 +50,7 @@ function check(rule: ValidationRule, value: unknown, schema: JsonSchema, before:
   const { usesOldSelf, loops } = compiled.rule;
   if (usesOldSelf && !before && rule.optionalOldSelf !== true) return [];
   const type = schema.type ?? 'object';
-  if (sizeOf(value) ** loops > BUDGET) {
+  if (loops > 1 && widthOf(value) ** loops > BUDGET) {
     const why = 'validation failed due to running out of cost budget, no further validation rules will be run';
     return [invalid(shown(path), type, why)];
   }
