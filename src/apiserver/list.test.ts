@@ -124,6 +124,22 @@ const rules: [query: Record<string, string>, code: number, text: RegExp][] = [
   [{ resourceVersionMatch: 'Best', resourceVersion: '1' }, 422, /Unsupported value: "Best"/],
   [{ resourceVersion: 'x' }, 400, /resourceVersion: Invalid value: "x"/],
   [{ limit: '-1' }, 400, /limit/],
+  [{ sendInitialEvents: 'true' }, 422, /sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list/],
+  [
+    { watch: '1', sendInitialEvents: 'true' },
+    422,
+    /resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan/,
+  ],
+  [
+    { watch: '1', sendInitialEvents: 'true', resourceVersionMatch: 'Exact' },
+    422,
+    /Unsupported value: "Exact": supported values: "NotOlderThan"/,
+  ],
+  [
+    { watch: '1', resourceVersionMatch: 'NotOlderThan' },
+    422,
+    /resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided/,
+  ],
 ];
 for (const [query, code, text] of rules) {
   test(`${JSON.stringify(query)} is refused`, async () => {
