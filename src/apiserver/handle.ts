@@ -14,6 +14,7 @@ import { isStream, type ApiRequest, type ApiResponse, type BodyStream } from './
 import { answerResource, contextOf, methodNotAllowed } from './resources.ts';
 import { compress, render, renderError, type Answer } from './respond.ts';
 import { reviewByResource, type ReviewObject } from './reviews.ts';
+import { fromPresent, toPresent } from './reviews/older.ts';
 import { parsePath, type RequestInfo, type ResourceInfo } from './routes.ts';
 import type { Server } from './server.ts';
 import { answerSubresource, plainSubresources } from './subresources/answer.ts';
@@ -124,9 +125,13 @@ async function answerReview(
   const review = reviewByResource(group, version, resource);
   if (!review || (review.namespaced ?? false) !== (namespace !== undefined)) return undefined;
   if (verb !== 'create' || name !== undefined) throw methodNotAllowed();
-  const asked = decodeChecked(review, parseBody(request), fieldValidationOf(request.query), warnings) as ReviewObject;
+  if (review.older) warnings.push(review.older.deprecated);
+  const body = toPresent(parseBody(request), review);
+  const form = review.older?.present ?? review;
+  const asked = decodeChecked(form, body, fieldValidationOf(request.query), warnings) as ReviewObject;
   const status = await review.answer({ asked, by: request.user, server, namespace });
-  return { type: 'value', status: 201, value: { ...asked, metadata: { creationTimestamp: null }, status } };
+  const value = { ...fromPresent(asked, review), metadata: { creationTimestamp: null }, status };
+  return { type: 'value', status: 201, value };
 }
 
 async function answerPath(server: Server, request: ApiRequest): Promise<ApiResponse> {

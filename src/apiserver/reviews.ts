@@ -1,5 +1,6 @@
 /** Questions about oneself and others that are answered, never stored: `kubectl auth whoami` and `can-i` (feature 8-104). */
 import { reviewLocally, reviewSelf, reviewSubject } from './reviews/access.ts';
+import { olderReview } from './reviews/older.ts';
 import type { Review } from './reviews/review.ts';
 import { reviewRules } from './reviews/rules.ts';
 import { reviewOneself, reviewToken } from './reviews/users.ts';
@@ -9,7 +10,7 @@ export type { Review, ReviewObject } from './reviews/review.ts';
 const authentication = { group: 'authentication.k8s.io', version: 'v1' };
 const authorization = { group: 'authorization.k8s.io', version: 'v1' };
 
-export const REVIEWS: readonly Review[] = [
+const present: readonly Review[] = [
   { ...authentication, kind: 'SelfSubjectReview', plural: 'selfsubjectreviews', answer: reviewOneself },
   { ...authentication, kind: 'TokenReview', plural: 'tokenreviews', answer: reviewToken },
   {
@@ -22,6 +23,12 @@ export const REVIEWS: readonly Review[] = [
   { ...authorization, kind: 'SelfSubjectAccessReview', plural: 'selfsubjectaccessreviews', answer: reviewSelf },
   { ...authorization, kind: 'SelfSubjectRulesReview', plural: 'selfsubjectrulesreviews', answer: reviewRules },
   { ...authorization, kind: 'SubjectAccessReview', plural: 'subjectaccessreviews', answer: reviewSubject },
+];
+
+/** kubectl 1.27 asks who it is in v1beta1, which came much later than the others. */
+export const REVIEWS: readonly Review[] = [
+  ...present,
+  ...present.map((review) => olderReview(review, review.kind === 'SelfSubjectReview' ? [30, 33] : [19, 22])),
 ];
 
 export function reviewByResource(group: string, version: string, plural: string): Review | undefined {

@@ -114,6 +114,21 @@ test('reviews that make no sense are refused in Kubernetes words', async () => {
   ]);
 });
 
+test('older clients ask in v1beta1, and are answered in it', async () => {
+  const spec = {
+    user: 'x',
+    group: ['people'],
+    resourceAttributes: { verb: 'get', resource: 'pods', namespace: 'default' },
+  };
+  const body = { apiVersion: 'authorization.k8s.io/v1beta1', kind: 'SubjectAccessReview', spec };
+  const { json, headers } = await post('/apis/authorization.k8s.io/v1beta1/subjectaccessreviews', body);
+  assert.deepEqual([json.apiVersion, json.spec, json.status.allowed], [body.apiVersion, spec, true]);
+  const text = 'authorization.k8s.io/v1beta1 SubjectAccessReview is deprecated in v1.19+, unavailable in v1.22+';
+  assert.ok(String(headers['warning']).includes(text), String(headers['warning']));
+  const wrong = { ...body, apiVersion: 'authorization.k8s.io/v1' };
+  assert.equal((await post('/apis/authorization.k8s.io/v1beta1/subjectaccessreviews', wrong)).status, 400);
+});
+
 test('what one may do in a namespace is listed', async () => {
   const ask = async (who: User) => {
     const body = { spec: { namespace: 'default' } };

@@ -4,11 +4,14 @@ import type { Kind } from '../../api/kinds.ts';
 import type { KubeObject } from '../../api/types.ts';
 import type { User } from '../request.ts';
 import type { Server } from '../server.ts';
+import type { Older } from './older.ts';
 
 /** One kind of question: `create` is the only verb. */
 export interface Review extends KindName {
   readonly plural: string;
   readonly namespaced?: boolean;
+  /** Set for what is there for older clients only. */
+  readonly older?: Older;
   /** The status. Throws ApiError for a question that makes no sense. */
   answer(call: ReviewCall): Promise<object> | object;
 }
