@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { connect as connectTcp } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { GrpcChannel, type GrpcStream, type StreamHandlers } from '../../host/grpc/channel.ts';
+import { GrpcChannel, type StreamHandlers } from '../../host/grpc/channel.ts';
 import { Codec } from '../../host/grpc/codec.ts';
 import { GrpcError } from '../../host/grpc/grpc-error.ts';
 import { parseProto } from '../../host/grpc/proto.ts';
@@ -27,6 +27,12 @@ export interface Timeouts {
   readonly write: number;
   /** Of all attempts. */
   readonly total: number;
+}
+
+export interface WatchCall {
+  close(): void;
+  /** Its member is too slow, or hangs. */
+  giveUp(): void;
 }
 
 const TIMEOUTS: Timeouts = { read: 2000, write: 8000, total: 8000 };
@@ -84,8 +90,8 @@ export class EtcdClient {
     }
   }
 
-  /** Opens a watch at the member that is used now; a failed one is left for the next time. */
-  watch(create: object, handlers: { onResponse(response: object): void; onEnd(error: GrpcError): void }): GrpcStream {
+  /** Opens a watch at the member that is used now; a failed one is left for the next time, and so is one that is given up on. */
+  watch(create: object, handlers: { onResponse(response: object): void; onEnd(error: GrpcError): void }): WatchCall {
     const channel = this.#channel();
     const { path, types } = callOf('Watch/Watch');
     const following: StreamHandlers = {
@@ -99,7 +105,15 @@ export class EtcdClient {
     };
     const stream = channel.stream(path, METADATA, following);
     stream.send(CODEC.encode(types.request, { createRequest: create }));
-    return stream;
+    return {
+      close: () => {
+        stream.close();
+      },
+      giveUp: () => {
+        this.#leave(channel);
+        stream.close();
+      },
+    };
   }
 
   close(): void {

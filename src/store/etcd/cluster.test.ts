@@ -68,6 +68,22 @@ test('members die one after the other: nothing acknowledged is lost, and a watch
   );
 });
 
+test('a member that hangs with its connections open is left within seconds, by calls and by watches', async (context) => {
+  const store = await open(context, '/frozen', 8000, 2000);
+  const [first] = etcd.members;
+  await store.commit([put('/before', '1')]);
+  const { calls } = record(store, '', store.revision());
+  first?.signal('SIGSTOP');
+  context.after(() => first?.signal('SIGCONT'));
+  const began = performance.now();
+  await eventually(() => store.reach(), 10_000);
+  await eventually(() => store.commit([put('/during', '1')]), 10_000);
+  await store.reach();
+  assert.ok(performance.now() - began < 8000, 'an answer while it hangs');
+  assert.ok(calls.flat().some(({ key }) => key === '/during'));
+  first?.signal('SIGCONT');
+});
+
 test('without a majority writes and reads fail in bounded time and say so; with it again everything goes on by itself', async (context) => {
   const store = await open(context, '/quorum', 1500);
   await store.commit([put('/before', '1')]);

@@ -3,8 +3,7 @@
  * It ends only when that past has been compacted in the meantime.
  */
 import { Compacted } from '../store.ts';
-import type { GrpcStream } from '../../host/grpc/channel.ts';
-import type { EtcdClient } from './client.ts';
+import type { EtcdClient, WatchCall } from './client.ts';
 import { RevisionReader, type Revision, type WireWatchResponse } from './revisions.ts';
 
 export interface EtcdWatchOptions {
@@ -25,7 +24,7 @@ const LONGEST_PAUSE = 1000;
 export class EtcdWatch {
   readonly #options: EtcdWatchOptions;
   #seen: number;
-  #stream: GrpcStream | undefined;
+  #stream: WatchCall | undefined;
   #timer: NodeJS.Timeout | undefined;
   #failures = 0;
   #closed = false;
@@ -47,6 +46,14 @@ export class EtcdWatch {
     this.#stream?.close();
   }
 
+  /** Goes on at another member at once: this one does not tell what others know of. */
+  moveOn(): void {
+    if (this.#closed) return;
+    clearTimeout(this.#timer);
+    this.#stream?.giveUp();
+    this.#open();
+  }
+
   #open(): void {
     const { client, key, rangeEnd, prefixLength } = this.#options;
     const reader = new RevisionReader(prefixLength);
@@ -63,7 +70,6 @@ export class EtcdWatch {
 
   #take(reader: RevisionReader, response: WireWatchResponse): void {
     if (this.#closed) return;
-    this.#failures = 0;
     if (response.canceled) {
       this.#stream?.close();
       const { compactRevision } = response;
@@ -75,6 +81,7 @@ export class EtcdWatch {
       this.#options.onLost(new Compacted(this.#seen, compactRevision));
       return;
     }
+    if (!response.created) this.#failures = 0;
     for (const each of reader.read(response)) {
       if (each.revision <= this.#seen) continue;
       this.#seen = each.revision;

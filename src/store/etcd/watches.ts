@@ -24,6 +24,9 @@ export interface WatchesOptions {
   readonly newest: () => Promise<number>;
 }
 
+/** How long a watch may be behind what is known before it goes on at another member, ms. */
+const STALL = 1000;
+
 /** Put to move the revision on without changing anything; beside the keys of the store, and seen by nobody. */
 export const PROGRESS_KEY = '.progress';
 
@@ -38,6 +41,7 @@ export class Watches {
   #shared: EtcdWatch;
   #revision: number;
   #waiters: { readonly revision: number; readonly live: boolean; readonly wake: () => void }[] = [];
+  #movedAt = -Infinity;
   #closed = false;
 
   constructor(options: WatchesOptions) {
@@ -74,19 +78,33 @@ export class Watches {
     if (this.#isTold(revision, live)) return true;
     return await new Promise<boolean>((resolve) => {
       const timer = setTimeout(() => {
+        clearTimeout(stall);
         this.#waiters = this.#waiters.filter((other) => other !== waiter);
         resolve(false);
       }, timeout);
+      const stall = setTimeout(() => {
+        this.#moveOn();
+      }, STALL);
       const waiter = {
         revision,
         live,
         wake: () => {
           clearTimeout(timer);
+          clearTimeout(stall);
           resolve(true);
         },
       };
       this.#waiters.push(waiter);
     });
+  }
+
+  /** A member that hangs keeps its connections: only its silence tells. */
+  #moveOn(): void {
+    const now = performance.now();
+    if (this.#closed || now < this.#movedAt + STALL) return;
+    this.#movedAt = now;
+    this.#shared.moveOn();
+    for (const each of this.#own) each.moveOn();
   }
 
   close(): void {
