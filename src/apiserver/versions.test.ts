@@ -226,6 +226,30 @@ test('discovery lists every version, the preferred one first (8-002, 8-003, 8-00
   );
 });
 
+test('discovery answers in the form and version that is asked for, and in none where nothing changed (8-005, 8-006)', async () => {
+  const form = (version: string, more = '') =>
+    `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList${more}`;
+  const get = (accept: string, etag?: string) =>
+    api.request('GET', '/apis', { headers: { accept, ...(etag !== undefined && { 'if-none-match': etag }) } });
+  const kinds: [accept: string, kind: string, apiVersion: string][] = [
+    [`${form('v2')},${form('v2beta1')},application/json`, 'APIGroupDiscoveryList', 'apidiscovery.k8s.io/v2'],
+    [`${form('v2', ';profile=nopeer')},application/json`, 'APIGroupDiscoveryList', 'apidiscovery.k8s.io/v2'],
+    [`${form('v2beta1')},application/json`, 'APIGroupDiscoveryList', 'apidiscovery.k8s.io/v2beta1'],
+    [`${form('v3')},application/json`, 'APIGroupList', 'v1'],
+    ['application/json', 'APIGroupList', 'v1'],
+  ];
+  for (const [accept, kind, apiVersion] of kinds) {
+    const { status, json, headers } = await get(accept);
+    assert.deepEqual([status, json.kind, json.apiVersion], [200, kind, apiVersion], accept);
+    const again = await get(accept, String(headers['etag']));
+    assert.deepEqual([again.status, again.text], [304, ''], accept);
+  }
+  assert.equal((await get(form('v3'))).status, 406);
+  const core = await api.request('GET', '/api', { headers: { accept: form('v2') } });
+  assert.equal(core.headers['content-type'], form('v2'));
+  assert.deepEqual(core.json.items[0].metadata.name, '');
+});
+
 test('v1 Endpoints warns of its successor (2-031)', async () => {
   const { headers } = await api.request('GET', '/api/v1/namespaces/default/endpoints');
   assert.deepEqual(

@@ -141,6 +141,26 @@ spec:
       await ok('delete', 'ingress', 'old');
     });
 
+    test('autoscale, certificate approve and the tables of kinds beside Services', async () => {
+      await ok('create', 'deployment', 'scaled', '--image=i');
+      await ok('autoscale', 'deployment', 'scaled', '--max=3', '--cpu-percent=60');
+      assert.match(await ok('get', 'hpa', 'scaled'), /scaled +Deployment\/scaled +cpu: <unknown>\/60% +1 +3 +0 /);
+      await ok('delete', 'hpa,deployment', 'scaled');
+      const pem = '-----BEGIN CERTIFICATE REQUEST-----\nMIIB\n-----END CERTIFICATE REQUEST-----\n';
+      const csr = `apiVersion: certificates.k8s.io/v1
+kind: CertificateSigningRequest
+metadata: {name: ann}
+spec: {request: ${Buffer.from(pem).toString('base64')}, signerName: example.com/x, usages: [client auth]}
+`;
+      const made = await run(['create', '-f', '-'], { input: csr });
+      assert.equal(made.code, 0, made.err);
+      await ok('certificate', 'approve', 'ann');
+      assert.match(await ok('get', 'csr'), /^ann +\S+ +example.com\/x +\S+ +<none> +Approved$/m);
+      assert.match(await ok('get', 'priorityclasses'), /^system-node-critical +2000001000 +false /m);
+      assert.match(await ok('get', 'apiservices', 'v1.apps'), /^v1.apps +Local +True +/m);
+      await ok('delete', 'csr', 'ann');
+    });
+
     test('create -f takes every manifest of the walkthroughs with a v1 kind', async () => {
       for (const name of ['my-nginx', 'external-mysql', 'nginx-rc', 'nginx-nodeport', 'my-nginx-ports']) {
         assert.match(await ok('create', '-f', manifest(name)), /created/, name);
