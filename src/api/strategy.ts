@@ -1,5 +1,5 @@
 /**
- * What a kind adds to the generic write path: decode -> admit -> default -> prepare -> validate -> allocate -> store.
+ * What a kind adds to the generic write path: decode -> default -> admit -> prepare -> validate -> allocate -> store.
  * All pure: a strategy changes the object it is given and nothing else. Allocation of cluster IPs and node ports is the API server's.
  */
 import type { FieldError } from './field-error.ts';
