@@ -162,8 +162,8 @@ for (const variant of ['legacy', 'nft'] as const) {
   });
 }
 
-/** Asks again until true; fails after 5 s. */
+/** Asks again until true; fails after 30 s: without the kernel's counts a look is taken in one part of a hundred of the time, and a busy machine looks slowly. */
 async function eventually(test: () => Promise<boolean>): Promise<void> {
-  const end = Date.now() + 5000;
-  while (!(await test())) assert.ok(Date.now() < end, 'not within 5 s');
+  const end = Date.now() + 30_000;
+  while (!(await test())) assert.ok(Date.now() < end, 'not within 30 s');
 }
