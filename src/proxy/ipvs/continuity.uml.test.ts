@@ -5,6 +5,7 @@ testContinuity({
   switchTo: [],
   // a start takes ten times as long there
   restarts: 1,
+  pace: 4,
   flush: { command: ['ipvsadm', '-C'] },
   outage: 200,
   excused: {

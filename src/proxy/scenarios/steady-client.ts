@@ -1,9 +1,10 @@
 /**
  * A client that opens a new connection every few milliseconds, whatever became of those before, and keeps books: the process, and the
- * handle of a test on it. `steady-client.ts HOST PORT MILLISECONDS`; each line on standard input asks for a report of the time since
+ * handle of a test on it. `steady-client.ts TCP|UDP HOST PORT MILLISECONDS`; each line on standard input asks for a report of the time since
  * the last one, as a JSON line.
  */
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -27,11 +28,19 @@ export class SteadyClient {
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #waiting: ((line: string) => void)[] = [];
 
-  /** In the network namespace of that name. */
-  constructor(namespace: string, host: string, port: number, every = 5) {
+  /** In the network namespace of that name. `every`: ms. */
+  constructor(
+    namespace: string,
+    {
+      host,
+      port,
+      protocol = 'TCP',
+      every = 5,
+    }: { host: string; port: number; protocol?: 'TCP' | 'UDP'; every?: number },
+  ) {
     const script = fileURLToPath(import.meta.url);
-    const args = [`--net=/run/netns/${namespace}`, process.execPath, script, host, String(port), String(every)];
-    this.#child = spawn('nsenter', args, { stdio: 'pipe' });
+    const args = [process.execPath, script, protocol, host, String(port), String(every)];
+    this.#child = spawn('nsenter', [`--net=/run/netns/${namespace}`, ...args], { stdio: 'pipe' });
     this.#child.stderr.on('data', (chunk: Buffer) => process.stderr.write(chunk));
     createInterface({ input: this.#child.stdout }).on('line', (line) => this.#waiting.shift()?.(line));
   }
@@ -51,7 +60,37 @@ export class SteadyClient {
   }
 }
 
-function attempt(host: string, port: number): Promise<{ error?: string; answer?: string }> {
+interface Result {
+  readonly error?: string;
+  readonly answer?: string;
+}
+
+/** A question from a port of its own: what is lost is not asked again. */
+function askUdp(host: string, port: number): Promise<Result> {
+  return new Promise((resolve) => {
+    const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
+    const end = (result: Result) => {
+      clearTimeout(timer);
+      socket.close();
+      resolve(result);
+    };
+    const timer = setTimeout(() => {
+      end({ error: 'no answer' });
+    }, TIMEOUT);
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      end({ error: error.code ?? error.message });
+    });
+    socket.on('message', (message) => {
+      end({ answer: message.toString().split(':')[0] ?? '' });
+    });
+    // connected, so that an ICMP error reaches us
+    socket.connect(port, host, () => {
+      socket.send('?');
+    });
+  });
+}
+
+function askTcp(host: string, port: number): Promise<Result> {
   return new Promise((resolve) => {
     let text = '';
     const socket = connect({ host, port });
@@ -66,7 +105,8 @@ function attempt(host: string, port: number): Promise<{ error?: string; answer?:
   });
 }
 
-async function run(host: string, port: number, every: number): Promise<void> {
+async function run(protocol: string, host: string, port: number, every: number): Promise<void> {
+  const attempt = protocol === 'UDP' ? askUdp : askTcp;
   let books = newBooks();
   const under = new Set<Promise<void>>();
   const begin = () => {
@@ -100,6 +140,6 @@ const newBooks = () => ({
 });
 
 if (import.meta.main) {
-  const [host = '', port, every] = process.argv.slice(2);
-  await run(host, Number(port), Number(every));
+  const [protocol = '', host = '', port, every] = process.argv.slice(2);
+  await run(protocol, host, Number(port), Number(every));
 }
