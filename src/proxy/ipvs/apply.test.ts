@@ -5,9 +5,11 @@ import fc from 'fast-check';
 import { HostError } from '../../host/exec.ts';
 import { FakeIptables } from '../../host/iptables-fake.ts';
 import { FakeIpvsTools } from '../../host/ipvs-tools-fake.ts';
+import type { Family } from '../../lib/ip.ts';
 import { plan as planAll } from '../plan/plan.ts';
 import { Planner } from '../plan/planner.ts';
 import type { Plan } from '../plan/types.ts';
+import { inIPv6 } from '../scenarios/ipv6.ts';
 import { loadScenario, scenarios } from '../scenarios/index.ts';
 import { clusters, nodes, objectsOf, optionsWith } from '../scenarios/random-cluster.ts';
 import { IpvsApplier } from './apply.ts';
@@ -23,10 +25,10 @@ function planOf(name: string): Plan {
 
 const whole = (plan: Plan) => ({ plan, changed: undefined, problems: plan.problems });
 
-function machine(excludeCIDRs: readonly string[] = []) {
+function machine(excludeCIDRs: readonly string[] = [], family: Family = 'IPv4') {
   const tools = new FakeIpvsTools();
   const iptables = new FakeIptables();
-  const create = () => new IpvsApplier({ family: 'IPv4', tools, iptables, scheduler: 'rr', excludeCIDRs });
+  const create = () => new IpvsApplier({ family, tools, iptables, scheduler: 'rr', excludeCIDRs });
   return { tools, iptables, create, applier: create() };
 }
 
@@ -41,7 +43,7 @@ function kernel({ tools, iptables }: ReturnType<typeof machine>) {
 }
 
 async function kernelOf(plan: Plan) {
-  const one = machine();
+  const one = machine([], plan.options.family);
   await one.applier.sync(whole(plan));
   return kernel(one);
 }
@@ -177,17 +179,20 @@ describe('step by step', () => {
       minLength: 1,
       maxLength: 6,
     });
+    const families = fc.constantFrom<Family>('IPv4', 'IPv6');
     const run = fc.asyncProperty(
+      families.chain((family) => fc.tuple(fc.constant(family), optionsWith(ipvsMode.traits(family)))),
       clusters,
       clusters,
       steps,
-      optionsWith(traits),
       nodes,
-      async (a, b, changes, options, node) => {
-        const choices = { a: a.map(objectsOf), b: b.map(objectsOf) };
+      async ([family, inIPv4], a, b, changes, ofIPv4) => {
+        const read = <T>(value: T): T => (family === 'IPv6' ? inIPv6(value) : value);
+        const [options, node] = [read(inIPv4), read(ofIPv4)];
+        const choices = { a: a.map((one) => read(objectsOf(one))), b: b.map((one) => read(objectsOf(one))) };
         const state: ((typeof choices.a)[number] | undefined)[] = [undefined, undefined, undefined];
         const planner = new Planner(node, options);
-        const one = machine();
+        const one = machine([], family);
         let partial = 0;
         await one.applier.sync(planner.update());
         for (const { at, to } of changes) {
@@ -212,6 +217,6 @@ describe('step by step', () => {
         assert.deepEqual(kernel(one), await kernelOf(wanted));
       },
     );
-    await fc.assert(run, { numRuns: Number(process.env['FUZZ_RUNS'] ?? 1000) / 2 });
+    await fc.assert(run, { numRuns: Number(process.env['FUZZ_RUNS'] ?? 1000) });
   });
 });

@@ -3,11 +3,13 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
 import { FakeIptables } from '../../host/iptables-fake.ts';
+import type { Family } from '../../lib/ip.ts';
 import { silentLog } from '../../lib/log.ts';
 import { parse, type Tables } from '../iptables/parse.ts';
 import { render as renderRules } from '../iptables/render.ts';
 import { chainSignature } from '../iptables/signature.ts';
 import { Planner } from '../plan/planner.ts';
+import { inIPv6 } from '../scenarios/ipv6.ts';
 import { clusters, nodes, objectsOf, optionsWith } from '../scenarios/random-cluster.ts';
 import { userspaceBackendOf } from './backend.ts';
 import { compile } from './compile.ts';
@@ -32,18 +34,20 @@ it('what is written step by step is what all at once would be, and relays have t
     to: fc.constantFrom('a', 'b', 'gone', 'no slices'),
     fails: fc.boolean(),
   });
-  const traits = userspaceMode.traits('IPv4');
+  const families = fc.constantFrom<Family>('IPv4', 'IPv6');
   await fc.assert(
     fc.asyncProperty(
+      families.chain((family) => fc.tuple(fc.constant(family), optionsWith(userspaceMode.traits(family)))),
       clusters,
       clusters,
       fc.array(change, { minLength: 1, maxLength: 5 }),
-      optionsWith(traits),
       nodes,
-      async (a, b, changes, options, node) => {
-        const choices = { a: a.map(objectsOf), b: b.map(objectsOf) };
+      async ([family, inIPv4], a, b, changes, ofIPv4) => {
+        const read = <T>(value: T): T => (family === 'IPv6' ? inIPv6(value) : value);
+        const [options, node] = [read(inIPv4), read(ofIPv4)];
+        const choices = { a: a.map((one) => read(objectsOf(one))), b: b.map((one) => read(objectsOf(one))) };
         const iptables = new FakeIptables();
-        const backend = userspaceBackendOf(iptables, { family: 'IPv4', log: silentLog });
+        const backend = userspaceBackendOf(iptables, { family, log: silentLog });
         const planner = new Planner(node, options);
         const present = [...choices.a];
         for (const { service, slices } of present) {
