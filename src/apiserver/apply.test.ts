@@ -85,6 +85,38 @@ test('a create is owned by its field manager, defaults included, what the server
   );
 });
 
+test('a Deployment is owned as the one that kubectl create deployment makes in Kubernetes', async () => {
+  const labels = { app: 'nginx' };
+  const template = { metadata: { labels }, spec: { containers: [{ name: 'nginx', image: 'nginx' }] } };
+  const body = {
+    metadata: { name: 'golden', labels },
+    spec: { replicas: 1, selector: { matchLabels: labels }, template },
+  };
+  const made = await api.request('POST', DEPLOYMENTS, { body, query: { fieldManager: 'kubectl-create' } });
+  const container = [
+    'image',
+    'imagePullPolicy',
+    'name',
+    'resources',
+    'terminationMessagePath',
+    'terminationMessagePolicy',
+  ];
+  const pod = ['dnsPolicy', 'restartPolicy', 'schedulerName', 'securityContext', 'terminationGracePeriodSeconds'];
+  const fields = (names: string[]) => Object.fromEntries(names.map((name) => [`f:${name}`, {}]));
+  const owned = { 'f:labels': { '.': {}, 'f:app': {} } };
+  assert.deepEqual(ok(made, 201).json.metadata.managedFields[0].fieldsV1, {
+    'f:metadata': owned,
+    'f:spec': {
+      ...fields(['progressDeadlineSeconds', 'replicas', 'revisionHistoryLimit', 'selector']),
+      'f:strategy': { 'f:rollingUpdate': { '.': {}, ...fields(['maxSurge', 'maxUnavailable']) }, 'f:type': {} },
+      'f:template': {
+        'f:metadata': owned,
+        'f:spec': { 'f:containers': { 'k:{"name":"nginx"}': { '.': {}, ...fields(container) } }, ...fields(pod) },
+      },
+    },
+  });
+});
+
 test('apply makes what is not there, and is a no-op the second time', async () => {
   const config = service('fresh', { ports: [{ port: 80, name: 'http' }], selector: { app: 'a' } });
   const first = ok(await apply(`${SERVICES}/fresh`, config), 201);

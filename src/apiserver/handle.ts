@@ -19,6 +19,7 @@ import { parsePath, type RequestInfo, type ResourceInfo } from './routes.ts';
 import type { Server } from './server.ts';
 import { answerSubresource, plainSubresources } from './subresources/answer.ts';
 import { storeFailure } from './store-failure.ts';
+import { refuseResize } from './subresources/resize.ts';
 import { VERSION } from './version.ts';
 
 /** `onDecision` hears who let it pass, or did not. */
@@ -106,6 +107,7 @@ async function answerFor(
   const { kind, subresource } = info;
   await restrictTarget(server.core, request.user, info);
   if (!kind) return await answerReview(server, request, info, context.warnings);
+  refuseResize(info);
   const misplaced = info.namespace !== undefined && !kind.namespaced;
   if (misplaced || (subresource !== undefined && !servesSubresource(kind, subresource))) return undefined;
   const call = { core: server.core, kind, info, request, media, context };

@@ -446,3 +446,9 @@ test('a failing test of a JSON patch is 422 and leaves the object alone (8-067)'
   assert.match(answer.json.message, /^the server rejected our request due to an error in our request/);
   assert.equal((await api.request('GET', `${MAPS}/tested`)).json.data.a, '1');
 });
+
+test('pods/resize is refused with a reason', async () => {
+  const answer = await patch(`${NS}/pods/any/resize`, 'strategic-merge-patch+json', { spec: {} });
+  assert.deepEqual([answer.status, answer.json.reason], [404, 'NotFound']);
+  assert.match(answer.json.message, /^pods\/resize is not served here: /);
+});
