@@ -1,8 +1,6 @@
 /** The functions that Kubernetes adds to CEL, beside those every CEL has. What is not here makes a rule one that is not enforced. */
 import type { Environment } from '@marcbachmann/cel-js';
-import { parseCidr } from '../../lib/cidr.ts';
-import { parseIp } from '../../lib/ip.ts';
-import { parseQuantity } from '../quantity.ts';
+import { registerTypes } from './cel-types.ts';
 import { regularExpression } from './patterns.ts';
 
 type List = readonly unknown[];
@@ -43,11 +41,6 @@ function replace(text: string, from: string, to: string, most = -1n): string {
   );
 }
 
-function isUrl(text: string): boolean {
-  // As Go's ParseRequestURI: absolute, or a path from the root.
-  return /^[a-z][a-z\d+.-]*:/i.test(text) ? URL.canParse(text) : text.startsWith('/') && !/\s/.test(text);
-}
-
 export function registerLibrary(environment: Environment): void {
   environment
     .registerFunction('list.isSorted(): bool', (list: List) =>
@@ -77,11 +70,8 @@ export function registerLibrary(environment: Environment): void {
     .registerFunction('string.findAll(string): list', (text: string, pattern: string) => {
       const { source, flags } = expression(pattern);
       return [...text.matchAll(new RegExp(source, `${flags}g`))].map(([found]) => found);
-    })
-    .registerFunction('isURL(string): bool', isUrl)
-    .registerFunction('isIP(string): bool', (text: string) => parseIp(text) !== undefined)
-    .registerFunction('isCIDR(string): bool', (text: string) => parseCidr(text) !== undefined)
-    .registerFunction('isQuantity(string): bool', (text: string) => parseQuantity(text) !== undefined);
+    });
+  registerTypes(environment);
   registerNamespaces(environment);
 }
 

@@ -63,7 +63,7 @@ function compile(text: string): Compiled {
     const { valid, error } = parsed.check();
     if (!valid) {
       const problem = firstLine(error?.message ?? 'it does not check');
-      return { problem, supported: !problem.includes('no matching overload') };
+      return { problem, supported: !isLack(problem, text) };
     }
     const found = look(parsed.ast, 0);
     const run = (self: unknown, oldSelf: unknown): unknown => parsed({ self, oldSelf });
@@ -74,6 +74,12 @@ function compile(text: string): Compiled {
       supported: true,
     };
   }
+}
+
+/** Functions, macros over two variables and the `format` namespace of Kubernetes that are not here. */
+function isLack(problem: string, text: string): boolean {
+  if (problem.includes('no matching overload') || problem === 'Unknown variable: format') return true;
+  return problem.startsWith('Unknown variable') && /\.\w+\(\s*\w+\s*,\s*\w+\s*,/.test(text);
 }
 
 const macros: readonly unknown[] = [

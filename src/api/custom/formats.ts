@@ -1,5 +1,5 @@
 /** The string formats a schema may name and values are checked against; every other format is only documentation. */
-import { parseCidr } from '../../lib/cidr.ts';
+import { parseNetwork } from '../../lib/cidr.ts';
 import { parseIp } from '../../lib/ip.ts';
 
 const uuid = (version = '[0-9a-f]', variant = '[0-9a-f]') =>
@@ -32,7 +32,7 @@ const checks: Readonly<Record<string, (text: string) => boolean>> = {
   ),
   ipv4: (text) => parseIp(text)?.family === 'IPv4',
   ipv6: (text) => parseIp(text)?.family === 'IPv6',
-  cidr: (text) => parseCidr(text) !== undefined,
+  cidr: (text) => parseNetwork(text) !== undefined,
   mac: matches(/^(?:[0-9a-f]{2}([:-]))(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}$|^(?:[0-9a-f]{4}\.){2}[0-9a-f]{4}$/i),
   uri: isUri,
   uuid: matches(uuid()),

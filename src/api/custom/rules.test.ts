@@ -55,6 +55,24 @@ const rules: [rule: string, properties: Record<string, JsonSchema>, good: object
     { l: [1, 2], n: 3 },
     { l: [2], n: 3 },
   ],
+  [
+    "quantity(self.q).isGreaterThan(quantity('1Gi')) && quantity('500m').add(1).compareTo(quantity('1.5')) == 0",
+    { q: text },
+    { q: '2Gi' },
+    { q: '1M' },
+  ],
+  [
+    "url(self.u).getScheme() == 'https' && url(self.u).getHost() == 'x:443'",
+    { u: text },
+    { u: 'https://x:443/y' },
+    { u: 'http://x/' },
+  ],
+  [
+    "cidr('10.0.0.0/8').containsIP(self.ip) && ip(self.ip).family() == 4",
+    { ip: text },
+    { ip: '10.1.2.3' },
+    { ip: '11.0.0.1' },
+  ],
   ['self.?n.orValue(5) == 5', { n: int }, {}, { n: 4 }],
   ["self.s.replace('a', 'b') == 'bb' && self.s.find('a+') == 'aa'", { s: text }, { s: 'aa' }, { s: 'cc' }],
 ];
@@ -133,6 +151,9 @@ test('a rule that does not compile is refused, and one with a function unknown h
   assert.equal(error?.field, 'spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-validations[0].rule');
   assert.match(error?.detail ?? '', /^compilation failed: ERROR: Syntax error/);
   assert.match(strategy.validate(definitionWith(atRoot(ruled('slef.n < 1', { n: int }))))[0]?.detail ?? '', /slef/);
+  for (const rule of ['self.v.transformList(i, v, v).size() == 1', '!format.uuid().validate(self.v).hasValue()']) {
+    assert.deepEqual(strategy.validate(definitionWith(atRoot(ruled(rule, { v: text })))), [], rule);
+  }
   const unknown = definitionWith(atRoot(ruled('semver(self.v).major() > 1', { v: text })));
   assert.deepEqual(strategy.validate(unknown), []);
   assert.match(strategy.warnings(unknown)[0] ?? '', /^the rule "semver\(self\.v\).*" is not enforced here: /);
