@@ -12,6 +12,7 @@ import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { apiVersionOf, DEPLOYMENTS, KINDS, NODES, PODS } from '../../src/api/kinds.ts';
 import type { Pod } from '../../src/api/types.ts';
+import { newestKubectl, onlyOnX64, present } from '../clients/tools.ts';
 import { startTlsApi, type TlsApi } from '../support/api.ts';
 import { eventually, kubectls } from '../support/cluster.ts';
 import { requireOuterNamespace } from '../support/outer-namespace.ts';
@@ -29,7 +30,9 @@ function everyKubectl(): string[] {
       .filter((name) => /^kubectl\.\d+\.\d+$/.test(name))
       .map((name) => join(folder, name));
   });
-  return [...new Set([...known.map((file) => realpathSync(file)), ...beside])];
+  // The newest, from an npm package that carries it; setup fetches it where there is such a package.
+  const fetched = 'skip' in onlyOnX64 ? [] : [present(newestKubectl)];
+  return [...new Set([...known.map((file) => realpathSync(file)), ...beside, ...fetched])];
 }
 
 interface Result {

@@ -6,6 +6,7 @@ import { createServer, request as httpsRequest, type RequestOptions, type Server
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { after, before, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { startTlsApi, type TlsApi } from '../../../test/support/api.ts';
 import { requireOuterNamespace } from '../../../test/support/outer-namespace.ts';
 import { NODES, PODS } from '../../api/kinds.ts';
@@ -17,6 +18,8 @@ const POD_IP = '10.244.1.5';
 let api: TlsApi;
 let kubelet: Server;
 let port: number;
+/** What the kubelet does with a stream. */
+let upgraded: (request: IncomingMessage, socket: Duplex) => void;
 /** Request line and headers of what reached the kubelet last. */
 let seen: { method: string; url: string; headers: Record<string, unknown> };
 
@@ -26,14 +29,17 @@ before(async () => {
   kubelet = createServer({ ...api.serving, requestCert: true, rejectUnauthorized: true }, (_request, response) => {
     response.writeHead(500).end('no upgrade here');
   });
-  kubelet.on('upgrade', (request, socket: Duplex) => {
+  kubelet.on('upgrade', (request: IncomingMessage, socket: Duplex) => {
+    upgraded(request, socket);
+  });
+  upgraded = (request, socket) => {
     seen = { method: request.method ?? '', url: request.url ?? '', headers: request.headers };
     socket.write(
       'HTTP/1.1 101 Switching Protocols\r\nUpgrade: SPDY/3.1\r\nConnection: Upgrade\r\nX-Stream-Protocol-Version: v4.channel.k8s.io\r\n\r\n',
     );
     socket.write('first words;');
     socket.pipe(socket);
-  });
+  };
   kubelet.listen(0, '127.0.0.1');
   await once(kubelet, 'listening');
   const Port = (kubelet.address() as AddressInfo).port;
@@ -99,6 +105,39 @@ test('an upgrade is relayed with its handshake, and then bytes go both ways', as
   socket.end(`ping;${long}`);
   await all;
   assert.equal(text, `first words;ping;${long}`, 'also what comes after the input has ended');
+});
+
+test('a slow reader of an exec holds its kubelet back, and one that goes away takes the stream with it', async () => {
+  let sent = 0;
+  let closed: Promise<unknown> = Promise.resolve();
+  const piece = Buffer.alloc(64 * 1024);
+  const before = upgraded;
+  upgraded = (_request, socket) => {
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: SPDY/3.1\r\nConnection: Upgrade\r\n\r\n');
+    closed = new Promise((resolve) => socket.once('close', resolve));
+    socket.on('error', () => undefined);
+    const more = () => {
+      while (!socket.destroyed) {
+        sent += piece.length;
+        if (!socket.write(piece)) break;
+      }
+    };
+    socket.on('drain', more);
+    more();
+  };
+  const request = call(`${POD}/exec?command=yes&stdout=true`, { method: 'POST', headers: spdy });
+  request.end();
+  const [, socket] = (await once(request, 'upgrade')) as [IncomingMessage, Duplex];
+  socket.on('error', () => undefined);
+  let last = -1;
+  while (last !== sent) {
+    last = sent;
+    await delay(200);
+  }
+  assert.ok(sent < 32 * 1024 * 1024, `${String(sent)} bytes for a reader that reads nothing`);
+  socket.destroy();
+  await closed;
+  upgraded = before;
 });
 
 test('port-forward reaches its own path', async () => {

@@ -256,6 +256,16 @@ test('logs are read, followed until the container ends, and refused with a reaso
   assert.equal(text, 'a\nb\nc\n');
 });
 
+test('who follows a silent container is answered at once', { timeout: 10_000 }, async (t) => {
+  const { call, record, logPath } = await start(t);
+  writeFileSync(logPath, '');
+  const sent = call('/containerLogs/shop/web/app?follow=true').end();
+  const [response] = (await once(sent, 'response')) as [IncomingMessage];
+  assert.equal(response.statusCode, 200);
+  record.state = 'EXITED';
+  assert.equal((await response.toArray()).length, 0);
+});
+
 test('run gives a command’s output', async (t) => {
   const { get } = await start(t);
   assert.deepEqual(await get('/run/shop/web/app?cmd=ls%20-l'), [200, 'ran ls+-l']);
