@@ -296,7 +296,7 @@ spec: {request: ${Buffer.from(pem).toString('base64')}, signerName: example.com/
       await eventually(async () => {
         assert.match(
           await ok('get', '--raw', '/metrics'),
-          /longrunning_requests\{verb="WATCH",.*resource="services".*\} 1/,
+          /longrunning_requests\{.*resource="services".*verb="WATCH".*\} 1/,
         );
       });
       await finalizers('null');
