@@ -12,6 +12,7 @@ import { NodePorts, parsePortRange, type PortRange } from './allocation/node-por
 import { keepQuotas } from './admission/quota/keep.ts';
 import { keepRepairing, repair } from './allocation/repair.ts';
 import { ServiceAllocation } from './allocation/services.ts';
+import { auditGauges } from './audit/gauges.ts';
 import type { Audit } from './audit/trail.ts';
 import { createBearerTokens } from './authentication/bearer-tokens.ts';
 import { keepTokenSecrets } from './authentication/token-secrets.ts';
@@ -89,7 +90,7 @@ export async function assemble(options: AssembleOptions): Promise<Assembled> {
     tokens,
     bearers: createBearerTokens(core, tokens),
     audit: options.audit,
-    gauges,
+    gauges: () => [...gauges(), ...auditGauges(options.audit)],
     authorizer,
     rbac,
     metrics: new Metrics(),

@@ -125,6 +125,13 @@ async function watchOnce(api: TestApi, query: Record<string, string>): Promise<v
   }
 }
 
+test('what was written and lost is counted', async (t) => {
+  const { api } = await audited(t, '{level: Metadata}');
+  const { text } = await api.knock('GET', '/metrics', admin);
+  assert.match(text, /^# TYPE apiserver_audit_event_total counter$/m);
+  assert.match(text, /^apiserver_audit_error_total\{plugin="log"\} 0$/m);
+});
+
 test('every answer has an Audit-Id, with and without a log', async (t) => {
   const { api, events } = await audited(t, '{level: None}');
   const first = await api.knock('GET', '/healthz', {});

@@ -124,13 +124,21 @@ export class Trail {
           over = true;
         };
         const stop = body.start({
-          ...sink,
           write: (chunk) => {
             sink.write(chunk);
+          },
+          pending: () => sink.pending(),
+          drained: (callback) => {
+            sink.drained(callback);
           },
           end: () => {
             end();
             sink.end();
+          },
+          abort: () => {
+            end();
+            if (sink.abort) sink.abort();
+            else sink.end();
           },
         });
         return () => {
