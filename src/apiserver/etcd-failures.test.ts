@@ -107,13 +107,13 @@ test('a commit whose answer is lost is a 504 without Retry-After, because it may
   const api = await startApi(context, etcd.endpoints);
   const [member] = etcd.members;
   // Frozen, connections and all: the request lies in its socket.
-  member?.signal('SIGSTOP');
+  await member?.freeze();
   const { status, json, headers } = await api.request('POST', MAPS, { body: configMap('doubt') });
   assert.equal(status, 504);
   assert.equal(json.reason, 'Timeout');
   assert.match(json.message as string, /etcdserver: request timed out.*whether the write was carried out is not known/);
   assert.equal(headers['retry-after'], undefined);
-  member?.signal('SIGCONT');
+  member?.thaw();
   await eventually(async () => {
     assert.equal((await api.request('GET', MAPS)).status, 200);
   });

@@ -8,7 +8,7 @@ import { isNotFound, ApiError } from '../../src/api/api-error.ts';
 import { CONFIG_MAPS } from '../../src/api/kinds.ts';
 import type { ConfigMap } from '../../src/api/types.ts';
 import type { Client } from '../../src/client/client.ts';
-import { eventually } from './cluster.ts';
+import { untilReady } from './consistency.ts';
 import { ServerProcess } from './server.ts';
 
 const WRITERS = 4;
@@ -61,15 +61,7 @@ export async function surviveKills(kills: number, port: number): Promise<{ ackno
   await server.prepare();
   server.start();
   const client = server.client();
-  const ready = () =>
-    eventually(
-      () =>
-        client.get(CONFIG_MAPS, 'none', 'default').catch((error: unknown) => {
-          if (!isNotFound(error)) throw error;
-        }),
-      20_000,
-      10,
-    );
+  const ready = () => untilReady(client);
   try {
     await ready();
     const writers = Array.from({ length: WRITERS }, (_, id) => new Writer(id));

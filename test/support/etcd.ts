@@ -1,6 +1,6 @@
 /** etcd of the distribution, one member or a cluster, on loopback, for one test file. Its data lies in memory: nobody waits for a disk. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -88,13 +88,30 @@ class Member {
 
   async remove(): Promise<void> {
     this.#removed = true;
-    this.signal('SIGCONT');
+    this.thaw();
     await this.kill();
   }
 
-  /** Stops or goes on as it is, connections and all: what a hanging machine looks like. */
-  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
-    this.#child?.kill(signal);
+  /** Stops it as it is, connections and all: what a hanging machine looks like. Resolves once none of its threads runs any more. */
+  async freeze(): Promise<void> {
+    const child = this.#child;
+    if (!child || !this.running) return;
+    child.kill('SIGSTOP');
+    const tasks = `/proc/${String(child.pid)}/task`;
+    await eventually(
+      () => {
+        for (const task of readdirSync(tasks)) {
+          const state = /^State:\s+(\S)/m.exec(readFileSync(join(tasks, task, 'status'), 'utf8'))?.[1];
+          if (state !== 'T') throw new Error(`${this.name} still runs`);
+        }
+      },
+      5000,
+      1,
+    );
+  }
+
+  thaw(): void {
+    this.#child?.kill('SIGCONT');
   }
 }
 

@@ -69,9 +69,9 @@ async function oneFault(
     const client = clients[at];
     if (client) await untilReady(client);
   } else if (round % 4 === 3) {
-    member?.signal('SIGSTOP');
+    await member?.freeze();
     await pause(500 + Math.random() * 1000);
-    member?.signal('SIGCONT');
+    member?.thaw();
   } else {
     await member?.kill('SIGKILL');
     await pause(Math.random() * 700);

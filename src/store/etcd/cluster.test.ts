@@ -73,15 +73,15 @@ test('a member that hangs with its connections open is left within seconds, by c
   const [first] = etcd.members;
   await store.commit([put('/before', '1')]);
   const { calls } = record(store, '', store.revision());
-  first?.signal('SIGSTOP');
-  context.after(() => first?.signal('SIGCONT'));
+  await first?.freeze();
+  context.after(() => first?.thaw());
   const began = performance.now();
   await eventually(() => store.reach(), 10_000);
   await eventually(() => store.commit([put('/during', '1')]), 10_000);
   await store.reach();
   assert.ok(performance.now() - began < 8000, 'an answer while it hangs');
   assert.ok(calls.flat().some(({ key }) => key === '/during'));
-  first?.signal('SIGCONT');
+  first?.thaw();
 });
 
 test('without a majority writes and reads fail in bounded time and say so; with it again everything goes on by itself', async (context) => {
