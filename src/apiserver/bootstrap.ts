@@ -3,6 +3,7 @@ import { isAlreadyExists, isConflict, isNotFound } from '../api/api-error.ts';
 import { SERVICE_CIDRS } from '../api/kinds.ts';
 import type { KubeObject, ServiceCIDR } from '../api/types.ts';
 import { timestamp } from '../lib/clock.ts';
+import { ensureApiServices } from './api-services.ts';
 import type { Core, WriteContext } from './core.ts';
 import { createObject } from './create.ts';
 import { keyOf } from './keys.ts';
@@ -22,6 +23,7 @@ export async function ensureSystemObjects(core: Core, facts: ClusterFacts, peers
   await peers.renew();
   for (const each of kubernetesService(facts, peers.alive())) await ensure(core, each);
   await ensureServiceCidrReady(core);
+  await ensureApiServices(core);
 }
 
 /** What is left leads to the others; a server alone leaves things as they are for the next one. */

@@ -3,7 +3,6 @@
  * endpoints, the ServiceCIDR (features 1-098, 1-114 to 1-117, 1-133 to 1-138). Pure: what must be, not how it gets there.
  */
 import {
-  API_SERVICES,
   CONFIG_MAPS,
   ENDPOINT_SLICES,
   ENDPOINTS,
@@ -14,7 +13,6 @@ import {
 import { SERVICE_CIDRS, SERVICES, type Kind } from '../api/kinds.ts';
 import type { ConfigMap, Endpoints, EndpointSlice, KubeObject, Namespace, Service } from '../api/types.ts';
 import type { PriorityClass, ServiceAccount, ServiceCIDR } from '../api/types.ts';
-import { apiServices } from './api-services.ts';
 import { addressAt, formatCidr, type Cidr } from '../lib/cidr.ts';
 import { familyOf, formatIp } from '../lib/ip.ts';
 import type { Peer } from './peers.ts';
@@ -69,7 +67,6 @@ export function systemObjects(facts: ClusterFacts): Wanted[] {
       rootCertificate(facts, name),
     ]),
     serviceCidr(facts),
-    ...apiServices().map((each) => wanted(API_SERVICES, each)),
   ];
 }
 
