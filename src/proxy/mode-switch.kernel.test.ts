@@ -5,9 +5,9 @@ import { after, before, it } from 'node:test';
 import { startTlsApi, type TlsApi } from '../../test/support/api.ts';
 import { FAIRWAY } from '../../test/support/cluster.ts';
 import { requireOuterNamespace } from '../../test/support/outer-namespace.ts';
-import { ProxyProcess, run } from '../../test/support/proxy-process.ts';
-import { ENDPOINT_SLICES, NODES, SERVICES } from '../api/kinds.ts';
-import type { EndpointSlice, Node, Service } from '../api/types.ts';
+import { createWeb, ProxyProcess, run } from '../../test/support/proxy-process.ts';
+import { NODES } from '../api/kinds.ts';
+import type { Node } from '../api/types.ts';
 import type { ProxyMode } from './backend.ts';
 
 const NODE = '172.30.0.11';
@@ -26,21 +26,7 @@ before(async () => {
   await api.client.create(NODES, node);
   const status = { addresses: [{ type: 'InternalIP', address: NODE }] };
   await api.client.patch(NODES, 'node01', undefined, 'merge', { status }, { subresource: 'status' });
-  const created = await api.client.create(SERVICES, {
-    apiVersion: 'v1',
-    kind: 'Service',
-    metadata: { name: 'web', namespace: 'default' },
-    spec: { ports: [{ port: 80, protocol: 'TCP', targetPort: 8080 }] },
-  } as unknown as Service);
-  clusterIP = created.spec.clusterIP ?? '';
-  await api.client.create(ENDPOINT_SLICES, {
-    apiVersion: 'discovery.k8s.io/v1',
-    kind: 'EndpointSlice',
-    metadata: { name: 'web-1', namespace: 'default', labels: { 'kubernetes.io/service-name': 'web' } },
-    addressType: 'IPv4',
-    ports: [{ name: '', port: 8080, protocol: 'TCP' }],
-    endpoints: [{ addresses: [NODE], nodeName: 'node01', conditions: { ready: true } }],
-  } as EndpointSlice);
+  clusterIP = (await createWeb(api.client, NODE)).spec?.clusterIP ?? '';
 });
 
 after(async () => {

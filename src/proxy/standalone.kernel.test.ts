@@ -8,9 +8,9 @@ import { after, before, describe, it } from 'node:test';
 import { startTlsApi, type TlsApi } from '../../test/support/api.ts';
 import { FAIRWAY } from '../../test/support/cluster.ts';
 import { requireOuterNamespace } from '../../test/support/outer-namespace.ts';
-import { ProxyProcess, run } from '../../test/support/proxy-process.ts';
-import { ENDPOINT_SLICES, EVENTS, NODES, SERVICES } from '../api/kinds.ts';
-import type { EndpointSlice, Node, Service } from '../api/types.ts';
+import { createWeb, ProxyProcess, run } from '../../test/support/proxy-process.ts';
+import { EVENTS, NODES } from '../api/kinds.ts';
+import type { Node } from '../api/types.ts';
 
 const NODE = '172.30.0.11';
 let api: TlsApi;
@@ -41,26 +41,9 @@ before(async () => {
   await client.create(NODES, node);
   const status = { addresses: [{ type: 'InternalIP', address: NODE }] };
   await client.patch(NODES, 'node01', undefined, 'merge', { status }, { subresource: 'status' });
-  const created = await client.create(SERVICES, {
-    apiVersion: 'v1',
-    kind: 'Service',
-    metadata: { name: 'web', namespace: 'default' },
-    spec: {
-      type: 'LoadBalancer',
-      externalTrafficPolicy: 'Local',
-      ports: [{ port: 80, protocol: 'TCP', targetPort: 8080 }],
-    },
-  } as unknown as Service);
-  clusterIP = created.spec.clusterIP ?? '';
-  healthCheckNodePort = created.spec.healthCheckNodePort ?? 0;
-  await client.create(ENDPOINT_SLICES, {
-    apiVersion: 'discovery.k8s.io/v1',
-    kind: 'EndpointSlice',
-    metadata: { name: 'web-1', namespace: 'default', labels: { 'kubernetes.io/service-name': 'web' } },
-    addressType: 'IPv4',
-    ports: [{ name: '', port: 8080, protocol: 'TCP' }],
-    endpoints: [{ addresses: [NODE], nodeName: 'node01', conditions: { ready: true } }],
-  } as EndpointSlice);
+  const { spec } = await createWeb(client, NODE, { type: 'LoadBalancer', externalTrafficPolicy: 'Local' });
+  clusterIP = spec?.clusterIP ?? '';
+  healthCheckNodePort = spec?.healthCheckNodePort ?? 0;
 });
 
 after(async () => {

@@ -3,6 +3,9 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
+import { ENDPOINT_SLICES, SERVICES } from '../../src/api/kinds.ts';
+import type { Service } from '../../src/api/types.ts';
+import type { Client } from '../../src/client/client.ts';
 import { FAIRWAY } from './cluster.ts';
 
 /** Not in one breath with us: the API server it asks is in this process. */
@@ -17,6 +20,27 @@ export async function run(
     once(child, 'close') as Promise<[number]>,
   ]);
   return { status, stdout, stderr };
+}
+
+/** A Service `default/web` on port 80 with one endpoint, 8080 of node01 at `nodeIP`. Returns it as the API keeps it. */
+export async function createWeb(client: Client, nodeIP: string, spec: Partial<Service['spec']> = {}): Promise<Service> {
+  const metadata = { name: 'web', namespace: 'default' };
+  const ports = [{ port: 80, protocol: 'TCP' as const, targetPort: 8080 }];
+  const created = await client.create(SERVICES, {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata,
+    spec: { ports, ...spec },
+  });
+  await client.create(ENDPOINT_SLICES, {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { name: 'web-1', namespace: 'default', labels: { 'kubernetes.io/service-name': 'web' } },
+    addressType: 'IPv4',
+    ports: [{ name: '', port: 8080, protocol: 'TCP' }],
+    endpoints: [{ addresses: [nodeIP], nodeName: 'node01', conditions: { ready: true } }],
+  });
+  return created;
 }
 
 /** A proxy process and what it logs. */
