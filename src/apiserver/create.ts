@@ -49,6 +49,8 @@ export async function createObject(
   object = await admitMutating(core, attributes());
   dedupeOwners(object, context, AFTER_ADMISSION);
   strategy.applyDefaults(object);
+  // Again: who asks is not for a webhook to say.
+  admitRequester(kind, object, context.user);
   core.guard.checkGrant(context.user, kind, object);
   restrictNode(context.user, kind, object);
   strategy.prepareForCreate(object);

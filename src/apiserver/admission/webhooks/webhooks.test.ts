@@ -411,6 +411,23 @@ test('nobody locks the door from inside: webhooks have no say about webhooks, no
   });
 });
 
+test('no webhook says who asks for a certificate', async () => {
+  const rules = [{ apiGroups: ['certificates.k8s.io'], apiVersions: ['v1'], operations: ['CREATE'], resources: ['*'] }];
+  reply = () => patchOf({ op: 'replace', path: '/spec/username', value: 'system:admin' });
+  await withWebhooks('mutating', [{ rules }], async () => {
+    const user = { name: 'anna', groups: ['system:masters'] };
+    const pem = '-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n';
+    const request = Buffer.from(pem).toString('base64');
+    const spec = { request, signerName: 'example.com/a', usages: ['client auth'] };
+    const path = '/apis/certificates.k8s.io/v1/certificatesigningrequests';
+    const body = { metadata: { name: 'csr' }, spec };
+    const answer = await api.request('POST', path, { body, user, query: { dryRun: 'All' } });
+    assert.equal(answer.status, 201, answer.text);
+    assert.equal(hook.seen[0]?.request.object.spec.username, 'anna');
+    assert.equal(answer.json.spec.username, 'anna');
+  });
+});
+
 test('a connection is used again, and one that was closed meanwhile is no failure', async () => {
   await withWebhooks('validating', [{}], async () => {
     const before = hook.connections();
