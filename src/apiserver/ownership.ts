@@ -130,7 +130,8 @@ function writerOf(core: Core, kind: Kind, context: WriteContext): Writer {
 }
 
 function partOf(kind: Kind, subresource: string): Part {
-  if (subresource === 'status') return 'status';
+  // An approval is written into the status.
+  if (subresource === 'status' || subresource === 'approval') return 'status';
   return kind.subresources.includes('status') ? 'main' : 'all';
 }
 

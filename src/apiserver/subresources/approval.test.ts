@@ -43,6 +43,9 @@ test('approval adds a decision once, and nothing else does', async () => {
     [condition.type, condition.reason, typeof condition.lastUpdateTime],
     ['Approved', 'KubectlApprove', 'string'],
   );
+  const owners = approved.json.metadata.managedFields as { subresource?: string; fieldsV1: object }[];
+  const owned = owners.find(({ subresource }) => subresource === 'approval')?.fieldsV1;
+  assert.match(JSON.stringify(owned), /^\{"f:status":\{"f:conditions":\{.*k:\{\\"type\\":\\"Approved\\"\}/);
   const denied = { ...approved.json, status: { conditions: [yes, { ...yes, type: 'Denied' }] } };
   const both = await api.request('PUT', `${URL}/c/approval`, { body: denied });
   assert.match(both.json.message, /Approved and Denied conditions are mutually exclusive/);
