@@ -313,3 +313,30 @@ test('bodies made to be slow', async (t) => {
     });
   }
 });
+
+/** As long as a request line may be. */
+const queries: [name: string, value: string, status: number][] = [
+  ['labelSelector', `a in (${'b,'.repeat(7000)})`, 200],
+  ['labelSelector', '!'.repeat(15_000), 400],
+  ['labelSelector', 'a-'.repeat(7500), 400],
+  ['labelSelector', `${' '.repeat(7000)}a${' '.repeat(7000)}&`, 400],
+  ['labelSelector', repeat(3000, (index) => `a${String(index)}`).join(), 200],
+  ['fieldSelector', '\\'.repeat(15_001), 400],
+  ['fieldSelector', `metadata.name=${'\\\\'.repeat(7000)}=`, 400],
+  ['fieldSelector', 'metadata.name=a,'.repeat(900), 200],
+  ['continue', 'A'.repeat(15_000), 400],
+  ['limit', '9'.repeat(15_000), 400],
+];
+test('queries made to be slow', async (t) => {
+  const api = await startTestApi();
+  t.after(() => api.stop());
+  for (const [name, value, status] of queries) {
+    await t.test(`${name}=${value.slice(0, 20)}…`, async () => {
+      const begin = process.cpuUsage();
+      const answer = await api.request('GET', MAPS, { query: { [name]: value } });
+      const { user, system } = process.cpuUsage(begin);
+      assert.equal(answer.status, status, answer.text.slice(0, 300));
+      assert.ok(user + system < 1_000_000, `${String(user + system)} µs`);
+    });
+  }
+});
