@@ -1,7 +1,8 @@
 /** `up` and `down` as a user meets them: repeated, changed, side by side, refused, failing, after crashes. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Cluster, eventually, FAIRWAY, must, run } from '../support/cluster.ts';
 
@@ -21,6 +22,14 @@ describe('one cluster through its life', () => {
     assert.equal(cluster.fairway('status').code, 0);
     const status = JSON.parse(must(cluster.fairway('status', '-o', 'json'))) as { state: string; nodes: unknown[] };
     assert.deepEqual([status.state, status.nodes.length], ['ready', 2]);
+  });
+
+  test('no part of it was refused anything', () => {
+    const folder = join(cluster.dir, 'logs');
+    for (const name of readdirSync(folder)) {
+      const refused = /.*\b(is forbidden|Unauthorized)\b.*/.exec(readFileSync(join(folder, name), 'utf8'))?.[0];
+      assert.equal(refused, undefined, name);
+    }
   });
 
   test('a second up changes nothing', () => {
