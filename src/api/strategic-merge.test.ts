@@ -26,7 +26,7 @@ const cases: Case[] = [
     object: { spec: { ports: ports(80, 443) } },
     patch: { spec: { ports: [{ port: 80, nodePort: 30080 }, { port: 8080 }] } },
     result: {
-      spec: { ports: [{ port: 80, name: 'p80', nodePort: 30080 }, { port: 443, name: 'p443' }, { port: 8080 }] },
+      spec: { ports: [{ port: 80, name: 'p80', nodePort: 30080 }, { port: 8080 }, { port: 443, name: 'p443' }] },
     },
   },
   {
@@ -66,6 +66,28 @@ const cases: Case[] = [
     object: { spec: { ports: ports(1, 2, 3) } },
     patch: { spec: { '$setElementOrder/ports': [{ port: 1 }, { port: 3 }] } },
     result: { spec: { ports: ports(1, 2, 3) } },
+  },
+  {
+    name: 'what a patch adds stands before what it does not mention',
+    object: { spec: { ports: ports(80, 443) } },
+    patch: { spec: { ports: [{ port: 8080 }] } },
+    result: { spec: { ports: [{ port: 8080 }, { port: 80, name: 'p80' }, { port: 443, name: 'p443' }] } },
+  },
+  {
+    name: 'what a patch changes keeps its place, and names an order for what comes after',
+    object: { spec: { ports: ports(80, 443, 444) } },
+    patch: { spec: { ports: [{ port: 443, name: 'x' }, { port: 8080 }] } },
+    result: {
+      spec: {
+        ports: [{ port: 80, name: 'p80' }, { port: 443, name: 'x' }, { port: 8080 }, { port: 444, name: 'p444' }],
+      },
+    },
+  },
+  {
+    name: '$setElementOrder puts a new item before one only the server has',
+    object: { spec: { ports: ports(1) } },
+    patch: { spec: { '$setElementOrder/ports': [{ port: 2 }], ports: [{ port: 2 }] } },
+    result: { spec: { ports: [{ port: 2 }, { port: 1, name: 'p1' }] } },
   },
   {
     name: 'finalizers are a set that merges',

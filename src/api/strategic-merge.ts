@@ -116,7 +116,7 @@ function mergeList(
     const present = new Set(original.map(identityOf));
     const added = new Map(patch.map((item) => [identityOf(item), item]));
     for (const identity of present) added.delete(identity);
-    return [...original, ...added.values()];
+    return arrange([...original, ...added.values()], patch, original, undefined);
   }
   return mergeListByKey(original, patch, merge.mergeKey, itemDefinition);
 }
@@ -160,7 +160,14 @@ function mergeListByKey(
     if (at === undefined) note(merged, result.push(merged) - 1);
     else result[at] = merged;
   }
-  return result.filter((_, at) => !deleted.has(at));
+  const kept = original.filter((_, at) => !deleted.has(at));
+  const named = items.filter((item) => item[directive] !== 'delete');
+  return arrange(
+    result.filter((_, at) => !deleted.has(at)),
+    named,
+    kept,
+    mergeKey,
+  );
 }
 
 /** The listed items come in the listed order; items only the server has keep their place among them as well as they can. */
@@ -175,6 +182,20 @@ function setElementOrder(
   const list = result.get(field);
   if (!Array.isArray(list)) return;
   const mergeKey = definition === undefined ? undefined : listMergeOf(definition, field)?.mergeKey;
+  const onServer = Array.isArray(original[field]) ? (original[field] as unknown[]) : [];
+  result.set(field, arrange(list, order, onServer, mergeKey));
+}
+
+/**
+ * Items that `order` names come in its order; the others keep theirs and are put between as the server had them. Where the server says nothing of
+ * two, the named one comes first, so that what a patch adds stands before what it does not mention.
+ */
+function arrange(
+  list: readonly unknown[],
+  order: readonly unknown[],
+  server: readonly unknown[],
+  mergeKey: string | undefined,
+): unknown[] {
   const keyOf = (item: unknown): unknown => (mergeKey !== undefined && isRecord(item) ? item[mergeKey] : item);
   const positions = (items: readonly unknown[]): ((item: unknown) => number) => {
     const known = new Map<string, number>();
@@ -186,16 +207,16 @@ function setElementOrder(
   };
 
   const inOrder = positions(order);
-  const onServer = positions(Array.isArray(original[field]) ? (original[field] as unknown[]) : []);
-  const listed = list.filter((item) => inOrder(item) >= 0).sort((a, b) => inOrder(a) - inOrder(b));
-  const serverOnly = list.filter((item) => inOrder(item) < 0);
+  const onServer = positions(server);
+  const named = list.filter((item) => inOrder(item) >= 0).sort((a, b) => inOrder(a) - inOrder(b));
+  const others = list.filter((item) => inOrder(item) < 0);
   const merged: unknown[] = [];
   let [first, second] = [0, 0];
-  while (first < listed.length && second < serverOnly.length) {
-    const [left, right] = [onServer(listed[first]), onServer(serverOnly[second])];
-    merged.push(left >= 0 && right >= 0 && left < right ? listed[first++] : serverOnly[second++]);
+  while (first < others.length && second < named.length) {
+    const [left, right] = [onServer(others[first]), onServer(named[second])];
+    merged.push(left >= 0 && right >= 0 && left < right ? others[first++] : named[second++]);
   }
-  result.set(field, [...merged, ...listed.slice(first), ...serverOnly.slice(second)]);
+  return [...merged, ...others.slice(first), ...named.slice(second)];
 }
 
 /** What is taken over whole must not carry directives into the object. */

@@ -71,9 +71,9 @@ test('the four patches do what each is for, and two owners of a field are told a
     body: { metadata: { name }, spec: { ports: [{ name: 'a', port: 80 }] } },
   });
   const patch = (body: object, type: PatchStrategy) => core.patchNamespacedService({ namespace, name, body }, as(type));
-  const ports = ({ spec }: V1Service) => (spec?.ports ?? []).map((each) => each.port).sort();
+  const ports = ({ spec }: V1Service) => (spec?.ports ?? []).map((each) => each.port);
   const more = { spec: { ports: [{ name: 'b', port: 81 }] } };
-  assert.deepEqual(ports(await patch(more, PatchStrategy.StrategicMergePatch)), [80, 81]);
+  assert.deepEqual(ports(await patch(more, PatchStrategy.StrategicMergePatch)), [81, 80]);
   assert.deepEqual(ports(await patch(more, PatchStrategy.MergePatch)), [81]);
   const replace = [{ op: 'replace', path: '/spec/ports/0/port', value: 82 }];
   assert.deepEqual(ports(await patch(replace, PatchStrategy.JsonPatch)), [82]);
