@@ -416,19 +416,19 @@ test('on an update every port gets a number of its own; shared ones stay shared 
   assert.deepEqual(answer.json.spec.ports, shared.spec.ports);
   const named = await made(single, 'named', {
     type: 'NodePort',
-    ports: [both[0], { ...both[1], nodePort: 30353 }, { name: 'twin', port: 54, nodePort: 30353 }],
+    ports: [both[0], { ...both[1], nodePort: 30053 }, { name: 'twin', port: 54, nodePort: 30053 }],
   });
   assert.deepEqual(
     named.spec.ports?.map(({ nodePort }) => nodePort),
-    [30353, 30353, 30353],
+    [30053, 30053, 30053],
   );
 });
 
 test('without node ports of its own a load balancer keeps the ones it is given (1-064, 1-083)', async () => {
   const spec = { type: 'LoadBalancer', allocateLoadBalancerNodePorts: false };
   assert.equal((await made(single, 'lean', spec)).spec.ports?.[0]?.nodePort, undefined);
-  const given = await made(single, 'lean-given', { ...spec, ports: [{ port: 80, nodePort: 30466 }] });
-  assert.equal(given.spec.ports?.[0]?.nodePort, 30466);
+  const given = await made(single, 'lean-given', { ...spec, ports: [{ port: 80, nodePort: 30066 }] });
+  assert.equal(given.spec.ports?.[0]?.nodePort, 30066);
   const usual = await made(single, 'usual', { type: 'LoadBalancer' });
   const flipped = await patch(single, 'usual', { spec: { allocateLoadBalancerNodePorts: false } });
   assert.deepEqual(flipped.json.spec.ports, usual.spec.ports, 'nothing is taken away');
