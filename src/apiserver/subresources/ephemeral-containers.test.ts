@@ -55,39 +55,39 @@ test('kubectl debug adds one with defaults, and nothing else of the Pod changes'
 });
 
 const refused: [what: string, container: object, message: string][] = [
-  ['the name of another container', { name: 'c', image: 'i' }, '[1].name: Duplicate value: "c"'],
+  ['the name of another container', { name: 'c', image: 'i' }, '[0].name: Duplicate value: "c"'],
   ['no name', { image: 'i' }, 'name'],
-  ['no image', { name: 'e' }, '[1].image: Required value'],
-  ['an unknown target', { name: 'e', image: 'i', targetContainerName: 'x' }, '[1].targetContainerName: Not found: "x"'],
+  ['no image', { name: 'e' }, '[0].image: Required value'],
+  ['an unknown target', { name: 'e', image: 'i', targetContainerName: 'x' }, '[0].targetContainerName: Not found: "x"'],
   [
     'an ephemeral target',
     { name: 'e', image: 'i', targetContainerName: 'debugger' },
-    '[1].targetContainerName: Not found: "debugger"',
+    '[0].targetContainerName: Not found: "debugger"',
   ],
   [
     'ports',
     { name: 'e', image: 'i', ports: [{ containerPort: 1 }] },
-    '[1].ports: Forbidden: cannot be set for an Ephemeral Container',
+    '[0].ports: Forbidden: cannot be set for an Ephemeral Container',
   ],
   [
     'resources',
     { name: 'e', image: 'i', resources: { limits: { cpu: '1' } } },
-    '[1].resources: Forbidden: cannot be set for an Ephemeral Container',
+    '[0].resources: Forbidden: cannot be set for an Ephemeral Container',
   ],
   [
     'a probe',
     { name: 'e', image: 'i', livenessProbe: { exec: { command: ['x'] } } },
-    '[1].livenessProbe: Forbidden: cannot be set for an Ephemeral Container',
+    '[0].livenessProbe: Forbidden: cannot be set for an Ephemeral Container',
   ],
   [
     'a subPath',
     { name: 'e', image: 'i', volumeMounts: [{ name: 'v', mountPath: '/v', subPath: 'a' }] },
-    '[1].volumeMounts[0].subPath: Forbidden: cannot be set for an Ephemeral Container',
+    '[0].volumeMounts[0].subPath: Forbidden: cannot be set for an Ephemeral Container',
   ],
   [
     'a volume the Pod has not',
     { name: 'e', image: 'i', volumeMounts: [{ name: 'w', mountPath: '/v' }] },
-    '[1].volumeMounts[0].name: Not found: "w"',
+    '[0].volumeMounts[0].name: Not found: "w"',
   ],
   [
     'another image of one that is there',
