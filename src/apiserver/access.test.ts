@@ -55,6 +55,36 @@ for (const [user, method, path, allowed] of rows) {
   });
 }
 
+test('a right to a subresource opens nothing of the objects themselves', async () => {
+  const rbac = '/apis/rbac.authorization.k8s.io/v1';
+  const user: User = { name: 'reporter', groups: ['system:authenticated'] };
+  const rules = [{ apiGroups: [''], resources: ['pods/status'], verbs: ['*'] }];
+  const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'reporter' };
+  const subjects = [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'reporter' }];
+  const metadata = { name: 'reporter' };
+  assert.equal((await api.request('POST', `${rbac}/clusterroles`, { body: { metadata, rules } })).status, 201);
+  const binding = { metadata, roleRef, subjects };
+  assert.equal((await api.request('POST', `${rbac}/clusterrolebindings`, { body: binding })).status, 201);
+  const pods = '/api/v1/namespaces/default/pods';
+  const body = { metadata: { name: 'kept' }, spec: { containers: [{ name: 'c', image: 'i' }] } };
+  assert.equal((await api.request('POST', pods, { body })).status, 201);
+  for (const [method, path] of [
+    ['GET', `${pods}//status`],
+    ['POST', `${pods}//status`],
+    ['DELETE', `${pods}//status`],
+    ['GET', '/api/v1/watch/namespaces/default/pods//status?timeoutSeconds=1'],
+    ['GET', '/api/v1/watch/namespaces/default/pods/kept/status?timeoutSeconds=1'],
+    ['PUT', `${pods}/kept/status/more`],
+  ] as const) {
+    const given = { ...body, metadata: { name: method === 'PUT' ? 'kept' : 'made' } };
+    const answer = await api.request(method, path, { user, body: method === 'GET' ? undefined : given });
+    assert.equal(answer.status, 404, `${method} ${path}: ${answer.text}`);
+  }
+  assert.equal((await api.request('GET', `${pods}/kept/status`, { user })).status, 200);
+  assert.equal((await api.request('GET', `${pods}/made`)).status, 404);
+  assert.equal((await api.request('DELETE', `${pods}/kept`)).status, 200);
+});
+
 test('a node writes, deletes and gets tokens for the Pods bound to it, and no others', async () => {
   const pods = '/api/v1/namespaces/default/pods';
   for (const [name, nodeName] of [

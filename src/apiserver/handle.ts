@@ -15,7 +15,7 @@ import { answerResource, contextOf, methodNotAllowed } from './resources.ts';
 import { compress, render, renderError, type Answer } from './respond.ts';
 import { reviewByResource, type ReviewObject } from './reviews.ts';
 import { fromPresent, toPresent } from './reviews/older.ts';
-import { parsePath, type RequestInfo, type ResourceInfo } from './routes.ts';
+import { leadsNowhere, parsePath, type RequestInfo, type ResourceInfo } from './routes.ts';
 import type { Server } from './server.ts';
 import { answerSubresource, plainSubresources } from './subresources/answer.ts';
 import { storeFailure } from './store-failure.ts';
@@ -108,7 +108,7 @@ async function answerFor(
   await restrictTarget(server.core, request.user, info);
   if (!kind) return await answerReview(server, request, info, context.warnings);
   refuseResize(info);
-  const misplaced = info.namespace !== undefined && !kind.namespaced;
+  const misplaced = (info.namespace !== undefined && !kind.namespaced) || leadsNowhere(info);
   if (misplaced || (subresource !== undefined && !servesSubresource(kind, subresource))) return undefined;
   const call = { core: server.core, kind, info, request, media, context };
   if (subresource === undefined || subresource === 'status') return await answerResource(call);

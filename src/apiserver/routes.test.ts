@@ -28,6 +28,8 @@ const rows: [method: string, url: string, expected: string][] = [
   ['GET', '/api/v1/namespaces/x/pods/a/log', 'get pods in x a log'],
   ['POST', '/api/v1/namespaces/x/pods/a/exec', 'connect pods in x a exec'],
   ['GET', '/api/v1/namespaces/x/services/a:80/proxy/b/c', 'connect services in x a:80 proxy rest b/c'],
+  ['GET', '/api/v1/namespaces/x/pods/a/ex%65c?watch=true', 'connect pods in x a exec'],
+  ['GET', '/api/v1/namespaces/x/pods/a/log?watch=true', 'get pods in x a log'],
   ['GET', '/apis/apps/v1/namespaces/x/deployments/a/scale', 'get deployments in x a scale'],
   ['GET', '/apis/apps/v1/deployments', 'list deployments'],
   ['GET', '/apis/example.com/v1/things', 'list things unknown'],

@@ -33,7 +33,7 @@ export interface PathInfo {
 
 export type RequestInfo = ResourceInfo | PathInfo;
 
-const streamed: readonly string[] = ['log', 'exec', 'attach', 'portforward', 'proxy'];
+const connected: readonly string[] = ['exec', 'attach', 'portforward', 'proxy'];
 
 /** Throws BadRequest for a path that cannot be decoded. */
 export function parsePath(method: string, path: string, query: URLSearchParams, kinds: ServedKinds): RequestInfo {
@@ -50,18 +50,28 @@ export function parsePath(method: string, path: string, query: URLSearchParams, 
   const namespace = scoped ? decode(under[1]) : undefined;
   const [resource, name, subresource, ...rest] = scoped ? under.slice(2) : under;
   const plural = decode(resource);
+  const inner = decode(subresource);
   return {
     type: 'resource',
-    verb: isWatchPath ? 'watch' : verbOf(method, decode(name), subresource, query),
+    verb: isWatchPath ? 'watch' : verbOf(method, decode(name), inner, query),
     group,
     version,
     resource: plural,
     namespace,
     name: decode(name) || undefined,
-    subresource: (decode(subresource) || undefined) as Subresource | undefined,
+    subresource: (inner || undefined) as Subresource | undefined,
     rest: rest.join('/'),
     kind: kinds.byResource(group, version, plural),
   };
+}
+
+/**
+ * A subresource without a name, with something behind it or below /watch: no such path. It must lead nowhere, for it was authorized as
+ * `pods/status`, and would be answered as `pods`.
+ */
+export function leadsNowhere({ verb, name, subresource, rest }: ResourceInfo): boolean {
+  if (subresource === undefined) return false;
+  return name === undefined || verb === 'watch' || (rest !== '' && subresource !== 'proxy');
 }
 
 /** Paths of the proxy subresources: their bodies are not ours to read (feature 8-118). */
@@ -89,8 +99,8 @@ function decode(segment: string | undefined): string {
   return text;
 }
 
-function verbOf(method: string, name: string, subresource: string | undefined, query: URLSearchParams): Verb {
-  if (subresource !== undefined && streamed.includes(subresource) && subresource !== 'log') return 'connect';
+function verbOf(method: string, name: string, subresource: string, query: URLSearchParams): Verb {
+  if (connected.includes(subresource)) return 'connect';
   switch (method) {
     case 'POST':
       return 'create';
@@ -103,7 +113,7 @@ function verbOf(method: string, name: string, subresource: string | undefined, q
     case 'HEAD':
       return 'head';
     case 'GET':
-      if (isTrue(query.get('watch'))) return 'watch';
+      if (subresource === '' && isTrue(query.get('watch'))) return 'watch';
       return name === '' ? 'list' : 'get';
     default:
       // No resource takes any other method.

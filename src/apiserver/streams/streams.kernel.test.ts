@@ -140,6 +140,18 @@ test('a slow reader of an exec holds its kubelet back, and one that goes away ta
   upgraded = before;
 });
 
+test('a stream is opened as a stream or not at all: what another verb allows opens none', async () => {
+  for (const [method, path, status] of [
+    ['GET', '/api/v1/watch/namespaces/default/pods/web/exec', 400],
+    ['GET', `${POD}/exec/more`, 400],
+    ['PUT', `${POD}/exec`, 405],
+    ['DELETE', `${POD}/ex%65c`, 405],
+  ] as const) {
+    const refused = await answer(`${path}?command=sh&stdout=true`, { method, headers: spdy });
+    assert.equal(refused.status, status, `${method} ${path}: ${refused.text}`);
+  }
+});
+
 test('port-forward reaches its own path', async () => {
   const request = call(`${POD}/portforward?ports=8080`, {
     method: 'POST',

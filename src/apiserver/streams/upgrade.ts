@@ -15,7 +15,8 @@ import { servesSubresource } from '../discovery.ts';
 import { follow, type Following } from '../audit/follow.ts';
 import { identify } from '../identify.ts';
 import { readObject } from '../read.ts';
-import { parsePath, type ResourceInfo } from '../routes.ts';
+import { methodNotAllowed } from '../resources.ts';
+import { leadsNowhere, parsePath, type ResourceInfo } from '../routes.ts';
 import type { RawRequest } from '../serve.ts';
 import type { Server } from '../server.ts';
 import { openRequest, type Backend } from './backend.ts';
@@ -61,7 +62,7 @@ async function findTarget(server: Server, raw: RawRequest, following: Following)
     throw badRequest('this path cannot be upgraded');
   }
   const { kind, subresource } = info;
-  if (!servesSubresource(kind, subresource)) throw badRequest('this path cannot be upgraded');
+  if (!servesSubresource(kind, subresource) || leadsNowhere(info)) throw badRequest('this path cannot be upgraded');
   const context = { user, dryRun: false, warnings: [] };
   const { namespace, name } = info;
   await admitConnection(server.core, { kind, namespace, name, subresource, context }, raw.query);
@@ -69,6 +70,8 @@ async function findTarget(server: Server, raw: RawRequest, following: Following)
 }
 
 async function podTarget(server: Server, raw: RawRequest, info: ResourceInfo): Promise<Target> {
+  // With another method it would have been allowed as the update or deletion of something.
+  if (raw.method !== 'GET' && raw.method !== 'POST') throw methodNotAllowed();
   if (raw.headers['upgrade']?.toLowerCase() === 'websocket') checkWebSocket(raw.headers['sec-websocket-protocol']);
   const pod = (await readObject(server.core, PODS, info.namespace, info.name ?? '')).object as Pod;
   const backend = server.kubelets.backendOf(pod);
