@@ -6,6 +6,7 @@ import { createRequire } from 'node:module';
 import type * as CelModule from '@marcbachmann/cel-js';
 import type { ASTNode, Environment } from '@marcbachmann/cel-js';
 import { registerLibrary } from './cel-library.ts';
+import { guardRegularExpressions } from './patterns.ts';
 
 type Cel = typeof CelModule;
 
@@ -30,6 +31,7 @@ let loaded: { environment: Environment; cel: Cel } | undefined;
 
 function load(): { environment: Environment; cel: Cel } {
   if (!loaded) {
+    guardRegularExpressions();
     const cel = createRequire(import.meta.url)('@marcbachmann/cel-js') as Cel;
     const environment = new cel.Environment({ enableOptionalTypes: true, homogeneousAggregateLiterals: false });
     environment.registerVariable('self', 'dyn').registerVariable('oldSelf', 'dyn');
