@@ -134,7 +134,9 @@ test('an eviction is a deletion that a disruption budget may refuse (8-086)', as
   const setPhase = (path: string, body: object) =>
     api.request('PATCH', path, { headers: { 'content-type': 'application/merge-patch+json' }, body });
   await setPhase(`${PODS}/evicted`, { metadata: { labels: { app: 'e' } } });
-  await setPhase(`${PODS}/evicted/status`, { status: { phase: 'Running' } });
+  await setPhase(`${PODS}/evicted/status`, {
+    status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] },
+  });
   const BUDGETS = '/apis/policy/v1/namespaces/default/poddisruptionbudgets';
   await create(BUDGETS, 'budget', {}, { spec: { minAvailable: 1, selector: { matchLabels: { app: 'e' } } } });
   const numbers = { currentHealthy: 1, desiredHealthy: 1, expectedPods: 1 };
@@ -145,4 +147,28 @@ test('an eviction is a deletion that a disruption budget may refuse (8-086)', as
   assert.equal((await evict()).status, 201);
   const { json } = await api.request('GET', `${PODS}/evicted`);
   assert.ok(json.metadata.deletionTimestamp);
+});
+
+test('a Pod that is not ready is evicted if enough others are healthy, or always where the budget says so', async () => {
+  const BUDGETS = '/apis/policy/v1/namespaces/default/poddisruptionbudgets';
+  const merge = (path: string, body: object) =>
+    api.request('PATCH', path, { headers: { 'content-type': 'application/merge-patch+json' }, body });
+  const spec = { minAvailable: 1, selector: { matchLabels: { app: 'sick' } } };
+  await create(BUDGETS, 'sick', {}, { spec });
+  const rows = [
+    { unhealthyPodEvictionPolicy: 'IfHealthyBudget', currentHealthy: 0, status: 429 },
+    { unhealthyPodEvictionPolicy: 'IfHealthyBudget', currentHealthy: 1, status: 201 },
+    { unhealthyPodEvictionPolicy: 'AlwaysAllow', currentHealthy: 0, status: 201 },
+  ];
+  for (const [index, { unhealthyPodEvictionPolicy, currentHealthy, status }] of rows.entries()) {
+    const name = `sick-${String(index)}`;
+    await running(name);
+    await merge(`${PODS}/${name}`, { metadata: { labels: { app: 'sick' } } });
+    await merge(`${PODS}/${name}/status`, { status: { phase: 'Running' } });
+    await merge(`${BUDGETS}/sick`, { spec: { unhealthyPodEvictionPolicy } });
+    const numbers = { disruptionsAllowed: 0, currentHealthy, desiredHealthy: 1, expectedPods: 1 };
+    await merge(`${BUDGETS}/sick/status`, { status: numbers });
+    const answer = await api.request('POST', `${PODS}/${name}/eviction`, { body: { metadata: { name } } });
+    assert.equal(answer.status, status, answer.text);
+  }
 });

@@ -7,6 +7,7 @@ import { clusterRoleAggregationController } from './cluster-role-aggregation.ts'
 import { cronJobController } from './cron-job.ts';
 import { daemonSetController } from './daemon-set.ts';
 import { deploymentController } from './deployment.ts';
+import { disruptionController } from './disruption.ts';
 import { endpointSliceMirroringController } from './endpoint-slice-mirroring.ts';
 import { endpointSliceController } from './endpoint-slice.ts';
 import { endpointsController } from './endpoints.ts';
@@ -61,6 +62,7 @@ export function allControllers(options: ControllersOptions): Controller[] {
     statefulSetController(),
     jobController(),
     cronJobController(),
+    disruptionController,
   ];
 }
 

@@ -140,6 +140,24 @@ for (const [index, kubectl] of kubectls().entries()) {
       assert.match(cluster.get('delete', 'deployment,svc', web), /deployment.*deleted\nservice.*deleted/);
     });
 
+    test('drain evicts as many as a disruption budget spares, and no more', async () => {
+      const kept = `kept-${String(index)}`;
+      cluster.get('create', 'deployment', kept, '--image=nginx');
+      cluster.get('scale', 'deployment', kept, '--replicas=2');
+      cluster.waitRollout(kept);
+      cluster.get('create', 'pdb', kept, `--selector=app=${kept}`, '--min-available=50%');
+      await eventually(() => {
+        assert.equal(cluster.jsonpath('{.status.disruptionsAllowed}', 'pdb', kept), '1');
+      });
+      // On the only node nothing can take the place of the first that goes, so the second stays.
+      const drained = cluster.kubectl('drain', 'node01', `--pod-selector=app=${kept}`, '--timeout=2s');
+      assert.match(drained.stdout, /^pod\/kept\S+ evicted$/m, drained.stderr);
+      assert.match(drained.stderr, /Cannot evict pod as it would violate the pod's disruption budget/);
+      cluster.get('uncordon', 'node01');
+      cluster.waitRollout(kept);
+      cluster.get('delete', 'deployment,pdb', kept);
+    });
+
     test('get -w shows a Pod come and go', async () => {
       const child = spawn(kubectl, ['get', 'pods', '-w', '-l', `app=${name}`], {
         env: { ...process.env, ...cluster.env },

@@ -2,6 +2,7 @@
 import { ApiError, internalError } from '../../api/api-error.ts';
 import type { ParsedBody } from '../../api/json.ts';
 import { POD_DISRUPTION_BUDGETS, PODS } from '../../api/kinds.ts';
+import { isPodReady } from '../../api/pods.ts';
 import { matchLabelSelector } from '../../api/selectors.ts';
 import type { KubeObject, Pod, PodDisruptionBudget } from '../../api/types.ts';
 import { timestamp } from '../../lib/clock.ts';
@@ -36,7 +37,7 @@ export async function admitEviction(core: Core, namespace: string, name: string,
     );
   }
   const [budget] = budgets;
-  if (!budget) return;
+  if (!budget || sparesUnhealthy(budget, pod)) return;
   await updateObject(
     core,
     POD_DISRUPTION_BUDGETS,
@@ -48,6 +49,14 @@ export async function admitEviction(core: Core, namespace: string, name: string,
     },
     context,
   );
+}
+
+/** A Pod that is not ready costs the budget nothing: it may go if enough others are healthy, or always where the budget says so (KEP-3017). */
+function sparesUnhealthy({ spec, status }: PodDisruptionBudget, pod: Pod): boolean {
+  if (isPodReady(pod)) return false;
+  if (spec?.unhealthyPodEvictionPolicy === 'AlwaysAllow') return true;
+  const { currentHealthy = 0, desiredHealthy = 0 } = status ?? {};
+  return desiredHealthy > 0 && currentHealthy >= desiredHealthy;
 }
 
 function spend(current: KubeObject | undefined, pod: string, now: number): KubeObject {
