@@ -41,7 +41,11 @@ const map = (name: string, data: unknown, metadata: object = {}) => ({
 /** `alice Apply: {…}`, one line for each manager. */
 function owners({ json }: TestAnswer): string[] {
   const entries = (json.metadata.managedFields ?? []) as ManagedFieldsEntry[];
-  return entries.map(
+  // those of one second stand by name, and a second may end between two writes: here they always do
+  const orderOf = ({ operation, manager, subresource = '' }: ManagedFieldsEntry) =>
+    [operation, manager, subresource].join(' ');
+  const sorted = entries.toSorted((a, b) => (orderOf(a) < orderOf(b) ? -1 : 1));
+  return sorted.map(
     ({ manager = '', operation = '', subresource, fieldsV1 }) =>
       `${manager} ${operation}${subresource === undefined ? '' : ` ${subresource}`}: ${JSON.stringify(fieldsV1)}`,
   );
