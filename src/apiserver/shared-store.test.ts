@@ -134,5 +134,6 @@ test('strangers who write to the same etcd hold no reader up', async (context) =
     await stranger.commit([put('/a', String(at))]);
     assert.equal((await two.request('GET', MAPS)).json.items.length, 21, 'kube-root-ca.crt and 20');
   }
-  assert.ok(performance.now() - began < 1000);
+  // Who is held up waits for seconds, twenty times; a busy machine takes its time for forty commits as well.
+  assert.ok(performance.now() - began < 10_000);
 });
