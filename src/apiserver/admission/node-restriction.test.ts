@@ -163,3 +163,14 @@ for (const [method, path, body, wanted] of allowed) {
     assert.equal(status, wanted, text);
   });
 }
+
+test('a mirror of a static Pod is nobody, so its node gets no token for it', async () => {
+  const made = await api.request('POST', '/api/v1/namespaces/kube-public/pods', { user: node, body: mirror({}) });
+  assert.equal(made.status, 201, made.text);
+  const { name, uid } = made.json.metadata;
+  const path = '/api/v1/namespaces/kube-public/serviceaccounts/default/token';
+  const body = { spec: { boundObjectRef: { kind: 'Pod', name, uid } } };
+  const { status, json } = await api.request('POST', path, { user: node, body });
+  assert.equal(status, 403);
+  assert.match(json.message, /no relationship found between node 'node01' and this object$/);
+});

@@ -27,9 +27,9 @@ export class NodePods {
     return this.#pods.get(node)?.has(keyOf(PODS, namespace, name)) ?? false;
   }
 
-  /** A Pod of this node runs as that service account. */
+  /** A Pod of this node runs as that service account. The mirror of a static Pod, which a node makes itself, runs as none. */
   runsAs(node: string, namespace: string, account: string): boolean {
-    return this.#some(node, namespace, ({ spec }) => (spec.serviceAccountName ?? 'default') === account);
+    return this.#some(node, namespace, ({ spec }) => spec.serviceAccountName === account);
   }
 
   needsConfigMap(node: string, namespace: string, name: string): boolean {
