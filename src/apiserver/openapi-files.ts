@@ -39,7 +39,13 @@ function fingerprint(): string {
   const openapi = readdirSync(join(api, 'openapi')).filter(
     (name) => name.endsWith('.ts') && !name.endsWith('.test.ts'),
   );
-  const sources = [...openapi.sort().map((name) => join('openapi', name)), 'kind.ts', 'kinds.ts', 'merge-keys.ts'];
+  const sources = [
+    ...openapi.sort().map((name) => join('openapi', name)),
+    'kind.ts',
+    'kinds.ts',
+    'merge-keys.ts',
+    'review-kinds.ts',
+  ];
   const files = [
     ...sources.map((name) => join(api, name)),
     join(generated, 'schemas.json'),

@@ -1,4 +1,5 @@
 /** Questions about oneself and others that are answered, never stored: `kubectl auth whoami` and `can-i` (feature 8-104). */
+import * as kinds from '../api/review-kinds.ts';
 import { reviewLocally, reviewSelf, reviewSubject } from './reviews/access.ts';
 import { olderReview } from './reviews/older.ts';
 import type { Review } from './reviews/review.ts';
@@ -7,22 +8,13 @@ import { reviewOneself, reviewToken } from './reviews/users.ts';
 
 export type { Review, ReviewObject } from './reviews/review.ts';
 
-const authentication = { group: 'authentication.k8s.io', version: 'v1' };
-const authorization = { group: 'authorization.k8s.io', version: 'v1' };
-
 const present: readonly Review[] = [
-  { ...authentication, kind: 'SelfSubjectReview', plural: 'selfsubjectreviews', answer: reviewOneself },
-  { ...authentication, kind: 'TokenReview', plural: 'tokenreviews', answer: reviewToken },
-  {
-    ...authorization,
-    kind: 'LocalSubjectAccessReview',
-    plural: 'localsubjectaccessreviews',
-    namespaced: true,
-    answer: reviewLocally,
-  },
-  { ...authorization, kind: 'SelfSubjectAccessReview', plural: 'selfsubjectaccessreviews', answer: reviewSelf },
-  { ...authorization, kind: 'SelfSubjectRulesReview', plural: 'selfsubjectrulesreviews', answer: reviewRules },
-  { ...authorization, kind: 'SubjectAccessReview', plural: 'subjectaccessreviews', answer: reviewSubject },
+  { ...kinds.SELF_SUBJECT_REVIEWS, answer: reviewOneself },
+  { ...kinds.TOKEN_REVIEWS, answer: reviewToken },
+  { ...kinds.LOCAL_SUBJECT_ACCESS_REVIEWS, answer: reviewLocally },
+  { ...kinds.SELF_SUBJECT_ACCESS_REVIEWS, answer: reviewSelf },
+  { ...kinds.SELF_SUBJECT_RULES_REVIEWS, answer: reviewRules },
+  { ...kinds.SUBJECT_ACCESS_REVIEWS, answer: reviewSubject },
 ];
 
 /** kubectl 1.27 asks who it is in v1beta1, which came much later than the others. */

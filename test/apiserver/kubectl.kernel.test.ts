@@ -95,6 +95,8 @@ for (const file of files) {
       const ports = await ok('explain', 'service.spec.ports', '--recursive');
       assert.match(ports, /nodePort\s+<integer>/);
       assert.match(ports, /name of this port within the service|port that will be exposed|list of ports/i);
+      assert.match(await ok('explain', 'tokenreviews.spec'), /audiences/);
+      assert.match(await ok('explain', 'localsubjectaccessreviews.spec'), /resourceAttributes/);
       assert.match(await ok('explain', 'ingress', '--api-version=extensions/v1beta1', '--recursive'), /servicePort/);
       // The oldest reads version 2 of OpenAPI, all others read version 3 alike.
       if (!file.includes('kubernetes-client') && file !== files.at(-1)) return;

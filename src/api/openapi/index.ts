@@ -2,9 +2,10 @@
 import { createHash } from 'node:crypto';
 import { apiVersionOf, KINDS } from '../kinds.ts';
 import type { Kind } from '../kinds.ts';
+import { REVIEW_KINDS } from '../review-kinds.ts';
 import { loadSchemas } from '../schema/load.ts';
 import { customParts } from './custom.ts';
-import { pathsOf } from './paths.ts';
+import { pathsOf, pathsOfReviews } from './paths.ts';
 import { encodeDocument } from './protobuf.ts';
 import { definitionsOf, groupVersionKind, type Json } from './schemas.ts';
 
@@ -19,7 +20,7 @@ function once<T>(make: () => T): () => T {
 export const openApiV2: () => Json = once(() => ({
   swagger: '2.0',
   info,
-  paths: pathsOf(KINDS, 'v2'),
+  paths: { ...pathsOf(KINDS, 'v2'), ...pathsOfReviews(REVIEW_KINDS, 'v2') },
   definitions: definitionsOf(Object.values(loadSchemas().kinds), 'v2'),
 }));
 
@@ -74,10 +75,11 @@ export function openApiV3(path: string): Json | undefined {
   const made = documents.get(groupVersion);
   if (made) return made;
   const kinds = KINDS.filter((kind) => apiVersionOf(kind) === groupVersion);
+  const reviews = REVIEW_KINDS.filter(({ group, version }) => `${group}/${version}` === groupVersion);
   const document: Json = {
     openapi: '3.0.0',
     info,
-    paths: pathsOf(kinds, 'v3'),
+    paths: { ...pathsOf(kinds, 'v3'), ...pathsOfReviews(reviews, 'v3') },
     components: { schemas: definitionsOf([...roots, ...sharedRoots()], 'v3') },
   };
   documents.set(groupVersion, document);

@@ -3,6 +3,7 @@
  * (feature 8-014), what a body and an answer look like.
  */
 import { apiVersionOf, listKindOf, type Kind } from '../kinds.ts';
+import type { ReviewKind } from '../review-kinds.ts';
 import { definitionOf } from '../schema/load.ts';
 import { customDefinitionName } from './custom-name.ts';
 import type { Json, OpenApiVersion } from './schemas.ts';
@@ -108,8 +109,28 @@ function pathsOfKind(kind: Kind, version: OpenApiVersion): [string, Json][] {
   ];
 }
 
+/** Reviews are created and nothing else. */
+export function pathsOfReviews(reviews: readonly ReviewKind[], version: OpenApiVersion): Json {
+  return Object.fromEntries(
+    reviews.map((review) => {
+      const { group, version: own, kind, plural, namespaced = false } = review;
+      const definition = definitionOf(`${group}/${own}`, kind);
+      if (!definition) throw new Error(`the generated schemas have no ${group}/${own} ${kind}`);
+      const url = `/apis/${group}/${own}/${namespaced ? 'namespaces/{namespace}/' : ''}${plural}`;
+      const post = {
+        action: 'post',
+        method: 'post',
+        queries: writeQueries,
+        body: definition,
+        answer: definition,
+      } as const;
+      return [url, { post: operation(review, url, post, '', version) }];
+    }),
+  );
+}
+
 function operation(
-  kind: Kind,
+  kind: Pick<Kind, 'group' | 'version' | 'kind' | 'custom'>,
   url: string,
   { action, queries, body, answer, method }: Operation,
   suffix: string,
