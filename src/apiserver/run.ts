@@ -43,7 +43,13 @@ export async function runApiServer(options: ApiServerOptions): Promise<ApiServer
       request: (raw) => answerRaw(server, raw),
       upgrade: (raw, socket, head) => {
         // Loaded on first use: most runs never ask for a stream.
-        void import('./streams/upgrade.ts').then(({ relayUpgrade }) => relayUpgrade(server, raw, socket, head));
+        import('./streams/upgrade.ts')
+          .then(({ relayUpgrade }) => relayUpgrade(server, raw, socket, head))
+          .catch((error: unknown) => {
+            // A program that was replaced while it runs cannot be loaded from any more: that ends one stream, not the server.
+            log.error({ error: String(error) }, 'stream could not be served');
+            socket.destroy();
+          });
       },
     },
   );
