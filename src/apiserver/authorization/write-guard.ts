@@ -6,17 +6,21 @@ import type { Authorizer } from './authorizer.ts';
 import { createEscalationCheck } from './escalation.ts';
 import { forbidden } from './forbidden.ts';
 import type { RbacAuthorizer } from './rbac.ts';
+import { createSignerCheck } from './signers.ts';
 
 export interface WriteGuard {
-  /** Throws ApiError: 403 for a role or binding that gives more than its writer holds, 404 for a binding to no role. */
+  /** Throws ApiError: 403 for a role, binding or approval that gives more than its writer may, 404 for a binding to no role. */
   checkGrant(user: User, kind: Kind, object: KubeObject, old?: KubeObject): void;
   /** For a PUT or apply of what turns out not to exist. Throws ApiError 403 for who may change it but not make it. */
   checkCreate(user: User, kind: Kind, namespace: string | undefined, name: string): void;
 }
 
 export function createWriteGuard(authorizer: Authorizer, rbac: RbacAuthorizer): WriteGuard {
+  const checks = [createEscalationCheck(authorizer, rbac), createSignerCheck(authorizer)];
   return {
-    checkGrant: createEscalationCheck(authorizer, rbac),
+    checkGrant(user, kind, object, old) {
+      for (const check of checks) check(user, kind, object, old);
+    },
     checkCreate(user, { group, version, plural }, namespace = '', name) {
       const place = { group, version, resource: plural, subresource: '', namespace, name };
       const asked = { type: 'resource', verb: 'create', ...place } as const;

@@ -56,6 +56,40 @@ test('approval adds a decision once, and nothing else does', async () => {
   assert.deepEqual(table.rows[0].cells.slice(2), ['example.com/x', 'ann', '<none>', 'Approved']);
 });
 
+test('who decides or signs needs the right to it for that signer', async () => {
+  const made = await api.request('POST', URL, { body: { metadata: { name: 'd' }, spec } });
+  assert.equal(made.status, 201, made.text);
+  const user = { name: 'clerk', groups: ['system:authenticated'] };
+  const rbac = '/apis/rbac.authorization.k8s.io/v1';
+  const apiGroups = ['certificates.k8s.io'];
+  const resources = ['certificatesigningrequests/approval', 'certificatesigningrequests/status'];
+  const rules: object[] = [{ apiGroups, resources, verbs: ['update'] }];
+  const metadata = { name: 'clerk' };
+  await api.request('POST', `${rbac}/clusterroles`, { body: { metadata, rules } });
+  const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'clerk' };
+  await api.request('POST', `${rbac}/clusterrolebindings`, {
+    body: { metadata, roleRef, subjects: [{ kind: 'User', name: 'clerk' }] },
+  });
+  const put = (subresource: string, status: object) =>
+    api.request('PUT', `${URL}/d/${subresource}`, { user, body: { ...made.json, metadata: { name: 'd' }, status } });
+  const certificate = Buffer.from('x').toString('base64');
+  for (const [verb, subresource, status] of [
+    ['approve', 'approval', { conditions: [yes] }],
+    ['sign', 'status', { conditions: [yes], certificate }],
+  ] as const) {
+    const refused = await put(subresource, status);
+    assert.equal(refused.status, 403, refused.text);
+    assert.equal(
+      refused.json.message,
+      `certificatesigningrequests.certificates.k8s.io "d" is forbidden: user not permitted to ${verb} requests with signerName "example.com/x"`,
+    );
+    rules.push({ apiGroups, resources: ['signers'], resourceNames: ['example.com/*'], verbs: [verb] });
+    await api.request('PUT', `${rbac}/clusterroles/clerk`, { body: { metadata, rules } });
+    const done = await put(subresource, status);
+    assert.equal(done.status, 200, done.text);
+  }
+});
+
 test('every group and version that is served has an APIService', async () => {
   const accept = 'application/json;as=Table;v=v1;g=meta.k8s.io';
   const { rows } = (await api.request('GET', '/apis/apiregistration.k8s.io/v1/apiservices', { headers: { accept } }))
