@@ -113,3 +113,20 @@ test('the sandbox: namespaces, host ports and names', () => {
     [{ network: 'NODE', pid: 'NODE', ipc: 'POD' }, [], ''],
   );
 });
+
+test('a sandbox is privileged for whichever of its containers is', () => {
+  const context = {
+    podLogsDir: '/logs',
+    cgroupRoot: '/f',
+    clusterDomain: 'cluster.local',
+    dns: { servers: [], searches: [], options: [] },
+  };
+  const plain = [{ name: 'web' }];
+  const one = [{ name: 'other', securityContext: { privileged: true } }];
+  const privileged = (spec: Partial<Core.PodSpec>) =>
+    sandboxConfig(testPod('a', { containers: plain, ...spec }), 0, context).securityContext.privileged;
+  assert.equal(privileged({}), false);
+  assert.equal(privileged({ containers: one }), true);
+  assert.equal(privileged({ initContainers: one }), true);
+  assert.equal(privileged({ ephemeralContainers: one }), true);
+});

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { Pod } from '../api/types.ts';
 import type { Namespaces, SandboxConfig } from '../host/cri/cri.ts';
-import { isHostNetwork } from './containers.ts';
+import { containersOf, ephemeralContainersOf, isHostNetwork } from './containers.ts';
 import type { PodDns } from './parts.ts';
 import { LABELS } from './runtime-view.ts';
 
@@ -29,13 +29,19 @@ export function sandboxConfig(pod: Pod, attempt: number, context: SandboxContext
     sysctls: Object.fromEntries((security.sysctls ?? []).map((one) => [one.name, one.value])),
     namespaces: namespacesOf(pod),
     securityContext: {
-      privileged: pod.spec.containers.some((one) => one.securityContext?.privileged === true),
+      privileged: holdsPrivileged(pod),
       supplementalGroups: supplementalGroups(pod),
       readonlyRootfs: false,
       ...(security.runAsUser !== undefined && { runAsUser: security.runAsUser }),
       ...(security.runAsUser !== undefined && security.runAsGroup !== undefined && { runAsGroup: security.runAsGroup }),
     },
   };
+}
+
+/** The runtime starts a privileged container, also an init or debug one, only for a sandbox that is said to be privileged. */
+function holdsPrivileged(pod: Pod): boolean {
+  const all = [...containersOf(pod).map(({ spec }) => spec), ...ephemeralContainersOf(pod)];
+  return all.some(({ securityContext }) => securityContext?.privileged === true);
 }
 
 export function podLabels(pod: Pod): Record<string, string> {
