@@ -178,7 +178,11 @@ for (const file of files) {
       ] as const) {
         const pod: Pod = {
           metadata: { name: 'leaves', namespace: 'default' },
-          spec: { nodeName: 'node01', containers: [{ name: 'c', image: 'i' }] },
+          // a quota made above wants to know
+          spec: {
+            nodeName: 'node01',
+            containers: [{ name: 'c', image: 'i', resources: { requests: { cpu: '1m', memory: '1Mi' } } }],
+          },
         };
         await api.client.create(PODS, pod);
         await drain(['drain', 'node01', '--force', '--grace-period=0', '--timeout=20s', option]);
