@@ -199,6 +199,6 @@ describe('what up refuses', () => {
     const cluster = new Cluster('flag');
     const result = cluster.up('--cluster-cidr', 'ten');
     assert.equal(result.code, 2);
-    assert.match(result.stderr, /^fairway: --cluster-cidr ten: must be a CIDR such as 10\.96\.0\.0\/16\n$/);
+    assert.match(result.stderr, /^fairway: --cluster-cidr ten: must be a CIDR such as 10\.244\.0\.0\/16\n$/);
   });
 });
