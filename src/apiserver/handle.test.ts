@@ -280,9 +280,9 @@ const loose: [
     'POST',
     '/api/v1/pods',
     { body: {} },
-    400,
-    'BadRequest',
-    /requires a namespace/,
+    405,
+    'MethodNotAllowed',
+    /^the server does not allow this method on the requested resource$/,
   ],
   [
     'deleting the default namespace',

@@ -1,6 +1,6 @@
 /** The verbs on a resource: from what a request says to what the verb's own file does, and back to an answer. */
 import { ApiError, badRequest } from '../api/api-error.ts';
-import { resourceNameOf, type Kind } from '../api/kinds.ts';
+import { type Kind } from '../api/kinds.ts';
 import type { Status } from '../api/types.ts';
 import { fromVersion } from '../api/versions/convert.ts';
 import { decodeChecked, fieldValidationOf, isDryRun, parseBody } from './body.ts';
@@ -104,10 +104,10 @@ const object = (kind: Kind, status: number, entry: Extract<Answer, { type: 'obje
   entry,
 });
 
-/** A namespaced resource is listed in one or all namespaces, but made in exactly one. */
+/** A namespaced resource is listed in one or all namespaces, but made in exactly one: across all, Kubernetes only knows GET. */
 function requireNamespace({ kind, info }: Call): string | undefined {
   if (!kind.namespaced || info.namespace !== undefined) return info.namespace;
-  throw badRequest(`the server requires a namespace to write ${resourceNameOf(kind)}`);
+  throw methodNotAllowed();
 }
 
 async function answerList({ core, kind, info, request }: Call): Promise<Answer> {
