@@ -3,6 +3,7 @@
  * taken follows from the Services themselves, so there is nothing that could leak or need repair.
  */
 import { SERVICES } from '../../api/kinds.ts';
+import { needsNodePorts } from '../../api/service-changes.ts';
 import type { Service } from '../../api/types.ts';
 import { prefixOf } from '../keys.ts';
 import type { CacheEvent } from '../kind-cache.ts';
@@ -24,7 +25,10 @@ export function parsePortRange(text: string): PortRange | undefined {
 }
 
 /** Every node port a Service holds, the health check's included; each once. */
-export function nodePortsOf({ spec }: Service): Set<number> {
+export function nodePortsOf(service: Service): Set<number> {
+  const { spec } = service;
+  // Kubernetes lets an ExternalName name numbers too: it has none for that, and brings none along when its type changes.
+  if (!needsNodePorts(service)) return new Set();
   const all = [...(spec.ports ?? []).map((port) => port.nodePort ?? 0), spec.healthCheckNodePort ?? 0];
   return new Set(all.filter((port) => port !== 0));
 }

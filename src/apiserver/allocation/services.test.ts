@@ -254,3 +254,16 @@ test('a dual-stack cluster gives both families, and takes the second back (1-043
   assert.equal(again.json.spec.clusterIPs.length, 2, again.text);
   await dual.stop();
 });
+
+test('numbers an ExternalName names are not its own, and it brings none along that another Service has', async () => {
+  const owner = await create('has-number', { type: 'NodePort', ports: [{ ...port, nodePort: 31777 }] });
+  assert.equal(owner.status, 201, owner.text);
+  const spec = { type: 'ExternalName', externalName: 'a.example', ports: [{ ...port, nodePort: 31777 }] };
+  assert.equal((await create('wants-number', spec)).status, 201);
+  const taken = await put('wants-number', (service) => {
+    service.spec.type = 'NodePort';
+  });
+  assert.equal(taken.status, 422, taken.text);
+  assert.match(taken.json.message, /provided port is already allocated to Service default\/has-number$/);
+  for (const name of ['has-number', 'wants-number']) await api.request('DELETE', `${SERVICES}/${name}`);
+});
