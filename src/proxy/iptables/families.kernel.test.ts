@@ -232,7 +232,7 @@ for (const variant of ['legacy', 'nft'] as const) {
         const tool = family === 'IPv6' ? `ip6tables-${variant}` : `iptables-${variant}`;
         for (const commands of [['-F'], ['-F', '-X']]) {
           const felt: number[] = [];
-          while (felt.length < 5) {
+          while (felt.length < 3) {
             for (const table of ['nat', 'filter']) {
               for (const command of commands)
                 await exec(tool, ['-w', '5', '-t', table, command]).catch(() => undefined);
@@ -243,7 +243,7 @@ for (const variant of ['legacy', 'nft'] as const) {
             felt.push(client.takeLongestOutage());
           }
           // on a busy machine one of them may meet a pause of everything
-          const median = felt.toSorted((a, b) => a - b)[2] ?? Infinity;
+          const median = felt.toSorted((a, b) => a - b)[1] ?? Infinity;
           assert.ok(
             median <= 200,
             `after ${commands.join(' ')}: ${felt.map(Math.round).join(', ')} ms without an answer`,

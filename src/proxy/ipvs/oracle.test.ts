@@ -1,0 +1,4 @@
+import { testRandomClusters } from '../scenarios/random-suite.ts';
+import { ipvsMode } from './mode.ts';
+
+testRandomClusters(ipvsMode);

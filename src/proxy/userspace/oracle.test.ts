@@ -1,0 +1,4 @@
+import { testRandomClusters } from '../scenarios/random-suite.ts';
+import { userspaceMode } from './mode.ts';
+
+testRandomClusters(userspaceMode);
