@@ -154,11 +154,6 @@ export function portNumber(port: number): string[] {
   return Number.isInteger(port) && port >= 1 && port <= 65535 ? [] : ['must be between 1 and 65535, inclusive'];
 }
 
-/** Pods, secrets, nodes, most kinds. */
-export const subdomainName: Rule = dns1123Subdomain;
-/** Namespaces, Services (since 1.36). */
-export const labelName: Rule = dns1123Label;
-
 /** RBAC kinds: any text that can be one segment of a URL. */
 export function pathSegmentName(text: string): string[] {
   if (text === '.' || text === '..') return [`may not be '${text}'`];

@@ -28,10 +28,6 @@ export function isSidecar(spec: Core.Container): boolean {
   return spec.restartPolicy === 'Always';
 }
 
-export function findContainer(pod: Pod, name: string): PodContainer | undefined {
-  return containersOf(pod).find(({ spec }) => spec.name === name);
-}
-
 export function restartPolicyOf(pod: Pod): RestartPolicy {
   const policy = pod.spec.restartPolicy;
   return policy === 'Never' || policy === 'OnFailure' ? policy : 'Always';

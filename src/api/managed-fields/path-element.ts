@@ -17,10 +17,6 @@ export function keyElement(keys: readonly (readonly [name: string, value: unknow
 
 export const valueElement = (value: unknown): string => `v:${JSON.stringify(value)}`;
 
-/** The name of a field's step; undefined for items of lists. */
-export const fieldName = (element: string): string | undefined =>
-  element.startsWith('f:') ? element.slice(2) : undefined;
-
 /**
  * The one spelling of a step that a client wrote.
  * @throws Error for what is no step
