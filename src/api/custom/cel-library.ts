@@ -1,16 +1,11 @@
 /** The functions that Kubernetes adds to CEL, beside those every CEL has. What is not here makes a rule one that is not enforced. */
 import type { Environment } from '@marcbachmann/cel-js';
+import { spend } from './cel-budget.ts';
+import { costOfMatch, expression } from './cel-prices.ts';
 import { registerTypes } from './cel-types.ts';
-import { regularExpression } from './patterns.ts';
 
 type List = readonly unknown[];
 type Ordered = bigint | number | string;
-
-function expression(pattern: string): RegExp {
-  const made = regularExpression(pattern);
-  if (!made) throw new Error(`error parsing regexp: ${JSON.stringify(pattern)}`);
-  return made;
-}
 
 function extreme(list: List, isBetter: (a: Ordered, b: Ordered) => boolean, name: string): unknown {
   if (list.length === 0) throw new Error(`${name} called on empty list`);
@@ -41,6 +36,19 @@ function replace(text: string, from: string, to: string, most = -1n): string {
   );
 }
 
+/** Each search may go through all that is left of the text before it comes back to what is near. */
+function findAll(text: string, pattern: string): string[] {
+  const matcher = expression(pattern).matcher(text);
+  const found: string[] = [];
+  // As in Go, nothing is found right behind what was found.
+  for (let end = -1; matcher.find(); end = matcher.end()) {
+    const each = matcher.group() ?? '';
+    if (each !== '' || matcher.start() !== end) found.push(each);
+    spend(costOfMatch(text.slice(matcher.end()), pattern));
+  }
+  return found;
+}
+
 export function registerLibrary(environment: Environment): void {
   environment
     .registerFunction('list.isSorted(): bool', (list: List) =>
@@ -63,14 +71,11 @@ export function registerLibrary(environment: Environment): void {
       replace(text, from, to),
     )
     .registerFunction('string.replace(string, string, int): string', replace)
-    .registerFunction(
-      'string.find(string): string',
-      (text: string, pattern: string) => expression(pattern).exec(text)?.[0] ?? '',
-    )
-    .registerFunction('string.findAll(string): list', (text: string, pattern: string) => {
-      const { source, flags } = expression(pattern);
-      return [...text.matchAll(new RegExp(source, `${flags}g`))].map(([found]) => found);
-    });
+    .registerFunction('string.find(string): string', (text: string, pattern: string) => {
+      const matcher = expression(pattern).matcher(text);
+      return matcher.find() ? (matcher.group() ?? '') : '';
+    })
+    .registerFunction('string.findAll(string): list', findAll);
   registerTypes(environment);
   registerNamespaces(environment);
 }

@@ -1,13 +1,6 @@
 /** From JSON to the values CEL works on, by schema: whole numbers, times and durations are types of their own there. */
 import { isRecord, itemOf, propertyOf, type JsonSchema } from './schema.ts';
 
-/** The length of the longest list, or map, in a value: the most steps one loop over a part of it can take. */
-export function widthOf(value: unknown): number {
-  if (typeof value !== 'object' || value === null) return 0;
-  const inner = Object.values(value) as unknown[];
-  return inner.reduce<number>((most, each) => Math.max(most, widthOf(each)), inner.length);
-}
-
 /** Records become Maps, so that no key of theirs means anything to JavaScript. Without a schema the JSON type decides. */
 export function toCel(value: unknown, schema: JsonSchema | undefined): unknown {
   if (Array.isArray(value)) {

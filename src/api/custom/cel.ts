@@ -5,18 +5,17 @@
 import { createRequire } from 'node:module';
 import type * as CelModule from '@marcbachmann/cel-js';
 import type { ASTNode, Environment } from '@marcbachmann/cel-js';
+import { metered, OBJECT_LIMIT, type Budget } from './cel-budget.ts';
+import { countCost } from './cel-cost.ts';
 import { registerLibrary } from './cel-library.ts';
-import { guardRegularExpressions } from './patterns.ts';
 
 type Cel = typeof CelModule;
 
 export interface Rule {
-  /** Throws an Error where the rule cannot be answered for these values. */
-  run(self: unknown, oldSelf: unknown): unknown;
+  /** @throws Error where the rule cannot be answered for these values; CostExceeded where that takes more than one call may, or is left */
+  run(self: unknown, oldSelf: unknown, budget?: Budget): unknown;
   /** It compares with what was there before. */
   readonly usesOldSelf: boolean;
-  /** How deep loops over lists and maps are nested: what a run costs grows with that power of the length of what they go through. */
-  readonly loops: number;
 }
 
 export type Compiled =
@@ -31,7 +30,6 @@ let loaded: { environment: Environment; cel: Cel } | undefined;
 
 function load(): { environment: Environment; cel: Cel } {
   if (!loaded) {
-    guardRegularExpressions();
     const cel = createRequire(import.meta.url)('@marcbachmann/cel-js') as Cel;
     const environment = new cel.Environment({ enableOptionalTypes: true, homogeneousAggregateLiterals: false });
     environment.registerVariable('self', 'dyn').registerVariable('oldSelf', 'dyn');
@@ -67,9 +65,10 @@ function compile(text: string): Compiled {
       const problem = firstLine(error?.message ?? 'it does not check');
       return { problem, supported: !isLack(problem, text) };
     }
-    const found = look(parsed.ast, 0);
-    const run = (self: unknown, oldSelf: unknown): unknown => parsed({ self, oldSelf });
-    return { rule: { run, ...found } };
+    countCost(parsed.ast);
+    const run = (self: unknown, oldSelf: unknown, budget: Budget = { left: OBJECT_LIMIT }): unknown =>
+      metered(budget, () => parsed({ self, oldSelf }) as unknown);
+    return { rule: { run, usesOldSelf: usesOldSelf(parsed.ast) } };
   } catch (error) {
     return {
       problem: `Syntax error: ${firstLine(error instanceof Error ? error.message : String(error))}`,
@@ -84,29 +83,10 @@ function isLack(problem: string, text: string): boolean {
   return problem.startsWith('Unknown variable') && /\.\w+\(\s*\w+\s*,\s*\w+\s*,/.test(text);
 }
 
-const macros: readonly unknown[] = [
-  'all',
-  'exists',
-  'exists_one',
-  'existsOne',
-  'map',
-  'filter',
-  'transformList',
-  'transformMap',
-];
-
 /** Goes through the tree of an expression, whose nodes hold nodes and lists of them. */
-function look(node: unknown, depth: number): { usesOldSelf: boolean; loops: number } {
-  if (typeof node !== 'object' || node === null) return { usesOldSelf: false, loops: depth };
-  if (Array.isArray(node))
-    return node.map((each) => look(each, depth)).reduce(joined, { usesOldSelf: false, loops: depth });
+function usesOldSelf(node: unknown): boolean {
+  if (typeof node !== 'object' || node === null) return false;
+  if (Array.isArray(node)) return node.some(usesOldSelf);
   const { op, args } = node as ASTNode;
-  const isLoop = op === 'rcall' && macros.includes(args[0]);
-  const own = { usesOldSelf: op === 'id' && args === 'oldSelf', loops: depth };
-  return joined(own, look(args, isLoop ? depth + 1 : depth));
+  return (op === 'id' && args === 'oldSelf') || usesOldSelf(args);
 }
-
-const joined = (a: { usesOldSelf: boolean; loops: number }, b: typeof a): typeof a => ({
-  usesOldSelf: a.usesOldSelf || b.usesOldSelf,
-  loops: Math.max(a.loops, b.loops),
-});

@@ -193,7 +193,7 @@ const schemas: [schema: JsonSchema, ...messages: [at: string, message: string][]
     { type: 'object', properties: { a: { type: 'string', pattern: '(' } } },
     [
       '.properties[a].pattern',
-      'Invalid value: "(": must be a valid regular expression, but isn\'t: error parsing regexp: "("',
+      'Invalid value: "(": must be a valid regular expression, but isn\'t: error parsing regexp: missing closing ): `(`',
     ],
   ],
   [

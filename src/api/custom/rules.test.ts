@@ -74,6 +74,12 @@ const rules: [rule: string, properties: Record<string, JsonSchema>, good: object
     { ip: '11.0.0.1' },
   ],
   ['self.?n.orValue(5) == 5', { n: int }, {}, { n: 4 }],
+  [
+    "self.s.findAll('a*') == ['', 'aa', '', ''] && self.s.findAll('é.')[0] == 'éc'",
+    { s: text },
+    { s: 'baaéc' },
+    { s: 'é' },
+  ],
   ["self.s.replace('a', 'b') == 'bb' && self.s.find('a+') == 'aa'", { s: text }, { s: 'aa' }, { s: 'cc' }],
 ];
 for (const [rule, properties, good, bad] of rules) {
@@ -127,11 +133,101 @@ test('a rule over oldSelf is asked only where there is something to compare with
   assert.equal(validateRules({ n: 2 }, first, { value: { n: 1 } }).length, 0);
 });
 
-test('a rule that would run too long over a large value is not run', () => {
-  const schema = ruled('self.l.all(a, self.l.all(b, self.l.all(c, a + b + c > 0)))', { l: list(int) });
-  const value = { l: Array.from({ length: 2000 }, () => 1) };
-  const [error] = validateRules(value, schema, undefined, 'spec');
-  assert.match(error?.detail ?? '', /running out of cost budget/);
+/** In CPU time, so that other work on the machine does not count. */
+function isSoon<T>(run: () => T): T {
+  const began = process.cpuUsage();
+  const result = run();
+  const { user, system } = process.cpuUsage(began);
+  assert.ok(user + system < 2_500_000, `it took ${String((user + system) / 1000)} ms`);
+  return result;
+}
+
+const letters = (count: number) => 'a'.repeat(count);
+const numbers = (count: number) => Array.from({ length: count }, (_, at) => at);
+const sixteen = JSON.stringify(letters(16));
+const deep: JsonSchema = { type: 'object', additionalProperties: int };
+const deepItems = Array.from({ length: 3000 }, () =>
+  Object.fromEntries(numbers(20).map((at) => [`k${String(at)}`, at])),
+);
+
+/** Each would take from seconds to days, or as much memory. */
+const costly: [rule: string, properties: Record<string, JsonSchema>, value: object][] = [
+  ['self.l.all(a, self.l.all(b, self.l.all(c, a + b + c > 0)))', { l: list(int) }, { l: numbers(2000).map(() => 1) }],
+  [
+    `self.s.replace('a', ${sixteen}).replace('a', ${sixteen}).replace('a', ${sixteen}) != ''`,
+    { s: text },
+    { s: letters(100_000) },
+  ],
+  ["self.s.split('').join(self.s) != ''", { s: text }, { s: letters(20_000) }],
+  ["self.s.replace('', self.s) != ''", { s: text }, { s: letters(100_000) }],
+  ['sets.contains(self.l, self.l)', { l: list(int) }, { l: numbers(60_000) }],
+  ['sets.equivalent(self.l, self.l)', { l: list(int) }, { l: numbers(60_000) }],
+  ['!sets.intersects(self.l, self.l.map(x, x + 100000))', { l: list(int) }, { l: numbers(60_000) }],
+  ['self.l.all(x, self.l.indexOf(x) >= 0)', { l: list(int) }, { l: numbers(60_000) }],
+  ['self.l.all(x, x in self.l)', { l: list(int) }, { l: numbers(60_000) }],
+  ['self.l.all(x, x in self.l)', { l: list(deep) }, { l: deepItems }],
+  ["self.s.split('').all(x, self.s.split('').all(y, x == y))", { s: text }, { s: letters(20_000) }],
+  [
+    'self.l.all(x, self.s.contains(self.t))',
+    { l: list(int), s: text, t: text },
+    { l: numbers(10_000), s: letters(100_000), t: `${letters(50_000)}b` },
+  ],
+  ['self.l.all(x, self.l.all(y, true || x == y))', { l: list(int) }, { l: numbers(60_000) }],
+  [
+    "self.l.all(x, self.s.matches('(?i)(\\\\pL{1,1000})$'))",
+    { l: list(int), s: text },
+    { l: numbers(1000), s: letters(10_000) },
+  ],
+  [
+    'self.l.all(x, !self.s.matches(self.p + string(x)))',
+    { l: list(int), s: text, p: text },
+    { l: numbers(1000), s: 'a', p: '(?i)([a-z]{1,1000}[b-y]{1,1000}){1}'.repeat(5) },
+  ],
+  ["self.s.findAll('a.*b|a').size() > 0", { s: text }, { s: letters(100_000) }],
+  [
+    'self.l.all(x, self.m.exists(k, true))',
+    { l: list(int), m: map(int) },
+    { l: numbers(20_000), m: Object.fromEntries(numbers(20_000).map((at) => [`k${String(at)}`, at])) },
+  ],
+  ["self.l.all(x, timestamp(x).getHours('Europe/Berlin') >= 0)", { l: list(int) }, { l: numbers(60_000) }],
+];
+for (const [rule, properties, value] of costly) {
+  test(`${rule} is stopped when it has cost as much as one call may`, () => {
+    const said = isSoon(() => validateRules(value, ruled(rule, properties), undefined, 'spec').map(fieldErrorMessage));
+    assert.deepEqual(said, [
+      `spec: Invalid value: "object": 'operation cancelled: actual cost limit exceeded': no further validation rules will be run due to call cost exceeds limit for rule: ${rule}`,
+    ]);
+  });
+}
+
+test('all rules over one object have one budget, and the first that finds it spent ends them', () => {
+  const rule = 'self.l.all(a, self.l.all(b, a + b >= 0))';
+  const schema = list(ruled(rule, { l: list(int) }));
+  const value = Array.from({ length: 300 }, () => ({ l: numbers(300) }));
+  assert.deepEqual(
+    isSoon(() => validateRules(value, schema, undefined, 'spec')).map(({ detail }) => detail),
+    ['validation failed due to running out of cost budget, no further validation rules will be run'],
+  );
+});
+
+test('an expression for a message may cost no more than a rule', () => {
+  const schema = ruled('false', { s: text }, { messageExpression: "self.s.split('').join(self.s)", message: 'm' });
+  const said = isSoon(() => validateRules({ s: letters(20_000) }, schema, undefined, 'spec').map(fieldErrorMessage));
+  assert.deepEqual(said, ['spec: Invalid value: "object": m']);
+});
+
+test('what ordinary rules cost over ordinary values is far from the end', () => {
+  const properties = { l: list(text), s: text };
+  const value = { l: numbers(200).map((at) => `name-${String(at)}`), s: letters(5000) };
+  for (const rule of [
+    'self.l.all(a, self.l.exists_one(b, a == b))',
+    "self.l.all(a, a in self.l && a.matches('^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$'))",
+    "self.s.replace('a', 'bb').size() == 10000",
+    "self.l.join(',').split(',') == self.l",
+    'sets.contains(self.l, self.l)',
+  ]) {
+    assert.deepEqual(validateRules(value, ruled(rule, properties), undefined), [], rule);
+  }
 });
 
 const strategy = strategyFor(CUSTOM_RESOURCE_DEFINITIONS);

@@ -4,7 +4,7 @@
  */
 import { deepEqual } from '../deep-equal.ts';
 import { fieldErrorMessage, forbidden, invalid, required, type FieldError } from '../field-error.ts';
-import { regularExpression } from './patterns.ts';
+import { patternProblem } from './patterns.ts';
 import { isRecord, itemOf, type JsonSchema } from './schema.ts';
 
 type Level = 'root' | 'item' | 'field';
@@ -134,8 +134,9 @@ function checkValueRules(schema: JsonSchema, allowed: 'anyOf' | 'allOf' | undefi
     return checkNested(inner, allowed === 'allOf' && name === 'allOf[0]', `${path}.${name}`);
   });
   const { pattern } = schema;
-  if (pattern && !regularExpression(pattern)) {
-    const why = `must be a valid regular expression, but isn't: error parsing regexp: ${JSON.stringify(pattern)}`;
+  const problem = pattern && patternProblem(pattern);
+  if (problem) {
+    const why = `must be a valid regular expression, but isn't: ${problem}`;
     errors.push(invalid(`${path}.pattern`, pattern, why));
   }
   return errors;

@@ -6,7 +6,7 @@ import { deepEqual } from '../deep-equal.ts';
 import { duplicate, invalid, notSupported, required, type FieldError } from '../field-error.ts';
 import { fieldBefore, itemBefore, type Before } from './before.ts';
 import { hasFormat } from './formats.ts';
-import { regularExpression } from './patterns.ts';
+import { patternProblem, regularExpression } from './patterns.ts';
 import { isRecord, itemOf, propertyOf, under, type JsonSchema } from './schema.ts';
 
 /**
@@ -14,15 +14,38 @@ import { isRecord, itemOf, propertyOf, under, type JsonSchema } from './schema.t
  * @param before a part that is the same as it was is not looked at
  */
 export function validateValue(value: unknown, schema: JsonSchema, path = '', before?: Before): FieldError[] {
+  const search: Search = { left: STEPS, stoppedAt: undefined };
+  const errors = validate(value, schema, path, before, search);
+  // Told apart from the errors of a part, for under `not` those would be what is wanted.
+  if (search.stoppedAt) errors.push(search.stoppedAt);
+  return errors;
+}
+
+/** Instructions of patterns times characters of texts, for one object: about two seconds where it is worst, and far less nearly always. */
+const STEPS = 100_000_000;
+
+interface Search {
+  left: number;
+  /** The first text that would have taken more than was left. */
+  stoppedAt: FieldError | undefined;
+}
+
+function validate(
+  value: unknown,
+  schema: JsonSchema,
+  path: string,
+  before: Before | undefined,
+  search: Search,
+): FieldError[] {
   if (before && deepEqual(value, before.value)) return [];
   const errors = checkType(value, schema, path);
   errors.push(...checkEnum(value, schema, path));
   if (value === null) return errors;
-  errors.push(...checkJunctors(value, schema, path));
-  if (typeof value === 'string') errors.push(...checkString(value, schema, path));
+  errors.push(...checkJunctors(value, schema, path, search));
+  if (typeof value === 'string') errors.push(...checkString(value, schema, path, search));
   else if (typeof value === 'number') errors.push(...checkNumber(value, schema, path));
-  else if (Array.isArray(value)) errors.push(...checkList(value, schema, path, before));
-  else if (isRecord(value)) errors.push(...checkRecord(value, schema, path, before));
+  else if (Array.isArray(value)) errors.push(...checkList(value, schema, path, before, search));
+  else if (isRecord(value)) errors.push(...checkRecord(value, schema, path, before, search));
   return errors;
 }
 
@@ -59,7 +82,7 @@ function checkEnum(value: unknown, { enum: allowed, nullable }: JsonSchema, path
   return [notSupported(path, value, texts)];
 }
 
-function checkString(value: string, schema: JsonSchema, path: string): FieldError[] {
+function checkString(value: string, schema: JsonSchema, path: string, search: Search): FieldError[] {
   const { maxLength, minLength, pattern, format } = schema;
   const errors: FieldError[] = [];
   // Characters, not the halves of them that JavaScript counts.
@@ -70,13 +93,25 @@ function checkString(value: string, schema: JsonSchema, path: string): FieldErro
   if (minLength !== undefined && length < minLength) {
     errors.push(invalid(path, value, `${inBody(path)} should be at least ${String(minLength)} chars long`));
   }
-  if (pattern && regularExpression(pattern)?.test(value) === false) {
-    errors.push(invalid(path, value, `${inBody(path)} should match '${pattern}'`));
-  }
+  if (pattern) errors.push(...checkPattern(value, pattern, path, search));
   if (format && hasFormat(format, value) === false) {
     errors.push(typeInvalid(path, value, `${inBody(path)} must be of type ${format}: ${JSON.stringify(value)}`));
   }
   return errors;
+}
+
+function checkPattern(value: string, pattern: string, path: string, search: Search): FieldError[] {
+  const expression = regularExpression(pattern);
+  if (!expression) {
+    const problem = `${pattern}, but pattern is invalid: ${patternProblem(pattern) ?? ''}`;
+    return [invalid(path, value, `${inBody(path)} should match '${problem}'`)];
+  }
+  search.left -= expression.programSize() * value.length;
+  if (search.left < 0) {
+    search.stoppedAt ??= invalid(path, 'string', `${inBody(path)} would take too long to be matched with '${pattern}'`);
+    return [];
+  }
+  return expression.test(value) ? [] : [invalid(path, value, `${inBody(path)} should match '${pattern}'`)];
 }
 
 function checkNumber(value: number, schema: JsonSchema, path: string): FieldError[] {
@@ -110,7 +145,13 @@ const tooMany = (field: string, actual: number, most: number): FieldError => ({
   detail: `must have at most ${String(most)} item${most === 1 ? '' : 's'}`,
 });
 
-function checkList(value: readonly unknown[], schema: JsonSchema, path: string, before: Before): FieldError[] {
+function checkList(
+  value: readonly unknown[],
+  schema: JsonSchema,
+  path: string,
+  before: Before,
+  search: Search,
+): FieldError[] {
   const { maxItems, minItems } = schema;
   const errors: FieldError[] = [];
   if (maxItems !== undefined && value.length > maxItems) errors.push(tooMany(path, value.length, maxItems));
@@ -120,7 +161,7 @@ function checkList(value: readonly unknown[], schema: JsonSchema, path: string, 
   const item = itemOf(schema);
   if (item) {
     for (const [index, each] of value.entries()) {
-      errors.push(...validateValue(each, item, `${path}[${String(index)}]`, itemBefore(each, schema, before)));
+      errors.push(...validate(each, item, `${path}[${String(index)}]`, itemBefore(each, schema, before), search));
     }
   }
   return [...errors, ...checkUniqueness(value, schema, path)];
@@ -153,7 +194,13 @@ function sorted(value: unknown): unknown {
     .map(([key, each]) => [key, sorted(each)]);
 }
 
-function checkRecord(value: Record<string, unknown>, schema: JsonSchema, path: string, before: Before): FieldError[] {
+function checkRecord(
+  value: Record<string, unknown>,
+  schema: JsonSchema,
+  path: string,
+  before: Before,
+  search: Search,
+): FieldError[] {
   const { maxProperties, minProperties } = schema;
   const errors: FieldError[] = [];
   const count = Object.keys(value).length;
@@ -164,31 +211,36 @@ function checkRecord(value: Record<string, unknown>, schema: JsonSchema, path: s
   for (const key of schema.required ?? []) if (!Object.hasOwn(value, key)) errors.push(required(under(path, key)));
   for (const [key, field] of Object.entries(value)) {
     const inner = propertyOf(schema, key);
-    if (inner) errors.push(...validateValue(field, inner, under(path, key), fieldBefore(key, before)));
+    if (inner) errors.push(...validate(field, inner, under(path, key), fieldBefore(key, before), search));
   }
   return errors;
 }
 
 /** These have no field of their own in the message: it names the path itself. */
-function checkJunctors(value: unknown, { allOf, anyOf, oneOf, not }: JsonSchema, path: string): FieldError[] {
-  const fits = (schema: JsonSchema): boolean => validateValue(value, schema, path).length === 0;
+function checkJunctors(
+  value: unknown,
+  { allOf, anyOf, oneOf, not }: JsonSchema,
+  path: string,
+  search: Search,
+): FieldError[] {
+  const fits = (schema: JsonSchema): boolean => validate(value, schema, path, undefined, search).length === 0;
   const errors: FieldError[] = [];
   const wrong = (what: string) => errors.push(invalid('<nil>', '', `${JSON.stringify(path)} must ${what}`));
   if (anyOf?.length && !anyOf.some(fits)) {
     wrong('validate at least one schema (anyOf)');
-    errors.push(...closest(value, anyOf, path));
+    errors.push(...closest(value, anyOf, path, search));
   }
   if (oneOf?.length) {
     const fitting = oneOf.filter(fits).length;
     if (fitting === 0) {
       wrong('validate one and only one schema (oneOf). Found none valid');
-      errors.push(...closest(value, oneOf, path));
+      errors.push(...closest(value, oneOf, path, search));
     } else if (fitting > 1) {
       wrong(`validate one and only one schema (oneOf). Found ${String(fitting)} valid alternatives`);
     }
   }
   const missed = (allOf ?? []).filter((schema) => !fits(schema));
-  for (const schema of missed) errors.push(...validateValue(value, schema, path));
+  for (const schema of missed) errors.push(...validate(value, schema, path, undefined, search));
   if (missed.length > 0) {
     wrong(`validate all the schemas (allOf)${missed.length === allOf?.length ? '. None validated' : ''}`);
   }
@@ -197,7 +249,7 @@ function checkJunctors(value: unknown, { allOf, anyOf, oneOf, not }: JsonSchema,
 }
 
 /** What is wrong with the alternative that comes nearest. */
-function closest(value: unknown, schemas: readonly JsonSchema[], path: string): FieldError[] {
-  const all = schemas.map((schema) => validateValue(value, schema, path));
+function closest(value: unknown, schemas: readonly JsonSchema[], path: string, search: Search): FieldError[] {
+  const all = schemas.map((schema) => validate(value, schema, path, undefined, search));
   return all.reduce((best, each) => (each.length < best.length ? each : best), all[0] ?? []);
 }
