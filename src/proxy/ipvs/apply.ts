@@ -162,8 +162,12 @@ export class IpvsApplier {
     await writer.createSets(changes.create);
     await writer.changeElements(changes.first);
     await writer.bind(changes.bind);
-    const rules = touched && !touched.rules ? 0 : await this.#writeRules(wanted, held);
+    const writeRules = async () => (touched && !touched.rules ? 0 : await this.#writeRules(wanted, held));
+    // rules first, so that nobody is served whom they keep out; but where iptables mode serves, its rules go as ours take their chain
+    const isTakeover = held.leftovers !== '';
+    let rules = isTakeover ? 0 : await writeRules();
     await writer.changeServers(changes.servers);
+    if (isTakeover) rules = await writeRules();
     await writer.unbind(changes.unbind);
     await writer.changeElements(changes.last);
     const { create, first, bind, servers, unbind, last } = changes;

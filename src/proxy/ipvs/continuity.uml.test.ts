@@ -2,7 +2,7 @@ import { testContinuity } from '../scenarios/continuity-suite.ts';
 
 testContinuity({
   mode: 'ipvs',
-  switchTo: [],
+  switchTo: ['iptables'],
   // a start takes ten times as long there
   restarts: 1,
   pace: 4,

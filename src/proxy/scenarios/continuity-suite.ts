@@ -127,7 +127,8 @@ export function testContinuity(suite: ContinuitySuite): void {
   const goOver = async (which: ProxyMode) => {
     await proxy.end('SIGTERM');
     await start(which);
-    await proxy.says(/what another mode had left/);
+    // ipvs mode takes the rules of iptables mode away itself, with its first write
+    if (which !== 'ipvs') await proxy.says(/what another mode had left/);
   };
   const setPods = (pods: readonly (PodName | `-${PodName}`)[]) => writeSlice(api, pods);
   const test = (name: string, body: () => Promise<void>) => {
