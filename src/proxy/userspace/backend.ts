@@ -1,6 +1,7 @@
 /** Userspace as a proxy mode: the effects (3-127). */
 import { chooseIptables, createIptables, type Iptables } from '../../host/iptables.ts';
 import { openFilesLimit } from '../../host/process.ts';
+import { keepOldHeapSmall, returnFreeMemory } from '../../host/process-memory.ts';
 import type { TableStamps } from '../../host/xtables-info.ts';
 import { stampsFor } from '../iptables/backend.ts';
 import { parse } from '../iptables/parse.ts';
@@ -26,6 +27,7 @@ export const userspaceBackend: BackendModule = {
     const { iptables, warnings } = await chooseIptables({ family, exec });
     for (const warning of warnings) log.warn({ family }, warning);
     log.info({ family, variant: iptables.variant }, 'using iptables');
+    keepOldHeapSmall();
     return userspaceBackendOf(iptables, context, await stampsFor(iptables, context));
   },
 
@@ -100,6 +102,8 @@ export class UserspaceBackend implements Backend {
       changes = await this.#rules.write(compile(update.plan, this.relays.portOf));
     }
     await this.relays.closeGone();
+    // everything went through pipes, which in a large cluster is much
+    if (isFull) returnFreeMemory();
     return { kind: isFull ? 'full' : 'partial', changes, refused: this.relays.refused };
   }
 
