@@ -27,6 +27,8 @@ const CLUSTER_IP = '10.96.0.77';
 /** What the twin of the cluster IP is in. */
 const CLUSTER_IPS6 = 'fd00:a:60::/108';
 const FAMILIES: readonly Family[] = ['IPv4', 'IPv6'];
+/** ms. */
+const LATE = 150;
 /** Bystanders, so that a sync has something to do. */
 const OTHERS = 200;
 const PODS: readonly PodName[] = ['own-a', 'own-b', 'far-a', 'far-b'];
@@ -138,7 +140,7 @@ export function testContinuity(suite: ContinuitySuite): void {
       else await body();
     });
   };
-  /** Does it, and expects that the client noticed nothing; again where the control was harmed as well. */
+  /** Does it, and expects that the client noticed nothing; again, twice at most, where the machine was too busy to tell. */
   const expectUnharmed = async (change: () => Promise<void>) => {
     for (let tries = 1; ; tries++) {
       await setPods(PODS);
@@ -150,7 +152,9 @@ export function testContinuity(suite: ContinuitySuite): void {
         Object.entries(clients).map(async ([name, one]) => [name, await one.report()] as const),
       );
       const { failures, slow } = await other;
-      if (failures.length + slow.length > 0 && tries < 3) continue;
+      // an answer that came, but only after a good part of the time a Pod has to end, was held up by the machine
+      const isLate = reports.some(([, { slowest }]) => slowest > LATE * pace);
+      if ((failures.length + slow.length > 0 || isLate) && tries < 3) continue;
       for (const [name, report] of reports) assertUnharmed(name, report, PODS);
       return;
     }

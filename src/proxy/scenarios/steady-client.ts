@@ -15,6 +15,8 @@ export interface SteadyReport {
   readonly failures: readonly { readonly at: number; readonly error: string }[];
   /** Answered, but only after a lost packet was sent again: longer than SLOW ms. */
   readonly slow: readonly { readonly at: number; readonly ms: number }[];
+  /** Of all that were answered, how long the slowest took, ms. */
+  readonly slowest: number;
   /** Who answered how often. */
   readonly answers: Readonly<Record<string, number>>;
 }
@@ -118,6 +120,7 @@ async function run(protocol: string, host: string, port: number, every: number):
       const ms = Date.now() - at;
       if (error !== undefined) own.failures.push({ at, error });
       else if (ms > SLOW) own.slow.push({ at, ms });
+      if (answer !== undefined) own.slowest = Math.max(own.slowest, ms);
       if (answer !== undefined) own.answers[answer] = (own.answers[answer] ?? 0) + 1;
     });
     under.add(task);
@@ -136,6 +139,7 @@ const newBooks = () => ({
   attempts: 0,
   failures: [] as { at: number; error: string }[],
   slow: [] as { at: number; ms: number }[],
+  slowest: 0,
   answers: {} as Record<string, number>,
 });
 

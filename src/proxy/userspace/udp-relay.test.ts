@@ -86,6 +86,21 @@ it('a client that keeps speaking is moved when its endpoint no longer serves', a
   assert.equal(await askUdp(port, '2', socket), 'b:2');
 });
 
+it('what was asked of an endpoint before it went is answered, and what is asked then goes to another', async (t) => {
+  const { target: late, socket: server } = await udpEndpoint('late', 100);
+  t.after(() => server.close());
+  const b = await endpoint(t, 'b');
+  const { port, relay } = await relayTo(t, [late]);
+  const socket = await client(t);
+  const first = askUdp(port, '1', socket);
+  while (relay.size === 0) await new Promise((resolve) => setImmediate(resolve));
+  relay.balancer.set([b]);
+  relay.keepOnly(new Set([b.address]));
+  assert.equal(relay.size, 0);
+  assert.equal(await first, 'late:1');
+  assert.equal(await askUdp(port, '2', socket), 'b:2');
+});
+
 it('an endpoint that refuses loses its client to the next', async (t) => {
   const { port, relay } = await relayTo(t, [targetAt(await freePort()), await endpoint(t, 'b')]);
   const socket = await client(t);

@@ -32,6 +32,8 @@ export class UdpRelay implements Relay {
   readonly #type: 'udp4' | 'udp6';
   /** `ip:port` of a client -> its way, whoever was silent longest first. */
   readonly #ways = new Map<string, Way>();
+  /** Their endpoint is gone, and what they asked it may still be answered. */
+  readonly #leaving = new Set<Way>();
   #sweep: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
 
@@ -69,9 +71,21 @@ export class UdpRelay implements Relay {
     });
   }
 
-  /** A client of an endpoint that is gone would be sent there for ever, as long as it speaks (trap T1). */
+  /** A client of an endpoint that is gone would be sent there for ever, as long as it speaks (trap T1): what it says next goes to another. */
   keepOnly(serving: ReadonlySet<string>): void {
-    for (const way of this.#ways.values()) if (!serving.has(way.endpoint.address)) this.#end(way);
+    for (const way of this.#ways.values()) if (!serving.has(way.endpoint.address)) this.#leave(way);
+  }
+
+  #leave(way: Way): void {
+    if (!way.isAsking) {
+      this.#end(way);
+      return;
+    }
+    this.#ways.delete(way.client);
+    this.#leaving.add(way);
+    setTimeout(() => {
+      this.#end(way);
+    }, ANSWER_PATIENCE).unref();
   }
 
   close(): Promise<void> {
@@ -85,7 +99,7 @@ export class UdpRelay implements Relay {
 
   #close(): Promise<void> {
     clearTimeout(this.#sweep);
-    for (const way of this.#ways.values()) this.#end(way);
+    for (const way of [...this.#ways.values(), ...this.#leaving]) this.#end(way);
     return new Promise((resolve) => {
       this.#server.close(() => {
         resolve();
@@ -112,8 +126,9 @@ export class UdpRelay implements Relay {
     const socket = createSocket(this.#type);
     const way: Way = { client, endpoint, socket, waiting: [], usedAt: 0, isAsking: true };
     socket.on('message', (message) => {
-      this.#touch(way, false);
       this.#server.send(message, port, address);
+      if (this.#leaving.has(way)) this.#end(way);
+      else this.#touch(way, false);
     });
     socket.on('error', () => {
       // refused: the next datagram goes to another
@@ -124,7 +139,9 @@ export class UdpRelay implements Relay {
     socket.once('connect', () => {
       const { waiting = [] } = way;
       way.waiting = undefined;
-      if (this.#ways.get(client) === way) for (const message of waiting) socket.send(message);
+      if (this.#ways.get(client) === way || this.#leaving.has(way)) {
+        for (const message of waiting) socket.send(message);
+      }
     });
     socket.connect(endpoint.port, endpoint.ip);
     if (this.#ways.size >= MOST_CLIENTS) {
@@ -160,6 +177,7 @@ export class UdpRelay implements Relay {
 
   #end(way: Way): void {
     if (this.#ways.get(way.client) === way) this.#ways.delete(way.client);
+    this.#leaving.delete(way);
     way.waiting = [];
     try {
       way.socket.close();
