@@ -132,6 +132,10 @@ export function testContinuity(suite: ContinuitySuite): void {
     // ipvs mode takes the rules of iptables mode away itself, with its first write
     if (which !== 'ipvs') await proxy.says(/what another mode had left/);
   };
+  /** What it is to be before a change is looked at; how it comes there is of no interest. */
+  const begin = async (which: ProxyMode) => {
+    if (which !== current) await goOver(which);
+  };
   const setPods = (pods: readonly (PodName | `-${PodName}`)[]) => writeSlice(api, pods);
   const test = (name: string, body: () => Promise<void>) => {
     it(name, async (context) => {
@@ -141,8 +145,9 @@ export function testContinuity(suite: ContinuitySuite): void {
     });
   };
   /** Does it, and expects that the client noticed nothing; again, twice at most, where the machine was too busy to tell. */
-  const expectUnharmed = async (change: () => Promise<void>) => {
+  const expectUnharmed = async (change: () => Promise<void>, prepare: () => Promise<void> = noPreparation) => {
     for (let tries = 1; ; tries++) {
+      await prepare();
       await setPods(PODS);
       await Promise.all([...Object.values(clients), control].map((one) => one.report()));
       await change();
@@ -241,17 +246,25 @@ export function testContinuity(suite: ContinuitySuite): void {
 
     for (const other of suite.switchTo) {
       test(`notices no change to ${other}`, () =>
-        expectUnharmed(async () => {
-          if (mode !== current) await goOver(mode);
-          await goOver(other);
-          await sleep(200);
-        }));
+        expectUnharmed(
+          async () => {
+            await goOver(other);
+            await sleep(200);
+          },
+          () => begin(mode),
+        ));
       // what ends in a relay ends with its process; and it takes a moment until the next mode's rules are there
-      if (other !== 'userspace') test(`notices no change from ${other}`, () => expectUnharmed(() => goOver(mode)));
+      if (other !== 'userspace') {
+        test(`notices no change from ${other}`, () =>
+          expectUnharmed(
+            () => goOver(mode),
+            () => begin(other),
+          ));
+      }
     }
 
     test('feels a foreign flush only for a moment', async (): Promise<void> => {
-      if (current !== mode) await goOver(mode);
+      await begin(mode);
       const felt: number[] = [];
       const told: number[][] = [];
       for (let times = 0; times < 5; times++) {
@@ -276,6 +289,8 @@ export function testContinuity(suite: ContinuitySuite): void {
     });
   });
 }
+
+const noPreparation = () => Promise.resolve();
 
 function assertUnharmed(
   client: string,
