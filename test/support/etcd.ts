@@ -77,12 +77,17 @@ class Member {
     closeSync(log);
   }
 
-  /** Resolves once the process is gone. */
-  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+  /** Resolves once the process that runs now is gone, whatever ended it. */
+  async ended(): Promise<void> {
     const child = this.#child;
     if (!child || !this.running) return;
-    const ended = new Promise((resolve) => child.once('exit', resolve));
-    child.kill(signal);
+    await new Promise((resolve) => child.once('exit', resolve));
+  }
+
+  /** Resolves once the process is gone. */
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    const ended = this.ended();
+    if (this.running) this.#child?.kill(signal);
     await ended;
   }
 
