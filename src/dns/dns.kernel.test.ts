@@ -8,7 +8,7 @@ import { ENDPOINT_SLICES, SERVICES } from '../api/kinds.ts';
 import type { EndpointSlice, Namespace, Service } from '../api/types.ts';
 import { FakeClient } from '../client/fake-client.ts';
 import { silentLog } from '../lib/log.ts';
-import { RCODE, replyTo, TYPE, type Message } from './message.ts';
+import { RCODE, replyTo, TYPE, type Message } from './wire/message.ts';
 import { runDns, type RunningDns } from './run.ts';
 import { serveDns, type DnsSockets } from './serve.ts';
 

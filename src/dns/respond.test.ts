@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { silentLog } from '../lib/log.ts';
-import { AnswerCache } from './cache.ts';
-import { fixedView } from './cluster-view.ts';
-import { CLASS_IN, queryFor, RCODE, replyTo, TYPE, type Message, type Question, type Record } from './message.ts';
-import { rcodeName, recordText } from './record-text.ts';
+import { AnswerCache } from './plugins/cache/answer-cache.ts';
+import { fixedView } from './plugins/kubernetes/cluster-view.ts';
+import { CLASS_IN, queryFor, RCODE, replyTo, TYPE, type Message, type Question, type Record } from './wire/message.ts';
+import { rcodeName, recordText } from './wire/record-text.ts';
 import { respond, type RespondOptions } from './respond.ts';
 import { replyBytes } from './serve.ts';
-import { parseUpstreams } from './upstreams.ts';
-import { decodeMessage, encodeMessage } from './wire.ts';
+import { parseUpstreams } from './plugins/forward/upstreams.ts';
+import { decodeMessage, encodeMessage } from './wire/message-codec.ts';
 
 const headless = Array.from({ length: 40 }, (_, at) => ({ addresses: [`10.244.0.${String(at)}`] }));
 const view = fixedView({

@@ -1,10 +1,10 @@
 /** From query to reply: what is malformed or not meant for a server like this, what the cluster answers, what the upstreams are asked. */
-import { answer, type AnswerOptions } from './answer.ts';
-import type { AnswerCache } from './cache.ts';
-import type { ClusterView } from './cluster-view.ts';
-import type { Forwarder } from './forward.ts';
-import { CLASS_IN, RCODE, replyTo, TYPE, type Message, type Question, type Record } from './message.ts';
-import { parseName } from './names.ts';
+import { answer, type AnswerOptions } from './plugins/kubernetes/answer.ts';
+import type { AnswerCache } from './plugins/cache/answer-cache.ts';
+import type { ClusterView } from './plugins/kubernetes/cluster-view.ts';
+import type { Forwarder } from './plugins/forward/forward.ts';
+import { CLASS_IN, RCODE, replyTo, TYPE, type Message, type Question, type Record } from './wire/message.ts';
+import { parseName } from './plugins/kubernetes/names.ts';
 
 /** What this server takes over UDP itself, and says so in OPT. */
 export const OWN_UDP_SIZE = 1232;

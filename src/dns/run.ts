@@ -3,12 +3,12 @@ import { readFile } from 'node:fs/promises';
 import type { Client } from '../client/client.ts';
 import { realClock, type Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
-import { AnswerCache } from './cache.ts';
-import { watchCluster } from './cluster-view.ts';
-import { createForwarder } from './forward.ts';
+import { AnswerCache } from './plugins/cache/answer-cache.ts';
+import { watchCluster } from './plugins/kubernetes/cluster-view.ts';
+import { createForwarder } from './plugins/forward/forward.ts';
 import { respond } from './respond.ts';
 import { serveDns, type DnsSockets } from './serve.ts';
-import { parseUpstreams, type Upstream } from './upstreams.ts';
+import { parseUpstreams, type Upstream } from './plugins/forward/upstreams.ts';
 
 export interface DnsOptions {
   readonly client: Client;

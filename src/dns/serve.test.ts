@@ -4,10 +4,10 @@ import { connect } from 'node:net';
 import test from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { silentLog } from '../lib/log.ts';
-import { framed } from './forward.ts';
-import { CLASS_IN, queryFor, RCODE, replyTo, TYPE, type Message } from './message.ts';
+import { framed } from './plugins/forward/forward.ts';
+import { CLASS_IN, queryFor, RCODE, replyTo, TYPE, type Message } from './wire/message.ts';
 import { serveDns } from './serve.ts';
-import { encodeMessage } from './wire.ts';
+import { encodeMessage } from './wire/message-codec.ts';
 
 test('a client that asks and does not read is not answered on and on, and gets everything once it reads', async () => {
   let answered = 0;

@@ -2,9 +2,9 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Log } from '../lib/log.ts';
-import { framed } from './forward.ts';
-import { RCODE, replyTo, queryFor, type Message } from './message.ts';
-import { decodeMessage, encodeMessage, MAX_MESSAGE } from './wire.ts';
+import { framed } from './plugins/forward/forward.ts';
+import { RCODE, replyTo, queryFor, type Message } from './wire/message.ts';
+import { decodeMessage, encodeMessage, MAX_MESSAGE } from './wire/message-codec.ts';
 
 /** Undefined: no reply. */
 export type Respond = (query: Message) => Promise<Message | undefined>;

@@ -1,10 +1,10 @@
 /** What answers are made from: the Services, EndpointSlices and Namespaces of the cluster, as answers look for them. */
-import { ENDPOINT_SLICES, NAMESPACES, SERVICES } from '../api/kinds.ts';
-import type { EndpointSlice, Namespace, Service } from '../api/types.ts';
-import type { Client, Informer } from '../client/client.ts';
-import { startInformer } from '../client/informer.ts';
-import { formatIp, parseIp } from '../lib/ip.ts';
-import type { Log } from '../lib/log.ts';
+import { ENDPOINT_SLICES, NAMESPACES, SERVICES } from '../../../api/kinds.ts';
+import type { EndpointSlice, Namespace, Service } from '../../../api/types.ts';
+import type { Client, Informer } from '../../../client/client.ts';
+import { startInformer } from '../../../client/informer.ts';
+import { formatIp, parseIp } from '../../../lib/ip.ts';
+import type { Log } from '../../../lib/log.ts';
 import { endpointsOf } from './service-endpoints.ts';
 
 export interface ClusterView {

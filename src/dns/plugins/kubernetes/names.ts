@@ -1,7 +1,7 @@
 /** What a query name asks about, by the layout of names in the Kubernetes DNS specification 1.1.0 (features 4-001 to 4-018, 4-033). Pure. */
-import type { Ip } from '../lib/ip.ts';
-import { parseIp } from '../lib/ip.ts';
-import { labelsOf } from './domain-name.ts';
+import type { Ip } from '../../../lib/ip.ts';
+import { parseIp } from '../../../lib/ip.ts';
+import { labelsOf } from '../../wire/domain-name.ts';
 
 export type Target =
   /** Not of this cluster: for the upstreams. */

@@ -5,10 +5,10 @@
 import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { connect } from 'node:net';
-import { sameName } from './domain-name.ts';
-import { queryFor, RCODE, type Message, type Question } from './message.ts';
+import { sameName } from '../../wire/domain-name.ts';
+import { queryFor, RCODE, type Message, type Question } from '../../wire/message.ts';
 import type { Upstream } from './upstreams.ts';
-import { decodeMessage, encodeMessage, MAX_MESSAGE } from './wire.ts';
+import { decodeMessage, encodeMessage, MAX_MESSAGE } from '../../wire/message-codec.ts';
 
 /** What answers may be as large as over UDP: fits an Ethernet frame, so it is never fragmented. */
 const UDP_SIZE = 1232;

@@ -2,10 +2,10 @@
  * The answer to a question about the cluster, after the Kubernetes DNS specification 1.1.0 and, where that leaves room, as CoreDNS does it. Pure:
  * the same view and question give the same records in the same order.
  */
-import type { Service } from '../api/types.ts';
-import { formatIp, parseIp, type Ip } from '../lib/ip.ts';
+import type { Service } from '../../../api/types.ts';
+import { formatIp, parseIp, type Ip } from '../../../lib/ip.ts';
 import { clusterIpsOf, serviceNameOf, type ClusterView } from './cluster-view.ts';
-import { RCODE, TYPE, type Question, type Record, type RecordData } from './message.ts';
+import { RCODE, TYPE, type Question, type Record, type RecordData } from '../../wire/message.ts';
 import { parseName, type Target } from './names.ts';
 import { readyEndpoints, type NamedEndpoint } from './service-endpoints.ts';
 

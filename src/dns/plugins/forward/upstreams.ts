@@ -1,5 +1,5 @@
 /** Which servers to ask about the rest of the world: the `nameserver` lines of a resolv.conf. Pure. */
-import { formatIp, parseIp } from '../lib/ip.ts';
+import { formatIp, parseIp } from '../../../lib/ip.ts';
 
 export interface Upstream {
   readonly address: string;

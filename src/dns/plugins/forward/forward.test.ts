@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createForwarder } from './forward.ts';
-import { RCODE, TYPE } from './message.ts';
+import { RCODE, TYPE } from '../../wire/message.ts';
 
 const QUESTION = { name: 'www.example.com.', type: TYPE.A, class: 1 };
 

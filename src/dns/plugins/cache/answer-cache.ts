@@ -2,7 +2,7 @@
  * Forwarded answers for as long as their TTL allows; bounded in number and in memory, for a Pod may ask for what it likes. The oldest
  * goes first. Names of the cluster are never kept here.
  */
-import { RCODE, TYPE, type Message, type Question, type Record } from './message.ts';
+import { RCODE, TYPE, type Message, type Question, type Record } from '../../wire/message.ts';
 
 export interface CacheOptions {
   /** Entries; 5000 where absent. */

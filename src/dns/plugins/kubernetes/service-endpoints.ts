@@ -1,6 +1,6 @@
 /** The endpoints of a Service as DNS shows them: ready ones, each with a hostname. Pure. */
-import type { EndpointSlice } from '../api/types.ts';
-import { formatIp, parseIp, type Family } from '../lib/ip.ts';
+import type { EndpointSlice } from '../../../api/types.ts';
+import { formatIp, parseIp, type Family } from '../../../lib/ip.ts';
 import { dashedAddress } from './names.ts';
 
 export interface NamedEndpoint {

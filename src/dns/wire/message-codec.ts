@@ -2,7 +2,7 @@
  * Messages to bytes and back. Reading never reads past the end, never loops, and fails only with a WireError, whatever the bytes are;
  * writing compresses names and leaves out records that do not fit.
  */
-import { formatIp, parseIp } from '../lib/ip.ts';
+import { formatIp, parseIp } from '../../lib/ip.ts';
 import { labelsOf, nameBytes, nameOf, readName } from './domain-name.ts';
 import { CLASS_IN, TYPE, type Edns, type Message, type Question, type Record, type RecordData } from './message.ts';
 import { WireError } from './wire-error.ts';

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import type { EndpointSlice, Service } from '../api/types.ts';
+import type { EndpointSlice, Service } from '../../../api/types.ts';
 import { answer } from './answer.ts';
 import { fixedView } from './cluster-view.ts';
-import { CLASS_IN } from './message.ts';
-import { parseType, rcodeName, recordText } from './record-text.ts';
+import { CLASS_IN } from '../../wire/message.ts';
+import { parseType, rcodeName, recordText } from '../../wire/record-text.ts';
 
 const service = (name: string, spec: Service['spec'], namespace = 'default'): Service => ({
   metadata: { name, namespace },

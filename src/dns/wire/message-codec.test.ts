@@ -3,7 +3,7 @@ import test from 'node:test';
 import fc from 'fast-check';
 import { labelsOf, nameOf } from './domain-name.ts';
 import { CLASS_IN, queryFor, RCODE, replyTo, TYPE, type Message, type Record } from './message.ts';
-import { decodeMessage, encodeMessage, MAX_MESSAGE } from './wire.ts';
+import { decodeMessage, encodeMessage, MAX_MESSAGE } from './message-codec.ts';
 import { WireError } from './wire-error.ts';
 
 const question = { name: 'web.default.svc.cluster.local.', type: TYPE.A, class: CLASS_IN };
