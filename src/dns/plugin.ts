@@ -56,6 +56,11 @@ export interface Reply {
    * packet in front of the whole chain when all plugins before this one are `transparent`.
    */
   readonly holds?: readonly Dependency[];
+  /**
+   * Right for this asker and now only: nobody may keep it, the `cache` plugin included. An alias out of the cluster (its Service may change
+   * at any time), endpoints of the asker's zone, a failure.
+   */
+  readonly transient?: boolean;
 }
 
 /** Undefined: no reply is sent at all. A handler that throws is answered SERVFAIL. */
@@ -68,6 +73,12 @@ export interface Block {
   /** As metrics call the server: `dns://:53`. */
   readonly server: string;
   readonly runtime: Runtime;
+  /**
+   * What the whole server answers to another question on the way to this query's answer: routed to the block of the longest zone and through its
+   * chain, as the alias of an ExternalName Service or of a `rewrite` needs. The answer may be an alias that is to be followed in turn; who
+   * looks up in the middle of a look-up gets SERVFAIL after a few levels. Undefined: nobody answers.
+   */
+  readonly lookUp?: (question: Question, query: Query) => Promise<Message | undefined>;
 }
 
 /** What outlives a reload of the Corefile: plugins borrow it. */
@@ -101,6 +112,8 @@ export interface PluginInstance {
   readonly wrap?: (next: Handler) => Handler;
   /** Does nothing to an answer that `holds` but what packets in front of the chain do as well. */
   readonly transparent?: boolean;
+  /** Adds what it knows of a query to `metadata`, before the chain begins; only in blocks with the plugin `metadata`. */
+  readonly describe?: (query: Query, metadata: Map<string, () => string>) => void;
   /** Opens sockets, begins to watch. Rejects: the Corefile is not taken, and an old one stays. */
   readonly start?: () => Promise<void>;
   /** Before the server's sockets close (`lameduck` waits here). */
