@@ -40,7 +40,7 @@ test-cluster: ## only the walkthroughs on a real cluster
 	@scripts/test cluster
 
 bench: ## the measurements of docs/performance.md
-	@scripts/setup --test
+	@scripts/setup --bench
 	@scripts/bench
 
 soak: ## the long fault runs that `make test` holds short forms of

@@ -1,0 +1,195 @@
+/**
+ * How fast and how large the DNS server is: queries a second and how long they take with 100, 10,000 and 100,000 Services, beside a responder in C
+ * and one of bare Node that look at nothing, in turns; how soon a new Service is found; memory. One JSON line per figure.
+ * Run by `make bench`: scripts/in-outer-namespace node bench/dns.ts [RUNS] [SECONDS]; four minutes. Needs dnsperf and gcc.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { exec } from '../src/host/exec.ts';
+import { requireOuterNamespace } from '../test/support/outer-namespace.ts';
+import { NAMESPACE } from './dns-api.ts';
+import { latencies, Prober, saturate, type Target } from './dns-load.ts';
+import { report } from './report.ts';
+
+requireOuterNamespace();
+
+const RUNS = Number(process.argv[2] ?? 5);
+const SECONDS = Number(process.argv[3] ?? 3);
+const SIZES = [100, 10_000, 100_000];
+const MAIN_SIZE = 10_000;
+const ENDPOINTS = 2;
+const RATE = 20_000;
+const MAKES = 100;
+/** A start with this cache warm takes what every later start of a process takes. */
+const COMPILE_CACHE = join(import.meta.dirname, '..', '.toolchain', 'compile-cache-bench');
+
+const folder = mkdtempSync(join(tmpdir(), 'fairway-bench-'));
+const children = new Set<ChildProcess>();
+
+function start(file: string, args: readonly string[]): ChildProcess {
+  const env = { ...process.env, NODE_COMPILE_CACHE: COMPILE_CACHE };
+  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'inherit'], env });
+  children.add(child);
+  return child;
+}
+
+const ownNode = (file: string, ...args: readonly (string | number)[]) => {
+  const flags = ['--disable-warning=ExperimentalWarning', join(import.meta.dirname, file)];
+  return start(process.execPath, [...flags, ...args.map(String)]);
+};
+
+const firstLine = async (child: ChildProcess) => String((await once(child.stdout!, 'data'))[0]).trim();
+
+async function stop(...all: readonly ChildProcess[]): Promise<void> {
+  for (const child of all) {
+    children.delete(child);
+    if (child.exitCode !== null) continue;
+    const ended = once(child, 'exit');
+    child.kill('SIGTERM');
+    await ended;
+  }
+}
+
+/** MB now, and the most there was. */
+function memoryOf({ pid }: ChildProcess): { rss: number; peak: number } {
+  const status = readFileSync(`/proc/${String(pid)}/status`, 'utf8');
+  const kilobytes = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]);
+  return { rss: (kilobytes('VmRSS') * 1024) / 1e6, peak: (kilobytes('VmHWM') * 1024) / 1e6 };
+}
+
+interface Server {
+  readonly size: number;
+  readonly target: Target;
+  /** Every name there is, once, in an order that has nothing to do with the server's. */
+  readonly names: string;
+  readonly api: string;
+  readonly processes: readonly [dns: ChildProcess, api: ChildProcess];
+}
+
+let nextPort = 5300;
+
+async function serve(size: number): Promise<Server> {
+  const target = { address: '127.0.0.1', port: nextPort++ };
+  const apiProcess = ownNode('dns-api.ts', size, ENDPOINTS);
+  const api = `http://127.0.0.1:${await firstLine(apiProcess)}`;
+  const dns = ownNode('dns-process.ts', target.address, target.port, api);
+  await firstLine(dns);
+  const names = join(folder, `names-${String(size)}`);
+  const lines = Array.from(
+    { length: size },
+    (_, at) => `s${String((at * 7919) % size)}.${NAMESPACE}.svc.cluster.local A`,
+  );
+  writeFileSync(names, `${lines.join('\n')}\n`);
+  return { size, target, names, api, processes: [dns, apiProcess] };
+}
+
+/** Milliseconds from when the API is told until the first answer. */
+async function foundAfter({ target, api }: Server, prefix: string): Promise<number[]> {
+  const prober = await new Prober().open(target);
+  const times: number[] = [];
+  for (let count = 0; count < MAKES; count++) {
+    const name = `${prefix}-${String(count)}`;
+    const found = prober.until(`${name}.${NAMESPACE}.svc.cluster.local.`);
+    await pause(5);
+    const begin = performance.now();
+    const made = fetch(`${api}/make/${name}`, { method: 'POST' });
+    await found;
+    times.push(performance.now() - begin);
+    await (await made).text();
+  }
+  prober.close();
+  return times;
+}
+
+async function floors(): Promise<Record<'c' | 'node', Target>> {
+  const echo = join(folder, 'echo');
+  await exec('gcc', ['-O2', '-o', echo, join(import.meta.dirname, 'dns-echo.c')]);
+  const [c, node] = [nextPort++, nextPort++].map((port) => ({ address: '127.0.0.1', port })) as [Target, Target];
+  start(echo, [c.address, String(c.port)]);
+  ownNode('dns-echo.ts', node.address, node.port);
+  await pause(500);
+  return { c, node };
+}
+
+async function measure(): Promise<void> {
+  const floor = await floors();
+  const servers: Server[] = [];
+  for (const size of SIZES) servers.push(await serve(size));
+  const rates = new Map<string, number[]>();
+  const took = new Map<string, number[]>();
+  const fresh: number[] = [];
+  const freshUnderLoad: number[] = [];
+  const add = (map: Map<string, number[]>, key: string, samples: readonly number[]) => {
+    map.set(key, (map.get(key) ?? []).concat(samples));
+  };
+  const main = servers.find(({ size }) => size === MAIN_SIZE);
+  if (!main) throw new Error('no server of the main size');
+  // each name once before anything counts
+  for (const { target, names } of servers) await saturate({ target, names, seconds: SECONDS });
+  for (let run = 0; run < RUNS; run++) {
+    for (const [name, target] of Object.entries(floor)) {
+      const load = { target, names: main.names, seconds: SECONDS };
+      add(rates, name, [await saturate(load, true)]);
+      add(took, name, [p99(await latencies(load, RATE, folder))]);
+    }
+    for (const { size, target, names } of servers) {
+      const load = { target, names, seconds: SECONDS };
+      add(rates, String(size), [await saturate(load)]);
+      add(took, String(size), [p99(await latencies(load, RATE, folder))]);
+    }
+    fresh.push(...(await foundAfter(main, `fresh-${String(run)}`)));
+    const busy = latencies({ ...main, seconds: SECONDS }, RATE, folder);
+    freshUnderLoad.push(...(await foundAfter(main, `busy-${String(run)}`)));
+    await busy;
+  }
+  const of = (map: Map<string, number[]>, key: string) => map.get(key) ?? [];
+  report({ figure: 'floor: C echo', unit: 'QPS', samples: of(rates, 'c') });
+  report({ figure: 'floor: bare Node dgram', unit: 'QPS', samples: of(rates, 'node') });
+  for (const size of SIZES) {
+    const figure = `cluster names, ${String(size)} Services`;
+    report({ figure, unit: 'QPS', samples: of(rates, String(size)), floor: of(rates, 'node'), mustBeAtLeast: 80_000 });
+  }
+  report({ figure: `floor: C echo, p99 at ${String(RATE)} QPS`, unit: 'ms', samples: of(took, 'c') });
+  for (const size of SIZES) {
+    const figure = `p99 at ${String(RATE)} QPS, ${String(size)} Services`;
+    report({ figure, unit: 'ms', samples: of(took, String(size)), floor: of(took, 'node'), mustBeAtMost: 1 });
+  }
+  const goal = { unit: 'ms', mustBeAtMost: 20, statistic: 'p99' } as const;
+  report({ figure: 'Service made until its name is found', samples: fresh, ...goal });
+  report({ figure: `the same at ${String(RATE)} QPS`, samples: freshUnderLoad, ...goal });
+  for (const server of servers) await stop(...server.processes);
+}
+
+async function weigh(): Promise<void> {
+  const now: number[] = [];
+  const peaks: number[] = [];
+  for (let run = 0; run < RUNS; run++) {
+    const { target, names, processes } = await serve(MAIN_SIZE);
+    await saturate({ target, names, seconds: SECONDS });
+    await pause(1000);
+    const { rss, peak } = memoryOf(processes[0]);
+    now.push(rss);
+    peaks.push(peak);
+    await stop(...processes);
+  }
+  const size = `${String(MAIN_SIZE)} Services of ${String(ENDPOINTS)}, every name asked`;
+  report({ figure: `memory (RSS), ${size}`, unit: 'MB', samples: now, mustBeAtMost: 120 });
+  report({ figure: `the most memory for a moment, ${size}`, unit: 'MB', samples: peaks });
+}
+
+const p99 = (samples: readonly number[]): number => {
+  const sorted = Float64Array.from(samples).sort();
+  return sorted[Math.ceil(sorted.length * 0.99) - 1] ?? Number.NaN;
+};
+
+try {
+  await measure();
+  await weigh();
+} finally {
+  await stop(...children);
+  rmSync(folder, { recursive: true, force: true });
+}
