@@ -57,9 +57,11 @@ export interface Reply {
    */
   readonly holds?: readonly Dependency[];
   /**
-   * Right for this asker and now only: nobody may keep it, the `cache` plugin included. An alias out of the cluster (its Service may change
-   * at any time), endpoints of the asker's zone, a failure.
+   * Present: what the cluster has to do with it, while the rest has a TTL: an alias out of the cluster with the addresses behind it, a name that
+   * only others know until the cluster has it. The `cache` plugin may keep it for its TTL, and no longer than until one of these changes.
    */
+  readonly until?: readonly Dependency[];
+  /** Right for this asker and now only: nobody may keep it, the `cache` plugin included. Endpoints of the asker's zone, a failure. */
   readonly transient?: boolean;
 }
 
