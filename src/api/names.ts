@@ -42,6 +42,16 @@ export const dns1123Subdomain = patternRule(
   'example.com',
 );
 
+const underscoreLabel = '_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?';
+
+/** As search domains may be (KEP-4427): labels such as `_sip` too. */
+export const dns1123SubdomainWithUnderscore = patternRule(
+  253,
+  `${underscoreLabel}(\\.${underscoreLabel})*`,
+  "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character",
+  'example.com',
+);
+
 export const dns1035Label = patternRule(
   63,
   '[a-z]([-a-z0-9]*[a-z0-9])?',

@@ -23,6 +23,11 @@ export function podIps(pod: Pod): string[] {
   return pod.status?.podIP ? [pod.status.podIP] : [];
 }
 
+/** spec.hostnameOverride (Kubernetes 1.34 on; the package of types is older); undefined where it says nothing. */
+export function hostnameOverrideOf(spec: Core.PodSpec): string | undefined {
+  return (spec as Core.PodSpec & { hostnameOverride?: string }).hostnameOverride || undefined;
+}
+
 /** A sidecar: an init container that keeps running. */
 export const isRestartableInit = (container: Core.Container): boolean => container.restartPolicy === 'Always';
 

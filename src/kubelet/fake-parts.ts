@@ -91,6 +91,8 @@ export function fakeSurroundings(
       text.replace(/\$\((\w+)\)/g, (all, name: string) => variables.get(name) ?? all),
     podDns: () => ({ servers: ['10.96.0.10'], searches: [], options: [] }),
     dnsWarnings: () => [],
+    hostDns: () => Promise.resolve({ servers: [], searches: [], options: [] }),
+    nodeWarning: (reason, message) => events.push(`Node Warning ${reason} ${message}`),
     renderHostsFile: () => '127.0.0.1 localhost\n',
     runHandler: (handler, target) => {
       hooks.push(`${Object.keys(handler).join()} ${target.container.name}`);
@@ -104,11 +106,7 @@ export function fakeSurroundings(
       ips: ['172.30.0.11'],
       allocatable: { cpu: '2', memory: '1Gi' },
       memoryCapacity: 2 ** 30,
-      dns: {
-        clusterDns: ['10.96.0.10'],
-        clusterDomain: 'cluster.local',
-        host: { servers: [], searches: [], options: [] },
-      },
+      dns: { clusterDns: ['10.96.0.10'], clusterDomain: 'cluster.local' },
       hostFile: '127.0.0.1 localhost\n',
       rootDir: join(directory, 'kubelet'),
       podLogsDir: join(directory, 'logs'),

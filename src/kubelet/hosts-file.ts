@@ -16,9 +16,7 @@ export const renderHostsFile: RenderHostsFile = (pod, podIPs, { hostname, domain
   if (pod.spec.hostNetwork === true) {
     return HEADER_HOST + hostFile + (hostFile === '' || hostFile.endsWith('\n') ? '' : '\n') + added;
   }
-  // With setHostnameAsFQDN the hostname already is the whole name.
-  const short = domain !== '' && hostname.endsWith(`.${domain}`) ? hostname.slice(0, -domain.length - 1) : hostname;
-  const names = domain === '' ? short : `${short}.${domain}\t${short}`;
+  const names = domain === '' ? hostname : `${hostname}.${domain}\t${hostname}`;
   return `${HEADER}127.0.0.1\tlocalhost
 ::1\tlocalhost ip6-localhost ip6-loopback
 fe00::0\tip6-localnet

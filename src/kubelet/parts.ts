@@ -52,7 +52,7 @@ export interface PodDns {
 /** `resolv-conf.ts` exports `podDns: MakePodDns` (section 4.4) and `parseResolvConf(text): PodDns`. */
 export type MakePodDns = (pod: Pod, node: NodeDns) => PodDns;
 
-/** `hosts-file.ts` exports `renderHostsFile: RenderHostsFile`. `hostFile` is the node's /etc/hosts, used for hostNetwork pods. */
+/** `hosts-file.ts` exports `renderHostsFile: RenderHostsFile`. `names` are those of `podNames`; `hostFile` is the node's /etc/hosts, used for hostNetwork pods. */
 export type RenderHostsFile = (
   pod: Pod,
   podIPs: readonly string[],

@@ -13,12 +13,14 @@ import type {
   MakePodDns,
   NodeDns,
   ObjectSource,
+  PodDns,
   ProbeManager,
   RenderHostsFile,
   RunHandler,
   VolumeManager,
 } from './parts.ts';
 import { ephemeralContainersOf, isHostNetwork } from './containers.ts';
+import type { DnsWarning } from './resolv-conf.ts';
 import { currentSandbox } from './runtime-view.ts';
 import type { RuntimePod } from './runtime-view.ts';
 
@@ -36,6 +38,8 @@ export interface PodContext {
   readonly clock: Clock;
   readonly log: Log;
   readonly event: PodEvent;
+  /** A Warning on the Node itself. */
+  readonly nodeWarning: (reason: string, message: string) => void;
   readonly volumes: VolumeManager;
   readonly isReadOnlyVolume: IsReadOnlyVolume;
   readonly images: ImageManager;
@@ -44,7 +48,9 @@ export interface PodContext {
   readonly expandVariables: ExpandVariables;
   readonly podDns: MakePodDns;
   /** What of a pod's resolver could not be as asked, as Warning events. */
-  readonly dnsWarnings: (pod: Pod, node: NodeDns) => { reason: string; message: string }[];
+  readonly dnsWarnings: (pod: Pod, node: NodeDns) => DnsWarning[];
+  /** The node's own resolver as it is now: networks come and go under a running kubelet. */
+  readonly hostDns: () => Promise<PodDns>;
   readonly renderHostsFile: RenderHostsFile;
   readonly runHandler: RunHandler;
   readonly objects: ObjectSource;
@@ -59,7 +65,7 @@ export interface NodeFacts {
   readonly ips: readonly string[];
   readonly allocatable: Readonly<Record<string, string>>;
   readonly memoryCapacity: number;
-  readonly dns: NodeDns;
+  readonly dns: Omit<NodeDns, 'host'>;
   /** Text of the node's /etc/hosts. */
   readonly hostFile: string;
   readonly rootDir: string;

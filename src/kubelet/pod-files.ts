@@ -8,7 +8,7 @@ import { isHostNetwork } from './containers.ts';
 import { ContainerConfigError } from './parts.ts';
 import { podDirectory } from './pod-context.ts';
 import type { PodContext } from './pod-context.ts';
-import { podNames } from './sandbox.ts';
+import { podNames } from './pod-names.ts';
 
 export interface MountRequest {
   readonly pod: Pod;

@@ -2,11 +2,12 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Core, Pod } from '../api/types.ts';
-import type { Cri } from '../host/cri/cri.ts';
+import type { Cri, SandboxConfig } from '../host/cri/cri.ts';
 import { CriError, isCriNotFound } from '../host/cri/cri.ts';
 import { containerConfig, requireNonRoot } from './container-config.ts';
 import { oldStatus, restartCountOf } from './container-status.ts';
 import { ContainerConfigError, ImageError, VolumeError } from './parts.ts';
+import type { PodDns } from './parts.ts';
 import type { Action, KillContainer, StartContainer } from './plan.ts';
 import { environmentContext, podIPsOf, specOf } from './pod-context.ts';
 import type { PodContext } from './pod-context.ts';
@@ -16,6 +17,7 @@ import { linuxResources } from './qos.ts';
 import { nextRestart } from './restart.ts';
 import { newestContainer } from './runtime-view.ts';
 import type { RuntimePod } from './runtime-view.ts';
+import { HostnameTooLong } from './pod-names.ts';
 import { podLogDirectory, sandboxConfig } from './sandbox.ts';
 import { stopContainer } from './termination.ts';
 
@@ -83,9 +85,12 @@ async function createSandbox({ context, record }: TaskScope, attempt: number, st
   for (const id of stop) await context.cri.stopPodSandbox(id);
   if (stop.length > 0)
     context.event(pod, 'Normal', 'SandboxChanged', 'Pod sandbox changed, it will be killed and re-created.');
-  const config = sandboxConfigOf(context, pod, attempt);
-  for (const { reason, message } of context.dnsWarnings(pod, context.node.dns))
+  const dns = { ...context.node.dns, host: await context.hostDns() };
+  const config = namedOrReported(context, pod, () => sandboxConfigOf(context, pod, attempt, context.podDns(pod, dns)));
+  for (const { reason, message, onNode } of context.dnsWarnings(pod, dns)) {
+    if (onNode !== undefined) context.nodeWarning(reason, onNode);
     context.event(pod, 'Warning', reason, message);
+  }
   await mkdir(config.logDirectory, { recursive: true, mode: 0o755 });
   try {
     await context.cri.runPodSandbox(config);
@@ -96,10 +101,22 @@ async function createSandbox({ context, record }: TaskScope, attempt: number, st
   }
 }
 
-export function sandboxConfigOf(context: PodContext, pod: Pod, attempt: number) {
-  const { podLogsDir, cgroupRoot, dns } = context.node;
-  const { clusterDomain } = dns;
-  return sandboxConfig(pod, attempt, { podLogsDir, cgroupRoot, clusterDomain, dns: context.podDns(pod, dns) });
+const NO_DNS: PodDns = { servers: [], searches: [], options: [] };
+
+/** A pod with a name that no kernel takes waits, and its event says why. */
+function namedOrReported<T>({ event }: PodContext, pod: Pod, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof HostnameTooLong)) throw error;
+    event(pod, 'Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${error.message}`);
+    throw new Reported(error.message, { cause: error });
+  }
+}
+
+function sandboxConfigOf({ node }: PodContext, pod: Pod, attempt: number, dns: PodDns): SandboxConfig {
+  const { podLogsDir, cgroupRoot } = node;
+  return sandboxConfig(pod, attempt, { podLogsDir, cgroupRoot, clusterDomain: node.dns.clusterDomain, dns });
 }
 
 async function startContainer(scope: TaskScope, action: StartContainer): Promise<void> {
@@ -163,7 +180,8 @@ async function createContainer(scope: TaskScope, spec: Core.Container, action: S
     ...(targetId !== undefined && { targetId }),
   });
   const sandbox = runtime().sandboxes.find(({ id }) => id === action.sandboxId);
-  const shared = sandboxConfigOf(context, pod, sandbox?.metadata.attempt ?? 0);
+  // The runtime made the resolver's file with the sandbox.
+  const shared = sandboxConfigOf(context, pod, sandbox?.metadata.attempt ?? 0, NO_DNS);
   await mkdir(join(podLogDirectory(context.node.podLogsDir, pod), spec.name), { recursive: true, mode: 0o755 });
   return context.cri.createContainer(action.sandboxId, config, shared);
 }

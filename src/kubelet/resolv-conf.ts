@@ -5,6 +5,8 @@ import type { MakePodDns, NodeDns, PodDns } from './parts.ts';
 const MAX_SERVERS = 3;
 const MAX_SEARCHES = 32;
 const MAX_SEARCH_CHARACTERS = 2048;
+/** Of one search domain: some resolvers (glibc 2.28) abort on a longer one. */
+const MAX_SEARCH_LENGTH = 253;
 
 /** Reads a resolv.conf; like the resolver, the last `search` or `options` line counts. A search of `.` and trailing dots are dropped (4-074). */
 export function parseResolvConf(text: string): PodDns {
@@ -25,16 +27,25 @@ export function parseResolvConf(text: string): PodDns {
 
 export const podDns: MakePodDns = (pod, node) => truncateDns(wantedDns(pod, node)).dns;
 
-/** Messages for Warning events: DNSConfigForming where something had to be cut off (4-070), MissingClusterDNS where the node has none (4-072). */
-export function dnsWarnings(pod: Pod, node: NodeDns): { reason: string; message: string }[] {
-  const warnings = truncateDns(wantedDns(pod, node)).messages.map((message) => ({
+/** What could not be as asked, for a Warning event on the pod, and for one on the node where it concerns that too. */
+export interface DnsWarning {
+  readonly reason: string;
+  readonly message: string;
+  readonly onNode?: string;
+}
+
+/** DNSConfigForming where something had to be cut off (4-070), MissingClusterDNS where the node has none (4-072). */
+export function dnsWarnings(pod: Pod, node: NodeDns): DnsWarning[] {
+  const warnings = truncateDns(wantedDns(pod, node)).messages.map((message): DnsWarning => ({
     reason: 'DNSConfigForming',
     message,
   }));
   if (wantsClusterDns(pod) && node.clusterDns.length === 0) {
-    const policy = pod.spec.dnsPolicy ?? 'ClusterFirst';
-    const message = `pod: "${pod.metadata.name}_${pod.metadata.namespace ?? ''}(${pod.metadata.uid ?? ''})". kubelet does not have ClusterDNS IP configured and cannot create Pod using "${policy}" policy. Falling back to "Default" policy.`;
-    warnings.unshift({ reason: 'MissingClusterDNS', message });
+    const { name, namespace = '', uid = '' } = pod.metadata;
+    const onNode =
+      'kubelet does not have ClusterDNS IP configured and cannot create Pod using "ClusterFirst" policy. Falling back to "Default" policy.';
+    const message = `pod: "${name}_${namespace}(${uid})". ${onNode}`;
+    warnings.unshift({ reason: 'MissingClusterDNS', message, onNode });
   }
   return warnings;
 }
@@ -65,7 +76,7 @@ function wantedDns(pod: Pod, node: NodeDns): PodDns {
 function merge(dns: PodDns, config: Core.PodDNSConfig): PodDns {
   const options = new Map(dns.options.map((option) => [option.split(':')[0] ?? '', option]));
   for (const { name = '', value } of config.options ?? []) {
-    options.set(name, value === undefined ? name : `${name}:${value}`);
+    options.set(name, value ? `${name}:${value}` : name);
   }
   return {
     servers: unique([...dns.servers, ...(config.nameservers ?? [])]),
@@ -86,7 +97,7 @@ function truncateDns(dns: PodDns): { dns: PodDns; messages: string[] } {
       `Nameserver limits were exceeded, some nameservers have been omitted, the applied nameserver line is: ${servers.join(' ')}`,
     );
   }
-  let searches = dns.searches.slice(0, MAX_SEARCHES);
+  let searches = dns.searches.slice(0, MAX_SEARCHES).filter((search) => search.length <= MAX_SEARCH_LENGTH);
   while (searches.join(' ').length > MAX_SEARCH_CHARACTERS) searches = searches.slice(0, -1);
   if (searches.length < dns.searches.length) {
     messages.push(

@@ -5,6 +5,7 @@ import { NODES, PODS, SERVICES } from '../api/kinds.ts';
 import type { Service } from '../api/types.ts';
 import type { Client, Informer } from '../client/client.ts';
 import { createEventRecorder } from '../client/events.ts';
+import type { EventRecorder } from '../client/events.ts';
 import { startInformer } from '../client/informer.ts';
 import { createCtr } from '../host/ctr.ts';
 import type { Cri } from '../host/cri/cri.ts';
@@ -23,7 +24,7 @@ import { capacityOf, KUBELET_VERSION } from './node-status.ts';
 import type { MachineFacts } from './node-status.ts';
 import { NodeKeeper } from './node.ts';
 import { objectSource } from './object-source.ts';
-import type { NodeFacts, PodContext, PodEvent } from './pod-context.ts';
+import type { NodeFacts, PodContext } from './pod-context.ts';
 import { PodWorker } from './pod-worker.ts';
 import { createProbeManager, createRunHandler, createRunProbe } from './probes/index.ts';
 import { dnsWarnings, parseResolvConf, podDns } from './resolv-conf.ts';
@@ -73,12 +74,12 @@ export async function runKubelet(options: KubeletOptions): Promise<{ stop(): Pro
   const pods = startInformer(client, PODS, { fieldSelector: `spec.nodeName=${nodeName}` }, log);
   const network = new NodeNetwork({ ...options, nodes, cniStateDir });
   const events = createEventRecorder(client, 'kubelet', nodeName);
-  const event: PodEvent = (pod, type, reason, message) => {
-    events.event({ ...pod, apiVersion: 'v1', kind: 'Pod' }, type, reason, message);
-  };
+  const { event, nodeWarning } = voices(events, nodeName);
   const machine = await readMachine(rootDir);
   const [version] = await Promise.all([eventually('the container runtime', () => cri.version(), log), network.start()]);
-  const base = { client, cri, event, log, services, node: await nodeFacts(options, machine) };
+  const hostDns = async () => parseResolvConf(await readFile(options.resolvConf, 'utf8').catch(() => ''));
+  const node = await nodeFacts(options, machine);
+  const base = { client, cri, event, nodeWarning, hostDns, log, services, node };
   const { context, images, probes } = podContext(base, options.startersDir, socket);
   const worker = new PodWorker(context);
   const { serving, nodeIp: address } = options;
@@ -133,15 +134,28 @@ export async function runKubelet(options: KubeletOptions): Promise<{ stop(): Pro
   };
 }
 
+/** How pods are spoken of in events, and the Node: as by a kubelet, by its name alone. */
+function voices(events: EventRecorder, nodeName: string): Pick<PodContext, 'event' | 'nodeWarning'> {
+  const node = { apiVersion: 'v1', kind: 'Node', metadata: { name: nodeName, uid: nodeName } };
+  return {
+    event: (pod, type, reason, message) => {
+      events.event({ ...pod, apiVersion: 'v1', kind: 'Pod' }, type, reason, message);
+    },
+    nodeWarning: (reason, message) => {
+      events.event(node, 'Warning', reason, message);
+    },
+  };
+}
+
 /** Where the machine's own supervision may ask, on loopback (7-066). */
 const HEALTHZ_PORT = 10248;
 
-type Base = Pick<PodContext, 'client' | 'cri' | 'event' | 'log' | 'node'> & {
+type Base = Pick<PodContext, 'client' | 'cri' | 'event' | 'nodeWarning' | 'hostDns' | 'log' | 'node'> & {
   services: Informer<Service>;
 };
 
 function podContext(base: Base, startersDir: string | undefined, socket: string) {
-  const { client, cri, event, log, node, services } = base;
+  const { client, cri, event, nodeWarning, hostDns, log, node, services } = base;
   const objects = objectSource(client);
   const clock = realClock;
   const runner = { cri, clock, version: KUBELET_VERSION.replace(/^v(\d+\.\d+).*/, '$1') };
@@ -149,7 +163,7 @@ function podContext(base: Base, startersDir: string | undefined, socket: string)
   const images = createImageManager({ cri, event, clock, log, objects, ...starters });
   const probes = createProbeManager({ run: createRunProbe(runner), clock, event });
   const context: PodContext = {
-    ...{ client, cri, clock, log, event, node, objects, images, probes },
+    ...{ client, cri, clock, log, event, nodeWarning, hostDns, node, objects, images, probes },
     ...{ isReadOnlyVolume, makeEnvironment, expandVariables, podDns, dnsWarnings, renderHostsFile },
     runHandler: createRunHandler(runner),
     volumes: createVolumeManager({ directory: join(node.rootDir, 'volumes'), client, objects, clock, log }),
@@ -160,10 +174,7 @@ function podContext(base: Base, startersDir: string | undefined, socket: string)
 }
 
 async function nodeFacts(options: KubeletOptions, machine: MachineFacts): Promise<NodeFacts> {
-  const [resolvConf, hostFile] = await Promise.all([
-    readFile(options.resolvConf, 'utf8').catch(() => ''),
-    readFile('/etc/hosts', 'utf8').catch(() => '127.0.0.1\tlocalhost\n'),
-  ]);
+  const hostFile = await readFile('/etc/hosts', 'utf8').catch(() => '127.0.0.1\tlocalhost\n');
   const { clusterDns, clusterDomain, rootDir, podLogsDir, cgroupRoot } = options;
   return {
     ...{ rootDir, podLogsDir, cgroupRoot, hostFile },
@@ -171,7 +182,7 @@ async function nodeFacts(options: KubeletOptions, machine: MachineFacts): Promis
     ips: [options.nodeIp],
     allocatable: capacityOf(machine),
     memoryCapacity: machine.memoryBytes,
-    dns: { clusterDns, clusterDomain, host: parseResolvConf(resolvConf) },
+    dns: { clusterDns, clusterDomain },
   };
 }
 

@@ -4,6 +4,7 @@ import type { Pod } from '../api/types.ts';
 import type { Namespaces, SandboxConfig } from '../host/cri/cri.ts';
 import { containersOf, ephemeralContainersOf, isHostNetwork } from './containers.ts';
 import type { PodDns } from './parts.ts';
+import { kernelHostname, podNames } from './pod-names.ts';
 import { LABELS } from './runtime-view.ts';
 
 export interface SandboxContext {
@@ -14,12 +15,13 @@ export interface SandboxContext {
   readonly dns: PodDns;
 }
 
+/** @throws HostnameTooLong */
 export function sandboxConfig(pod: Pod, attempt: number, context: SandboxContext): SandboxConfig {
   const { name, namespace = '', uid = '' } = pod.metadata;
   const security = pod.spec.securityContext ?? {};
   return {
     metadata: { name, namespace, uid, attempt },
-    hostname: isHostNetwork(pod) ? '' : podNames(pod, context.clusterDomain).hostname,
+    hostname: isHostNetwork(pod) ? '' : kernelHostname(pod, podNames(pod, context.clusterDomain)),
     logDirectory: podLogDirectory(context.podLogsDir, pod),
     dns: context.dns,
     portMappings: isHostNetwork(pod) ? [] : portMappings(pod),
@@ -71,17 +73,6 @@ export function namespacesOf(pod: Pod): Namespaces {
     pid: hostPID ? 'NODE' : shareProcessNamespace ? 'POD' : 'CONTAINER',
     ipc: hostIPC ? 'NODE' : 'POD',
   };
-}
-
-/**
- * `hostname` is what the pod's processes see; `domain` is <subdomain>.<namespace>.svc.<cluster domain>, or empty without a subdomain.
- * A name longer than the kernel's 63 bytes is cut.
- */
-export function podNames(pod: Pod, clusterDomain: string): { hostname: string; domain: string } {
-  const { hostname, subdomain, setHostnameAsFQDN } = pod.spec;
-  const short = (hostname ?? pod.metadata.name).slice(0, 63).replace(/[-.]+$/, '');
-  const domain = subdomain ? `${subdomain}.${pod.metadata.namespace ?? ''}.svc.${clusterDomain}` : '';
-  return { hostname: setHostnameAsFQDN && domain !== '' ? `${short}.${domain}` : short, domain };
 }
 
 export function supplementalGroups(pod: Pod): number[] {

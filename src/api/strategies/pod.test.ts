@@ -138,7 +138,7 @@ const refused: [why: string, yaml: string, errors: string[]][] = [
   ],
   [
     'dnsPolicy None without servers',
-    'spec: {dnsPolicy: None, containers: [{name: a, image: x}]}',
+    'spec: {dnsPolicy: None, dnsConfig: {searches: [a]}, containers: [{name: a, image: x}]}',
     ['spec.dnsConfig.nameservers: Required value: must provide at least one DNS nameserver when `dnsPolicy` is None'],
   ],
   [

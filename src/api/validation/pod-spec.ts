@@ -1,15 +1,14 @@
 /** A Pod's spec, in Pods and in templates. */
 import { parseIp } from '../../lib/ip.ts';
-import { invalid, notSupported, required, type FieldError } from '../field-error.ts';
+import { invalid, notSupported, type FieldError } from '../field-error.ts';
 import { validateLabels } from '../meta.ts';
-import { dns1123Label, dns1123Subdomain, qualifiedName } from '../names.ts';
+import { dns1123Subdomain, qualifiedName } from '../names.ts';
 import type { Core } from '../types.ts';
 import { follows, notNegative, requiredOneOf } from './check.ts';
 import { validateContainers } from './containers.ts';
+import { validateDns, validateNames } from './pod-dns.ts';
 import { validateVolumes } from './volumes.ts';
 
-const maxNameservers = 3;
-const maxSearchDomains = 32;
 const maxDeadline = 2 ** 31 - 1;
 
 export function validatePodSpec(spec: Core.PodSpec, path: string): FieldError[] {
@@ -21,8 +20,7 @@ export function validatePodSpec(spec: Core.PodSpec, path: string): FieldError[] 
     ...validateLabels(spec.nodeSelector, `${path}.nodeSelector`),
     ...follows(dns1123Subdomain, `${path}.serviceAccountName`, spec.serviceAccountName),
     ...follows(dns1123Subdomain, `${path}.nodeName`, spec.nodeName),
-    ...follows(dns1123Label, `${path}.hostname`, spec.hostname),
-    ...follows(dns1123Label, `${path}.subdomain`, spec.subdomain),
+    ...validateNames(spec, path),
     ...validateDeadlines(spec, path),
     ...validateHostAliases(spec.hostAliases ?? [], `${path}.hostAliases`),
     ...validateTolerations(spec.tolerations ?? [], `${path}.tolerations`),
@@ -40,45 +38,6 @@ function validateDeadlines(spec: Core.PodSpec, path: string): FieldError[] {
   if (deadline !== undefined && (deadline < 1 || deadline > maxDeadline)) {
     const why = `must be between 1 and ${maxDeadline}, inclusive`;
     errors.push(invalid(`${path}.activeDeadlineSeconds`, deadline, why));
-  }
-  return errors;
-}
-
-function validateDns({ dnsPolicy, dnsConfig }: Core.PodSpec, path: string): FieldError[] {
-  const policies = ['ClusterFirst', 'ClusterFirstWithHostNet', 'Default', 'None'];
-  const errors = requiredOneOf(`${path}.dnsPolicy`, dnsPolicy, policies);
-  const nameservers = dnsConfig?.nameservers ?? [];
-  const at = `${path}.dnsConfig`;
-  if (dnsPolicy === 'None' && nameservers.length === 0) {
-    const why = 'must provide at least one DNS nameserver when `dnsPolicy` is None';
-    errors.push(required(`${at}.nameservers`, why));
-  }
-  if (nameservers.length > maxNameservers) {
-    errors.push(invalid(`${at}.nameservers`, nameservers, `must not have more than ${maxNameservers} nameservers`));
-  }
-  for (const [index, address] of nameservers.entries()) {
-    if (parseIp(address)) continue;
-    errors.push(
-      invalid(`${at}.nameservers[${index}]`, address, 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)'),
-    );
-  }
-  const searches = dnsConfig?.searches ?? [];
-  if (searches.length > maxSearchDomains) {
-    errors.push(invalid(`${at}.searches`, searches, `must not have more than ${maxSearchDomains} search paths`));
-  }
-  for (const [index, search] of searches.entries()) {
-    // A lone dot is the root; elsewhere one trailing dot and leading underscores are usual.
-    const name =
-      search === '.'
-        ? ''
-        : search
-            .replace(/\.$/, '')
-            .replaceAll('_', '-')
-            .replace(/(^|\.)-/g, '$1');
-    errors.push(...(name ? dns1123Subdomain(name) : []).map((why) => invalid(`${at}.searches[${index}]`, search, why)));
-  }
-  for (const [index, option] of (dnsConfig?.options ?? []).entries()) {
-    if (!option.name) errors.push(required(`${at}.options[${index}]`, 'must not be empty'));
   }
   return errors;
 }
