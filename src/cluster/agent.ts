@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createHttpClient } from '../client/http-client.ts';
 import { loadKubeconfig } from '../client/kubeconfig.ts';
+import { defaultCorefile } from '../dns/corefile/default-corefile.ts';
 import { runDns } from '../dns/run.ts';
 import { runKubelet } from '../kubelet/run.ts';
 import { createLog } from '../lib/log.ts';
@@ -60,9 +61,9 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   });
   const dns = runDns({
     client: dnsClient,
-    listenAddress: options.nodeIp,
-    port: 53,
-    clusterDomain: options.clusterDomain,
+    corefile: { file: 'Corefile', text: defaultCorefile(options.clusterDomain) },
+    listen: { addresses: [options.nodeIp] },
+    nodeName: options.nodeName,
     resolvConf: options.resolvConf,
     log: logOf('dns'),
   });
@@ -92,6 +93,6 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   await untilStopped();
   // Something may be under way that does not end, such as an import: containers and rules stay as they are either way.
   setTimeout(() => process.exit(0), STOP_MS).unref();
-  await Promise.all([kubelet.stop(), proxy.stop(), dns.stop()]);
+  await Promise.all([kubelet.stop(), proxy.stop(), dns.stop({ atOnce: true })]);
   for (const each of [client, proxyClient, dnsClient]) each.close();
 }

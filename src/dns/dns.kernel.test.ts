@@ -8,6 +8,7 @@ import { ENDPOINT_SLICES, SERVICES } from '../api/kinds.ts';
 import type { EndpointSlice, Namespace, Service } from '../api/types.ts';
 import { FakeClient } from '../client/fake-client.ts';
 import { silentLog } from '../lib/log.ts';
+import { defaultCorefile } from './corefile/default-corefile.ts';
 import { RCODE, replyTo, TYPE, type Message } from './wire/message.ts';
 import { runDns, type RunningDns } from './run.ts';
 import { serveDns, type DnsSockets } from './serve.ts';
@@ -42,7 +43,7 @@ const objects: (Namespace | Service | EndpointSlice)[] = [
 ];
 
 /** An upstream for example.test: `big` needs TCP, `dead` is not answered. */
-function upstream(query: Message): Promise<Message | undefined> {
+function upstream(query: Message): Promise<{ message: Message } | undefined> {
   const [question] = query.questions;
   if (!question || question.name.startsWith('dead.')) return Promise.resolve(undefined);
   const count = question.name.startsWith('big.') ? 200 : 1;
@@ -52,11 +53,15 @@ function upstream(query: Message): Promise<Message | undefined> {
     type: TYPE.A,
     address: `192.0.2.${String(at)}`,
   }));
-  return Promise.resolve({ ...replyTo(query, RCODE.NOERROR), answers });
+  return Promise.resolve({ message: { ...replyTo(query, RCODE.NOERROR), answers } });
 }
 
 const client = new FakeClient(objects);
 const port = 5353;
+const corefile = defaultCorefile()
+  .replace('ttl 30', '')
+  .replace('/etc/resolv.conf', '127.0.0.3 127.0.0.2')
+  .replace('lameduck 5s', '');
 let other: DnsSockets;
 let dns: RunningDns;
 
@@ -64,12 +69,8 @@ before(async () => {
   other = await serveDns({ address: '127.0.0.2', port: 53, respond: upstream, log: silentLog });
   dns = runDns({
     client,
-    listenAddress: '127.0.0.1',
-    port,
-    upstreams: [
-      { address: '127.0.0.3', port: 53 },
-      { address: '127.0.0.2', port: 53 },
-    ],
+    corefile: { file: 'Corefile', text: corefile },
+    listen: { addresses: ['127.0.0.1'], port },
     log: silentLog,
   });
   await dns.ready;

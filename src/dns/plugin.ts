@@ -7,6 +7,8 @@ import type { Client } from '../client/client.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Directive } from './corefile/directive.ts';
+import type { HttpFaces } from './http-faces.ts';
+import type { DnsMetrics } from './metrics.ts';
 import type { Message, Question } from './wire/message.ts';
 
 /** Who asks. */
@@ -99,6 +101,12 @@ export interface Runtime {
   readonly nodeName?: string;
   /** Which packets no longer hold. */
   readonly changes: ChangeFeed;
+  /** Plugins add their own figures with CoreDNS' names (`metrics.add`), and count whether or not anybody reads them. */
+  readonly metrics: DnsMetrics;
+  /** The HTTP ports of `health`, `ready` and `prometheus`, shared by blocks and kept over a reload. */
+  readonly faces: HttpFaces;
+  /** Names of plugins that are not ready yet. */
+  readonly unready: () => readonly string[];
 }
 
 /** Told before the change can be seen by a query: what is forgotten too early costs a little, what is kept too long is wrong. */
@@ -118,10 +126,16 @@ export interface PluginInstance {
   readonly describe?: (query: Query, metadata: Map<string, () => string>) => void;
   /** Opens sockets, begins to watch. Rejects: the Corefile is not taken, and an old one stays. */
   readonly start?: () => Promise<void>;
-  /** Before the server's sockets close (`lameduck` waits here). */
-  readonly stop?: () => Promise<void>;
+  /** Before the server's sockets close. At the `end` of the program `lameduck` waits here; at a `reload` the new chain answers already. */
+  readonly stop?: (why: 'end' | 'reload') => Promise<void>;
   /** False: `ready` says 503 and names the plugin (feature 4-057). */
   readonly isReady?: () => boolean;
+  /** Resolves when `isReady` is true for the first time. */
+  readonly whenReady?: Promise<void>;
+  /** `bind`: the addresses to listen at instead of those the program was started with. */
+  readonly listen?: readonly string[];
+  /** Looks up names of the whole world: answers of the block say that recursion is available. */
+  readonly recurses?: boolean;
 }
 
 export interface Plugin {

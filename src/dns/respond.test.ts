@@ -1,11 +1,21 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { silentLog } from '../lib/log.ts';
+import { FakeClock } from '../lib/clock.ts';
+import type { Server } from './chain.ts';
+import { fakeRuntime } from './fake-runtime.ts';
+import type { Asker, Block } from './plugin.ts';
 import { AnswerCache } from './plugins/cache/answer-cache.ts';
+import { remember } from './plugins/cache/plugin.ts';
+import type { Forwarder } from './plugins/forward/forward.ts';
+import { relay } from './plugins/forward/plugin.ts';
+import { answerFrom } from './plugins/kubernetes/plugin.ts';
+import { loadbalancePlugin } from './plugins/loadbalance.ts';
 import { fixedView } from './plugins/kubernetes/cluster-view.ts';
 import { CLASS_IN, queryFor, RCODE, replyTo, TYPE, type Message, type Question, type Record } from './wire/message.ts';
 import { rcodeName, recordText } from './wire/record-text.ts';
-import { respond, type RespondOptions } from './respond.ts';
+import { respond, type RespondContext } from './respond.ts';
+import { Router } from './router.ts';
 import { replyBytes } from './serve.ts';
 import { parseUpstreams } from './plugins/forward/upstreams.ts';
 import { decodeMessage, encodeMessage } from './wire/message-codec.ts';
@@ -29,28 +39,41 @@ const view = fixedView({
 
 const address = (name: string, text: string, ttl = 60): Record => ({ name, ttl, type: TYPE.A, address: text });
 
-/** A world whose upstream knows example.com, and counts how often it is asked. */
-function world({ hasSynced = true, hasUpstreams = true } = {}) {
+const asker: Asker = { address: '10.244.0.9', port: 40_000, transport: 'udp' };
+
+/** A world whose upstream knows example.com, and counts how often it is asked; the chain is loadbalance, cache, kubernetes, forward. */
+function world({ hasSynced = true, hasUpstreams = true, forwarder }: WorldOptions = {}) {
   const asked: string[] = [];
-  const state = { now: 0 };
-  const options: RespondOptions = {
-    view: { ...view, hasSynced },
-    zone: 'cluster.local',
-    cache: new AnswerCache(),
-    hasUpstreams,
-    now: () => state.now,
-    shuffle: (list) => [...list].reverse(),
-    forwarder: {
-      ask: (question: Question) => {
-        asked.push(question.name);
-        if (!hasUpstreams) return Promise.resolve({ rcode: RCODE.SERVFAIL });
-        const reply = replyTo(queryFor(1, question), RCODE.NOERROR);
-        const answers = question.name === 'example.com.' ? [address('example.com.', '192.0.2.1')] : [];
-        return Promise.resolve({ ...reply, rcode: answers.length > 0 ? RCODE.NOERROR : RCODE.NXDOMAIN, answers });
-      },
+  const clock = new FakeClock();
+  const upstream: Forwarder = forwarder ?? {
+    ask: (question: Question) => {
+      asked.push(question.name);
+      if (!hasUpstreams) return Promise.resolve({ rcode: RCODE.SERVFAIL });
+      const reply = replyTo(queryFor(1, question), RCODE.NOERROR);
+      const answers = question.name === 'example.com.' ? [address('example.com.', '192.0.2.1')] : [];
+      return Promise.resolve({ ...reply, rcode: answers.length > 0 ? RCODE.NOERROR : RCODE.NXDOMAIN, answers });
     },
   };
-  return { asked, state, options };
+  const runtime = fakeRuntime({ clock });
+  const lookUp: Block['lookUp'] = async (question, inner) => (await handler({ ...inner, question }))?.message;
+  const block: Block = { zones: ['.'], server: 'dns://:53', runtime, lookUp };
+  const place = { file: 'Corefile', line: 1 };
+  const loadbalance = loadbalancePlugin.setup([{ name: 'loadbalance', args: [], place }], block);
+  const forward = relay(upstream, hasUpstreams);
+  const cluster = answerFrom({ ...view, hasSynced }, { zone: 'cluster.local' }, block, forward);
+  const cached = remember(new AnswerCache(), clock, cluster);
+  const handler = loadbalance.wrap?.(cached) ?? cached;
+  const plugins = [{ name: 'forward', instance: { recurses: hasUpstreams } }];
+  const server: Server = { block, place, port: 53, handler, plugins, keeps: () => false };
+  const context: RespondContext = { router: new Router([server]), clock, metrics: runtime.metrics };
+  const ask = async (message: Message) => (await respond(message, asker, context))?.message;
+  return { asked, clock, context, ask };
+}
+
+interface WorldOptions {
+  readonly hasSynced?: boolean;
+  readonly hasUpstreams?: boolean;
+  readonly forwarder?: Forwarder;
 }
 
 const query = (name: string, type: number = TYPE.A, change: Partial<Message> = {}): Message => ({
@@ -87,56 +110,55 @@ for (const [why, asked, expected] of [
   ['a later EDNS is told which one we speak', query(web, TYPE.A, { edns: { ...edns, version: 1 } }), 'BADVERS'],
 ] as const) {
   test(why, async () => {
-    assert.equal(inShort(await respond(asked, world().options)), expected);
+    assert.equal(inShort(await world().ask(asked)), expected);
   });
 }
 
 test('an answer is not answered', async () => {
-  assert.equal(await respond(query(web, TYPE.A, { isResponse: true }), world().options), undefined);
+  assert.equal(await world().ask(query(web, TYPE.A, { isResponse: true })), undefined);
 });
 
 test('before everything is known no name of the cluster is denied, and others work', async () => {
-  const { options } = world({ hasSynced: false });
+  const { ask } = world({ hasSynced: false });
   for (const name of [web, 'no.default.svc.cluster.local.', '7.0.96.10.in-addr.arpa.']) {
-    assert.equal(inShort(await respond(query(name), options)), 'SERVFAIL', name);
+    assert.equal(inShort(await ask(query(name))), 'SERVFAIL', name);
   }
-  assert.equal(inShort(await respond(query('example.com.'), options)), 'NOERROR | example.com. 60 IN A 192.0.2.1');
+  assert.equal(inShort(await ask(query('example.com.'))), 'NOERROR | example.com. 60 IN A 192.0.2.1');
 });
 
 test('with nobody to ask other names fail, and reverse names of nothing do not exist', async () => {
-  const { options } = world({ hasUpstreams: false });
-  assert.equal(inShort(await respond(query('example.com.'), options)), 'SERVFAIL');
-  assert.equal(inShort(await respond(query('1.2.0.192.in-addr.arpa.', TYPE.PTR), options)), 'NXDOMAIN');
-  assert.equal((await respond(query(web), options))?.recursionAvailable, false);
+  const { ask } = world({ hasUpstreams: false });
+  assert.equal(inShort(await ask(query('example.com.'))), 'SERVFAIL');
+  assert.equal(inShort(await ask(query('1.2.0.192.in-addr.arpa.', TYPE.PTR))), 'NXDOMAIN');
+  assert.equal((await ask(query(web)))?.recursionAvailable, false);
 });
 
 test('a forwarded answer is asked for once, and grows older', async () => {
-  const { options, asked, state } = world();
-  await respond(query('example.com.'), options);
-  state.now = 20_000;
-  assert.equal(inShort(await respond(query('EXAMPLE.com.'), options)), 'NOERROR | example.com. 40 IN A 192.0.2.1');
+  const { ask, asked, clock } = world();
+  await ask(query('example.com.'));
+  clock.advance(20_000);
+  assert.equal(inShort(await ask(query('EXAMPLE.com.'))), 'NOERROR | example.com. 40 IN A 192.0.2.1');
   assert.deepEqual(asked, ['example.com.']);
-  state.now = 31_000;
-  await respond(query('example.com.'), options);
+  clock.advance(11_000);
+  await ask(query('example.com.'));
   assert.equal(asked.length, 2);
 });
 
 test('what an upstream cut off is not passed on as whole', async () => {
-  const { options } = world();
   const part = { ...replyTo(query('example.com.'), RCODE.NOERROR), answers: [address('example.com.', '192.0.2.1')] };
-  const cutting = { ...options, forwarder: { ask: () => Promise.resolve({ ...part, truncated: true }) } };
+  const { ask } = world({ forwarder: { ask: () => Promise.resolve({ ...part, truncated: true }) } });
   for (const name of ['example.com.', 'out.default.svc.cluster.local.']) {
-    assert.equal((await respond(query(name), cutting))?.truncated, true, name);
+    assert.equal((await ask(query(name)))?.truncated, true, name);
   }
 });
 
 test('EDNS is answered with EDNS, and addresses come in any order', async () => {
-  const { options } = world();
-  const reply = await respond(query('many.default.svc.cluster.local.', TYPE.A, { edns }), options);
+  const { ask } = world();
+  const reply = await ask(query('many.default.svc.cluster.local.', TYPE.A, { edns }));
   assert.equal(reply?.edns?.size, 1232);
   const [first] = reply.answers;
-  assert.equal(first?.type === TYPE.A && first.address, '10.244.0.39');
-  assert.equal((await respond(query(web), options))?.edns, undefined);
+  assert.equal(first?.type === TYPE.A && first.address, '10.244.0.1');
+  assert.equal((await ask(query(web)))?.edns, undefined);
 });
 
 for (const [transport, size, expected] of [
@@ -145,13 +167,14 @@ for (const [transport, size, expected] of [
   ['tcp', undefined, false],
 ] as const) {
   test(`40 addresses over ${transport} ${size === undefined ? 'without EDNS' : `with EDNS ${String(size)}`}: ${expected ? 'cut off' : 'whole'}`, async () => {
-    const { options } = world();
+    const { context } = world();
     const asked = query(
       'many.default.svc.cluster.local.',
       TYPE.A,
       size === undefined ? {} : { edns: { ...edns, size } },
     );
-    const bytes = await replyBytes(encodeMessage(asked, 512), transport, (each) => respond(each, options), silentLog);
+    const by = { ...asker, transport };
+    const bytes = await replyBytes(encodeMessage(asked, 512), by, (each) => respond(each, by, context), silentLog);
     const reply = decodeMessage(bytes ?? Buffer.of());
     assert.deepEqual([reply.truncated, reply.answers.length === 40], [expected, !expected]);
   });
@@ -160,10 +183,10 @@ for (const [transport, size, expected] of [
 test('a broken question is told so, garbage too short for an id is left alone, and a crash is a SERVFAIL', async () => {
   const broken = Buffer.from('abcd01000001000000000000c00c', 'hex');
   const fail = () => Promise.reject(new Error('our bug'));
-  const formErr = await replyBytes(broken, 'udp', fail, silentLog);
+  const formErr = await replyBytes(broken, asker, fail, silentLog);
   assert.deepEqual([formErr?.readUInt16BE(0), (formErr?.readUInt8(3) ?? 0) & 15], [0xabcd, RCODE.FORMERR]);
-  assert.equal(await replyBytes(Buffer.of(1, 2, 3), 'udp', fail, silentLog), undefined);
-  const crashed = await replyBytes(encodeMessage(query(web), 512), 'udp', fail, silentLog);
+  assert.equal(await replyBytes(Buffer.of(1, 2, 3), asker, fail, silentLog), undefined);
+  const crashed = await replyBytes(encodeMessage(query(web), 512), asker, fail, silentLog);
   assert.equal(decodeMessage(crashed ?? Buffer.of()).rcode, RCODE.SERVFAIL);
 });
 

@@ -1,98 +1,103 @@
-/** From query to reply: what is malformed or not meant for a server like this, what the cluster answers, what the upstreams are asked. */
-import { answer, type AnswerOptions } from './plugins/kubernetes/answer.ts';
-import type { AnswerCache } from './plugins/cache/answer-cache.ts';
-import type { ClusterView } from './plugins/kubernetes/cluster-view.ts';
-import type { Forwarder } from './plugins/forward/forward.ts';
-import { CLASS_IN, RCODE, replyTo, TYPE, type Message, type Question, type Record } from './wire/message.ts';
-import { parseName } from './plugins/kubernetes/names.ts';
+/** From question to answer: what is malformed or not meant for a server like this, and the chain of the block that the name belongs to. */
+import type { Clock } from '../lib/clock.ts';
+import type { Server } from './chain.ts';
+import type { DnsMetrics, PacketCounter } from './metrics.ts';
+import type { Asker, Query, Reply, TrailStep } from './plugin.ts';
+import type { Route, Router } from './router.ts';
+import { CLASS_IN, RCODE, replyTo, TYPE, type Message } from './wire/message.ts';
 
 /** What this server takes over UDP itself, and says so in OPT. */
 export const OWN_UDP_SIZE = 1232;
 
-export interface RespondOptions extends AnswerOptions {
-  readonly view: ClusterView & { readonly hasSynced: boolean };
-  readonly forwarder: Forwarder;
-  readonly cache: AnswerCache;
-  /** False: nobody to ask, so what is not in the cluster is nowhere. */
-  readonly hasUpstreams: boolean;
-  readonly now: () => number;
-  /** Puts address records into a random order, so that clients spread (feature 4-054). */
-  readonly shuffle: <T>(list: readonly T[]) => T[];
+export interface Answered extends Reply {
+  /** True where `holds` is there and nothing in the chain does more to such an answer than a packet kept in front of it. */
+  readonly mayKeep: boolean;
+  /** Present where the block has `prometheus`; whoever sends the packet counts it, kept ones too. */
+  readonly counter?: PacketCounter;
 }
 
-/** Undefined: no reply at all (it was no query). */
-export async function respond(query: Message, options: RespondOptions): Promise<Message | undefined> {
-  if (query.isResponse) return undefined;
-  const reply = await decide(query, options);
-  const withEdns = query.edns ? { ...reply, edns: { ...query.edns, size: OWN_UDP_SIZE, version: 0 } } : reply;
-  return { ...withEdns, recursionAvailable: options.hasUpstreams };
+export interface RespondContext {
+  readonly router: Pick<Router, 'find'>;
+  readonly clock: Clock;
+  readonly metrics: DnsMetrics;
 }
 
-async function decide(query: Message, options: RespondOptions): Promise<Message> {
-  const [question] = query.questions;
-  if (query.opcode !== 0) return replyTo(query, RCODE.NOTIMP);
-  if (!question || query.questions.length !== 1) return replyTo(query, RCODE.FORMERR);
-  if (query.edns && query.edns.version > 0) return replyTo(query, RCODE.BADVERS);
-  if (question.class !== CLASS_IN) return replyTo(query, RCODE.REFUSED);
-  if (question.type === TYPE.AXFR || question.type === TYPE.IXFR) return replyTo(query, RCODE.REFUSED);
-  const isOutside = parseName(question.name, options.zone).about === 'outside';
-  if (isOutside) return relay(query, question, options);
-  // Before everything is known a name may well exist: "no such name" would be believed, and cached (feature 4-023).
-  if (!options.view.hasSynced) return replyTo(query, RCODE.SERVFAIL);
-  return fromCluster(query, question, options);
-}
-
-async function fromCluster(query: Message, question: Question, options: RespondOptions): Promise<Message> {
-  const found = answer(options.view, question, options);
-  if (found.ask === 'upstream') {
-    // Nobody to ask about an address that nothing in the cluster has: then it has no name.
-    return options.hasUpstreams ? relay(query, question, options) : replyTo(query, RCODE.NXDOMAIN);
-  }
-  const { rcode, authorities, additionals, follow } = found;
-  const behind = follow === undefined ? NOTHING : await behindAlias({ ...question, name: follow }, options);
+/** Undefined: no reply at all. Rejects where the chain does: the sender is then told SERVFAIL. */
+export async function respond(
+  message: Message,
+  asker: Asker,
+  context: RespondContext,
+  trail?: TrailStep[],
+): Promise<Answered | undefined> {
+  if (message.isResponse) return undefined;
+  const refusal = refuse(message);
+  const [question] = message.questions;
+  if (refusal !== undefined || !question) return dropped(message, refusal ?? RCODE.FORMERR);
+  const route = context.router.find(question.name);
+  if (!route) return dropped(message, RCODE.REFUSED);
+  const { server } = route;
+  const metadata = metadataOf(server);
+  const query: Query = {
+    message,
+    question,
+    asker,
+    at: context.clock.now(),
+    ...(metadata && { metadata }),
+    ...(trail && { trail }),
+  };
+  if (metadata) for (const { instance } of server.plugins) instance.describe?.(query, metadata);
+  const reply = await server.handler(query);
+  if (!reply) return undefined;
+  const counter = counterFor(route, query, reply, context.metrics);
   return {
-    ...replyTo(query, rcode),
-    authoritative: true,
-    truncated: behind.truncated,
-    answers: shuffleAddresses([...found.answers, ...behind.answers], options),
-    authorities,
-    additionals,
+    ...reply,
+    message: framed(message, reply.message, server),
+    mayKeep: reply.holds !== undefined && reply.transient !== true && server.keeps(reply.from),
+    ...(counter && { counter }),
   };
 }
 
-type Part = Pick<Message, 'answers' | 'truncated'>;
-const NOTHING: Part = { answers: [], truncated: false };
-
-/** The records behind an alias that leads out of the cluster; none where the upstreams do not know. */
-async function behindAlias(question: Question, options: RespondOptions): Promise<Part> {
-  const reply = await lookUp(question, options);
-  return 'answers' in reply ? reply : NOTHING;
+/** Undefined: it is a question for a chain. */
+function refuse(message: Message): number | undefined {
+  const [question] = message.questions;
+  if (message.opcode !== 0) return RCODE.NOTIMP;
+  if (!question || message.questions.length !== 1) return RCODE.FORMERR;
+  if (message.edns && message.edns.version > 0) return RCODE.BADVERS;
+  if (question.class !== CLASS_IN) return RCODE.REFUSED;
+  if (question.type === TYPE.AXFR || question.type === TYPE.IXFR) return RCODE.REFUSED;
+  return undefined;
 }
 
-async function relay(query: Message, question: Question, options: RespondOptions): Promise<Message> {
-  const reply = await lookUp(question, options);
-  if (!('answers' in reply)) return replyTo(query, reply.rcode);
-  // What the upstream cut off stays cut off: half an answer must not pass for a whole one.
-  const { rcode, authorities, additionals, truncated } = reply;
-  return {
-    ...replyTo(query, rcode),
-    truncated,
-    answers: shuffleAddresses(reply.answers, options),
-    authorities,
-    additionals,
-  };
+/** What never came to a chain. */
+function dropped(message: Message, rcode: number): Answered {
+  return { message: framed(message, replyTo(message, rcode), undefined), from: '', mayKeep: false };
 }
 
-async function lookUp(question: Question, options: RespondOptions): Promise<Message | { readonly rcode: number }> {
-  const known = options.cache.get(question, options.now());
-  if (known) return known;
-  const reply = await options.forwarder.ask(question);
-  if ('answers' in reply) options.cache.put(question, reply, options.now());
-  return reply;
+function framed(query: Message, reply: Message, server: Server | undefined): Message {
+  const { edns: _, ...rest } = reply;
+  const recursionAvailable = server?.plugins.some(({ instance }) => instance.recurses === true) ?? false;
+  const edns = query.edns && { ...query.edns, ...reply.edns, size: OWN_UDP_SIZE, version: 0 };
+  return { ...rest, id: query.id, questions: query.questions.slice(0, 1), recursionAvailable, ...(edns && { edns }) };
 }
 
-/** Aliases first and in their order, addresses after them in any. */
-function shuffleAddresses(records: readonly Record[], { shuffle }: RespondOptions): Record[] {
-  const isAddress = ({ type }: Record) => type === TYPE.A || type === TYPE.AAAA;
-  return [...records.filter((record) => !isAddress(record)), ...shuffle(records.filter(isAddress))];
+function metadataOf(server: Server): Map<string, () => string> | undefined {
+  return server.plugins.some(({ name }) => name === 'metadata') ? new Map<string, () => string>() : undefined;
+}
+
+function counterFor(
+  { server, zone }: Route,
+  { message, asker }: Query,
+  reply: Reply,
+  metrics: DnsMetrics,
+): PacketCounter | undefined {
+  if (!server.plugins.some(({ name }) => name === 'prometheus')) return undefined;
+  return metrics.forPacket({
+    server: server.block.server,
+    zone,
+    transport: asker.transport,
+    family: asker.address.includes(':') ? 'IPv6' : 'IPv4',
+    type: message.questions[0]?.type ?? 0,
+    rcode: reply.message.rcode,
+    plugin: reply.from,
+  });
 }

@@ -1,121 +1,148 @@
-/** The DNS server of one node: watches the cluster, answers for its names, forwards the rest. */
-import { readFile } from 'node:fs/promises';
+/** The DNS server of one node, driven by a Corefile: sockets, chains of plugins, and how one Corefile takes over from another. */
 import type { Client } from '../client/client.ts';
 import { realClock, type Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
-import { AnswerCache } from './plugins/cache/answer-cache.ts';
-import { watchCluster } from './plugins/kubernetes/cluster-view.ts';
-import { createForwarder } from './plugins/forward/forward.ts';
-import { respond } from './respond.ts';
-import { serveDns, type DnsSockets } from './serve.ts';
-import { parseUpstreams, type Upstream } from './plugins/forward/upstreams.ts';
+import { createChangeFeed } from './change-feed.ts';
+import { buildServers, type Server } from './chain.ts';
+import { CorefileError } from './corefile/corefile-error.ts';
+import { diskImports, type ImportSource } from './corefile/import-source.ts';
+import type { Environment } from './corefile/lexer.ts';
+import { parseCorefile } from './corefile/parse.ts';
+import { HttpFaces } from './http-faces.ts';
+import { planListeners } from './listeners.ts';
+import { DnsMetrics } from './metrics.ts';
+import { startPlugins, stopPlugins, unreadyOf } from './plugin-life.ts';
+import type { Asker, Runtime, TrailStep } from './plugin.ts';
+import { respond, type Answered } from './respond.ts';
+import { Sockets } from './sockets.ts';
+import type { Message } from './wire/message.ts';
 
 export interface DnsOptions {
-  readonly client: Client;
-  readonly listenAddress: string;
-  /** 53 where absent; 0 takes any. */
-  readonly port?: number;
-  /** `cluster.local` where absent. */
-  readonly clusterDomain?: string;
-  /** Servers for names outside the cluster. Where absent, those of `resolvConf`. */
-  readonly upstreams?: readonly Upstream[];
-  /** A resolv.conf to take upstreams from; a file that is missing or empty means none. */
+  /** Where absent, `kubernetes` needs an `endpoint` or a `kubeconfig`. */
+  readonly client?: Client;
+  readonly corefile: {
+    /** As messages call it, and where relative imports count from. */
+    readonly file: string;
+    readonly text: string;
+  };
+  readonly listen: {
+    /** Of blocks without `bind`. */
+    readonly addresses: readonly string[];
+    /** Stands in for 53 of the Corefile; 0 takes any. */
+    readonly port?: number;
+  };
+  /** Read where the Corefile names `/etc/resolv.conf`, which it is where absent. */
   readonly resolvConf?: string;
+  readonly nodeName?: string;
   readonly log: Log;
   readonly clock?: Clock;
+  readonly random?: () => number;
+  /** The process's where absent. */
+  readonly environment?: Environment;
+  /** The disk where absent. */
+  readonly imports?: ImportSource;
 }
 
 export interface RunningDns {
-  /** Listening, and the first list of everything is there. Until then names of the cluster get SERVFAIL. */
+  /** Listening, and every plugin is ready: until then names of the cluster get SERVFAIL. Rejects where the first Corefile is wrong. */
   readonly ready: Promise<void>;
-  /** The sockets are open; resolves to the port. */
-  readonly listening: Promise<number>;
-  stop(): Promise<void>;
+  /** The sockets of the first Corefile are open; resolves to the ports that were taken, by the Corefile's. Rejects where it is wrong. */
+  readonly listening: Promise<ReadonlyMap<number, number>>;
+  readonly runtime: Runtime;
+  /**
+   * Another Corefile from now on. Sockets that both have stay open, and no question is lost.
+   * @throws CorefileError, or the error of a socket that cannot be had; the old Corefile stays
+   */
+  load(text: string, file?: string): Promise<void>;
+  /** What a client at `asker` would be told; each plugin that has a part in it says so in `trail`. Undefined: nothing. */
+  ask(message: Message, asker: Asker, trail?: TrailStep[]): Promise<Answered | undefined>;
+  /** `atOnce`: without the wait of `lameduck`. */
+  stop(options?: { readonly atOnce?: boolean }): Promise<void>;
 }
-
-/** Between tries to get the address and port: the node's address may come up after the agent. */
-const RETRY_MS = 500;
 
 export function runDns(options: DnsOptions): RunningDns {
-  const { client, log, clock = realClock } = options;
-  const view = watchCluster(client, log, () => clock.now());
-  const stopped = new AbortController();
-  const sockets = listen(options, view, clock, stopped.signal);
-  const listening = sockets.then((open) => open?.port ?? 0);
-  const ready = Promise.all([listening, view.synced]).then(() => undefined);
-  return {
-    ready,
-    listening,
-    async stop() {
-      stopped.abort();
-      view.stop();
-      await (await sockets)?.close();
-    },
-  };
+  return new DnsServer(options);
 }
 
-/** Undefined when stopped before it came to that. Never rejects. */
-async function listen(
-  options: DnsOptions,
-  view: ReturnType<typeof watchCluster>,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<DnsSockets | undefined> {
-  const { listenAddress: address, port = 53, log } = options;
-  const upstreams = options.upstreams ?? (await readUpstreams(options));
-  const respondOptions = {
-    view,
-    zone: (options.clusterDomain ?? 'cluster.local').replace(/\.$/, '').toLowerCase(),
-    forwarder: createForwarder({ upstreams }),
-    cache: new AnswerCache(),
-    hasUpstreams: upstreams.length > 0,
-    now: () => clock.now(),
-    shuffle,
-  };
-  for (let tries = 0; !signal.aborted; tries++) {
+class DnsServer implements RunningDns {
+  readonly runtime: Runtime;
+  readonly listening: Promise<ReadonlyMap<number, number>>;
+  readonly ready: Promise<void>;
+  readonly #options: DnsOptions;
+  readonly #sockets: Sockets;
+  readonly #stopped = new AbortController();
+  #servers: readonly Server[] = [];
+  /** Loads one after the other. */
+  #turn: Promise<unknown>;
+
+  constructor(options: DnsOptions) {
+    this.#options = options;
+    this.runtime = runtimeFor(options, () => unreadyOf(this.#servers));
+    this.#sockets = new Sockets({ ...options.listen, log: options.log, clock: this.runtime.clock }, this.runtime);
+    const { file, text } = options.corefile;
+    const first = this.#load(text, file, true);
+    this.#turn = first.catch(() => undefined);
+    this.listening = first.then(() => this.#sockets.ports());
+    this.ready = first.then(() => Promise.all(this.#servers.flatMap(readiness))).then(() => undefined);
+    for (const promise of [this.listening, this.ready]) promise.catch(() => undefined);
+  }
+
+  load(text: string, file = this.#options.corefile.file): Promise<void> {
+    const turn = this.#turn.then(() => this.#load(text, file, false));
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async ask(message: Message, asker: Asker, trail?: TrailStep[]): Promise<Answered | undefined> {
+    const router = this.#sockets.anyRouter();
+    const { clock, metrics } = this.runtime;
+    return router && respond(message, asker, { router, clock, metrics }, trail);
+  }
+
+  async stop({ atOnce = false } = {}): Promise<void> {
+    this.#stopped.abort();
+    await this.#turn;
+    await stopPlugins(this.#servers, atOnce ? 'reload' : 'end');
+    await this.#sockets.close();
+  }
+
+  async #load(text: string, file: string, isFirst: boolean): Promise<void> {
+    const { environment = (name) => process.env[name], imports = diskImports, listen } = this.#options;
+    const blocks = parseCorefile(text, { file, environment, imports });
+    if (blocks.length === 0) throw new CorefileError({ file, line: 1 }, 'expected a server block such as ".:53 {"');
+    const servers = buildServers(blocks, this.runtime);
+    const listeners = planListeners(servers, listen.addresses);
+    await startPlugins(servers);
     try {
-      const open = await serveDns({ address, port, log, respond: (query) => respond(query, respondOptions) });
-      log.info({ address, port: open.port, upstreams: upstreams.map((each) => each.address) }, 'serving DNS');
-      return open;
+      // The first time an address may come up after us: the sockets are tried until they can be had.
+      await this.#sockets.change(listeners, isFirst ? this.#stopped.signal : undefined);
     } catch (error) {
-      if (tries === 0) log.error({ err: error, address, port }, 'cannot listen for DNS, trying again until it works');
-      await pause(clock, RETRY_MS, signal);
+      await stopPlugins(servers, 'reload');
+      throw error;
     }
-  }
-  return undefined;
-}
-
-async function readUpstreams({ resolvConf, listenAddress, log }: DnsOptions): Promise<Upstream[]> {
-  if (resolvConf === undefined) return [];
-  try {
-    return parseUpstreams(await readFile(resolvConf, 'utf8'), [listenAddress]);
-  } catch (error) {
-    log.warn({ err: error, resolvConf }, 'cannot read upstream servers: names outside the cluster will not resolve');
-    return [];
+    const before = this.#servers;
+    this.#servers = servers;
+    this.runtime.changes.announce(undefined);
+    await stopPlugins(before, 'reload');
   }
 }
 
-function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const cancel = clock.after(ms, resolve);
-    signal.addEventListener(
-      'abort',
-      () => {
-        cancel();
-        resolve();
-      },
-      { once: true },
-    );
-  });
-}
+const readiness = ({ plugins }: Server): Promise<void>[] =>
+  plugins.flatMap(({ instance }) => (instance.whenReady ? [instance.whenReady] : []));
 
-/** Fisher and Yates. */
-function shuffle<T>(list: readonly T[]): T[] {
-  const shuffled = [...list];
-  for (let last = shuffled.length - 1; last > 0; last--) {
-    const other = Math.floor(Math.random() * (last + 1));
-    const [a, b] = [shuffled[last], shuffled[other]];
-    if (a !== undefined && b !== undefined) [shuffled[last], shuffled[other]] = [b, a];
-  }
-  return shuffled;
+function runtimeFor(options: DnsOptions, unready: Runtime['unready']): Runtime {
+  const { log, clock = realClock, random = Math.random, client, nodeName } = options;
+  return {
+    log,
+    clock,
+    random,
+    ...(client && { client }),
+    ...(nodeName !== undefined && { nodeName }),
+    resolvConf: options.resolvConf ?? '/etc/resolv.conf',
+    ownAddresses: options.listen.addresses,
+    changes: createChangeFeed(),
+    metrics: new DnsMetrics(),
+    faces: new HttpFaces({ log, clock }),
+    unready,
+  };
 }

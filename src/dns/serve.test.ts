@@ -14,7 +14,7 @@ test('a client that asks and does not read is not answered on and on, and gets e
   const respond = (query: Message) => {
     answered++;
     const text = { name: 'big.', ttl: 5, type: TYPE.TXT, texts: Array.from({ length: 200 }, () => 'x'.repeat(250)) };
-    return Promise.resolve({ ...replyTo(query, RCODE.NOERROR), answers: [text] });
+    return Promise.resolve({ message: { ...replyTo(query, RCODE.NOERROR), answers: [text] } });
   };
   const sockets = await serveDns({ address: '127.0.0.1', port: 0, respond, log: silentLog });
   const client = connect(sockets.port, '127.0.0.1');

@@ -2,12 +2,20 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Log } from '../lib/log.ts';
+import type { PacketCounter } from './metrics.ts';
+import type { Asker } from './plugin.ts';
 import { framed } from './plugins/forward/forward.ts';
 import { RCODE, replyTo, queryFor, type Message } from './wire/message.ts';
 import { decodeMessage, encodeMessage, MAX_MESSAGE } from './wire/message-codec.ts';
 
+/** What goes out, and who wants to know how large it was. */
+export interface Response {
+  readonly message: Message;
+  readonly counter?: PacketCounter;
+}
+
 /** Undefined: no reply. */
-export type Respond = (query: Message) => Promise<Message | undefined>;
+export type Respond = (query: Message, asker: Asker) => Promise<Response | undefined>;
 
 export interface ServeOptions {
   readonly address: string;
@@ -24,20 +32,19 @@ const IDLE_MS = 10_000;
 /** Questions of one connection that may be under way at once; further ones wait in the socket. */
 const MAX_PIPELINED = 32;
 
-/** The reply in bytes, or undefined for none. @param transport decides how large it may be */
-export async function replyBytes(
-  bytes: Buffer,
-  transport: 'udp' | 'tcp',
-  respond: Respond,
-  log: Log,
-): Promise<Buffer | undefined> {
+/** The reply in bytes, or undefined for none. The asker's transport decides how large it may be. */
+export async function replyBytes(bytes: Buffer, asker: Asker, respond: Respond, log: Log): Promise<Buffer | undefined> {
   const query = readQuery(bytes);
   if (query === undefined) return undefined;
   const limit =
-    transport === 'tcp' ? MAX_MESSAGE : Math.min(LARGEST_UDP, Math.max(SMALLEST, query.message.edns?.size ?? 0));
+    asker.transport === 'tcp' ? MAX_MESSAGE : Math.min(LARGEST_UDP, Math.max(SMALLEST, query.message.edns?.size ?? 0));
   try {
-    const reply = query.malformed ? replyTo(query.message, RCODE.FORMERR) : await respond(query.message);
-    return reply && encodeMessage(reply, limit);
+    if (query.malformed) return encodeMessage(replyTo(query.message, RCODE.FORMERR), limit);
+    const began = performance.now();
+    const response = await respond(query.message, asker);
+    const reply = response && encodeMessage(response.message, limit);
+    if (reply) response.counter?.count(bytes.length, reply.length, (performance.now() - began) / 1000);
+    return reply;
   } catch (error) {
     log.error({ err: error, question: query.message.questions[0]?.name }, 'a question could not be answered');
     return encodeMessage(replyTo(query.message, RCODE.SERVFAIL), limit);
@@ -98,7 +105,8 @@ function closed(socket: UdpSocket | Server): Promise<void> {
 function listenUdp({ address, port, respond, log }: ServeOptions): Promise<UdpSocket> {
   const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
   socket.on('message', (bytes, sender) => {
-    void replyBytes(bytes, 'udp', respond, log).then((reply) => {
+    const asker: Asker = { address: sender.address.replace(/%.*$/, ''), port: sender.port, transport: 'udp' };
+    void replyBytes(bytes, asker, respond, log).then((reply) => {
       if (!reply) return;
       try {
         // A client that has gone, or a full buffer: the client asks again.
@@ -143,6 +151,11 @@ function listenTcp({ address, port, respond, log }: ServeOptions): Promise<Serve
 
 /** Any number of questions one after the other; replies go out as they are ready (RFC 7766). */
 function serveConnection(socket: Socket, respond: Respond, log: Log): void {
+  const asker: Asker = {
+    address: (socket.remoteAddress ?? '').replace(/%.*$/, ''),
+    port: socket.remotePort ?? 0,
+    transport: 'tcp',
+  };
   let held = Buffer.alloc(0);
   let underWay = 0;
   socket.setTimeout(IDLE_MS, () => socket.destroy());
@@ -155,7 +168,7 @@ function serveConnection(socket: Socket, respond: Respond, log: Log): void {
       const bytes = held.subarray(2, end);
       held = held.subarray(end);
       underWay++;
-      void replyBytes(bytes, 'tcp', respond, log).then((reply) => {
+      void replyBytes(bytes, asker, respond, log).then((reply) => {
         underWay--;
         if (reply && socket.writable) socket.write(framed(reply));
         take();

@@ -2,7 +2,7 @@
 import type { Family } from '../../lib/ip.ts';
 import type { KernelCounters, ProxyMode, SyncResult } from '../backend.ts';
 import { ModeMetrics } from './mode-metrics.ts';
-import { exponentialBounds, Histogram, linearBounds, Value, type Labels, type Metric } from './prometheus.ts';
+import { exponentialBounds, Histogram, linearBounds, Value, type Labels, type Metric } from '../../lib/prometheus.ts';
 
 const SYNC_BOUNDS = exponentialBounds(0.001, 2, 15);
 /** kube-proxy's, which begin at 0.25 s, and finer ones below: here a change is in force within milliseconds. */

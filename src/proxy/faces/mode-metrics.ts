@@ -1,7 +1,7 @@
 /** Figures that only some modes have (3-149, 3-150). ipvs and userspace restore iptables rules too, and have kube-proxy's names for that. */
 import type { Family } from '../../lib/ip.ts';
 import type { KernelCounters, ProxyMode, SyncFigures } from '../backend.ts';
-import { Value, type Labels } from './prometheus.ts';
+import { Value, type Labels } from '../../lib/prometheus.ts';
 
 export class ModeMetrics {
   readonly #failures: Value;

@@ -11,11 +11,20 @@ export interface Metric {
   render(): string;
 }
 
+export interface NamedMetric extends Metric {
+  readonly name: string;
+}
+
+/** One sample, for counting without looking it up. */
+export interface Cell {
+  value: number;
+}
+
 /** A counter or gauge, one value for each set of labels. One without labels is there from the start, at 0. */
-export class Value implements Metric {
+export class Value implements NamedMetric {
   readonly #described: Described;
   readonly #type: 'counter' | 'gauge';
-  readonly #values = new Map<string, number>();
+  readonly #cells = new Map<string, Cell>();
 
   constructor(type: 'counter' | 'gauge', name: string, help: string, initial: readonly Labels[] = [{}]) {
     this.#type = type;
@@ -23,33 +32,64 @@ export class Value implements Metric {
     for (const labels of initial) this.set(0, labels);
   }
 
+  get name(): string {
+    return this.#described.name;
+  }
+
   set(value: number, labels: Labels = {}): void {
-    this.#values.set(textOf(labels), value);
+    this.cell(labels).value = value;
   }
 
   add(amount: number, labels: Labels = {}): void {
-    const key = textOf(labels);
-    this.#values.set(key, (this.#values.get(key) ?? 0) + amount);
+    this.cell(labels).value += amount;
   }
 
   get(labels: Labels = {}): number {
-    return this.#values.get(textOf(labels)) ?? 0;
+    return this.#cells.get(textOf(labels))?.value ?? 0;
+  }
+
+  /** The sample itself; 0 where it is new. */
+  cell(labels: Labels): Cell {
+    const key = textOf(labels);
+    let cell = this.#cells.get(key);
+    if (!cell) this.#cells.set(key, (cell = { value: 0 }));
+    return cell;
+  }
+
+  /** It is no longer printed. */
+  remove(labels: Labels): void {
+    this.#cells.delete(textOf(labels));
   }
 
   render(): string {
     const { name } = this.#described;
-    const samples = [...this.#values].map(([labels, value]) => `${name}${braced(labels)} ${String(value)}\n`);
+    const samples = [...this.#cells].map(([labels, { value }]) => `${name}${braced(labels)} ${String(value)}\n`);
     return head(this.#described, this.#type) + samples.join('');
   }
 }
 
-interface Series {
+/** The buckets of one set of labels, for observing without looking them up. */
+export class Series {
+  readonly #bounds: readonly number[];
   readonly counts: number[];
-  sum: number;
-  count: number;
+  sum = 0;
+  count = 0;
+
+  constructor(bounds: readonly number[]) {
+    this.#bounds = bounds;
+    this.counts = bounds.map(() => 0);
+  }
+
+  observe(value: number): void {
+    let at = 0;
+    while (at < this.#bounds.length && value > (this.#bounds[at] ?? 0)) at++;
+    if (at < this.counts.length) this.counts[at] = (this.counts[at] ?? 0) + 1;
+    this.sum += value;
+    this.count++;
+  }
 }
 
-export class Histogram implements Metric {
+export class Histogram implements NamedMetric {
   readonly #described: Described;
   readonly #bounds: readonly number[];
   readonly #series = new Map<string, Series>();
@@ -58,15 +98,15 @@ export class Histogram implements Metric {
   constructor(name: string, help: string, bounds: readonly number[], initial: readonly Labels[] = [{}]) {
     this.#described = { name, help };
     this.#bounds = bounds;
-    for (const labels of initial) this.#of(labels);
+    for (const labels of initial) this.series(labels);
+  }
+
+  get name(): string {
+    return this.#described.name;
   }
 
   observe(value: number, labels: Labels = {}): void {
-    const series = this.#of(labels);
-    const at = this.#bounds.findIndex((bound) => value <= bound);
-    if (at >= 0) series.counts[at] = (series.counts[at] ?? 0) + 1;
-    series.sum += value;
-    series.count++;
+    this.series(labels).observe(value);
   }
 
   render(): string {
@@ -83,10 +123,10 @@ export class Histogram implements Metric {
     return head(this.#described, 'histogram') + lines.join('');
   }
 
-  #of(labels: Labels): Series {
+  series(labels: Labels): Series {
     const key = textOf(labels);
     let series = this.#series.get(key);
-    if (!series) this.#series.set(key, (series = { counts: this.#bounds.map(() => 0), sum: 0, count: 0 }));
+    if (!series) this.#series.set(key, (series = new Series(this.#bounds)));
     return series;
   }
 }

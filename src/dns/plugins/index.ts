@@ -1,0 +1,94 @@
+/**
+ * The plugins there are, in the one order in which they stand in a chain: CoreDNS' own (its plugin.cfg), whatever the order in the file. Those
+ * without a `Plugin` are known by name, so that a Corefile that uses one is told so and a typo is told apart.
+ */
+import type { Plugin } from '../plugin.ts';
+import { cachePlugin } from './cache/plugin.ts';
+import { errorsPlugin } from './errors.ts';
+import { forwardPlugin } from './forward/plugin.ts';
+import { healthPlugin } from './health.ts';
+import { kubernetesPlugin } from './kubernetes/plugin.ts';
+import { loadbalancePlugin } from './loadbalance.ts';
+import { bindPlugin } from './bind.ts';
+import { loopPlugin } from './loop.ts';
+import { prometheusPlugin } from './prometheus.ts';
+import { readyPlugin } from './ready.ts';
+import { reloadPlugin } from './reload.ts';
+
+/** Name, and the plugin or why there is none. */
+type Row = readonly [name: string, plugin: Plugin | string];
+
+const ROWS: readonly Row[] = [
+  ['root', 'not served by Fairway'],
+  ['metadata', 'not served by Fairway'],
+  ['geoip', 'not served by Fairway'],
+  ['cancel', 'not served by Fairway'],
+  ['tls', 'not served by Fairway: it serves DNS over UDP and TCP only'],
+  ['quic', 'not served by Fairway: it serves DNS over UDP and TCP only'],
+  ['timeouts', 'not served by Fairway'],
+  ['multisocket', 'not served by Fairway'],
+  ['reload', reloadPlugin],
+  ['nsid', 'not served by Fairway'],
+  ['bufsize', 'not served by Fairway'],
+  ['bind', bindPlugin],
+  ['debug', 'not served by Fairway'],
+  ['trace', 'not served by Fairway'],
+  ['ready', readyPlugin],
+  ['health', healthPlugin],
+  ['pprof', 'not served by Fairway: it is a profiler for Go'],
+  ['prometheus', prometheusPlugin],
+  ['errors', errorsPlugin],
+  ['log', 'not served by Fairway'],
+  ['dnstap', 'not served by Fairway'],
+  ['local', 'not served by Fairway'],
+  ['dns64', 'not served by Fairway'],
+  ['acl', 'not served by Fairway'],
+  ['any', 'not served by Fairway'],
+  ['chaos', 'not served by Fairway'],
+  ['loadbalance', loadbalancePlugin],
+  ['tsig', 'not served by Fairway'],
+  ['cache', cachePlugin],
+  ['rewrite', 'not served by Fairway'],
+  ['header', 'not served by Fairway'],
+  ['dnssec', 'not served by Fairway'],
+  ['autopath', 'not served by Fairway'],
+  ['minimal', 'not served by Fairway'],
+  ['template', 'not served by Fairway'],
+  ['transfer', 'not served by Fairway'],
+  ['hosts', 'not served by Fairway'],
+  ['route53', 'not served by Fairway'],
+  ['azure', 'not served by Fairway'],
+  ['clouddns', 'not served by Fairway'],
+  ['k8s_external', 'not served by Fairway'],
+  ['kubernetes', kubernetesPlugin],
+  ['file', 'not served by Fairway'],
+  ['auto', 'not served by Fairway'],
+  ['secondary', 'not served by Fairway'],
+  ['etcd', 'not served by Fairway'],
+  ['loop', loopPlugin],
+  ['forward', forwardPlugin],
+  ['grpc', 'not served by Fairway'],
+  ['erratic', 'not served by Fairway'],
+  ['whoami', 'not served by Fairway'],
+  ['on', 'not served by Fairway: it would start programs'],
+  ['sign', 'not served by Fairway'],
+  ['view', 'not served by Fairway'],
+  ['nomad', 'not served by Fairway'],
+  // Of older versions.
+  ['federation', 'CoreDNS dropped it in 1.7, and Kubernetes with it: remove it'],
+  ['proxy', 'CoreDNS replaced it in 1.5: write forward in its place'],
+];
+
+/** The plugin called so, or why there is none; undefined: nobody knows the name. */
+export function findPlugin(name: string): Plugin | string | undefined {
+  return ROWS.find(([known]) => known === name)?.[1];
+}
+
+/** Where a plugin stands in the chain. */
+export function rankOf(name: string): number {
+  return ROWS.findIndex(([known]) => known === name);
+}
+
+export const servedPlugins: readonly Plugin[] = ROWS.flatMap(([, plugin]) =>
+  typeof plugin === 'string' ? [] : [plugin],
+);
