@@ -1,87 +1,81 @@
 /**
  * Domain names as text and as bytes (RFC 1035, 3.1 and 5.1). Text always ends in a dot; bytes that text cannot show are written `\DDD`, a dot or
- * backslash inside a label `\.` and `\\`. The case is kept as it came; compare with `sameName`.
+ * backslash inside a label `\.` and `\\`. The case is kept as it came; compare with `sameName`. Text is ASCII, so its lower case is the name's.
  */
 import { WireError } from './wire-error.ts';
 
-const MAX_LABEL = 63;
+export const MAX_LABEL = 63;
 /** Of a whole name on the wire, the final zero included. */
-const MAX_NAME = 255;
-/** More jumps than a name can have labels: a loop. */
-const MAX_JUMPS = 127;
+export const MAX_NAME = 255;
+
+const DOT = 0x2e;
+const BACKSLASH = 0x5c;
 
 /** Labels as bytes in a string, one character per byte. */
 export function labelsOf(name: string): string[] {
+  if (!name.includes('\\')) return name.split('.').filter((label) => label !== '');
   const labels: string[] = [];
-  let label = '';
-  for (let at = 0; at < name.length; at++) {
-    const char = name.charAt(at);
-    if (char === '.') {
-      labels.push(label);
-      label = '';
-    } else if (char !== '\\') label += char;
-    else {
-      const digits = /^\d{3}/.exec(name.slice(at + 1))?.[0];
-      label += digits === undefined ? name.charAt(at + 1) : String.fromCharCode(Number(digits) & 255);
-      at += digits?.length ?? 1;
-    }
+  const label: number[] = [];
+  const end = () => {
+    if (label.length > 0) labels.push(String.fromCharCode(...label));
+    label.length = 0;
+  };
+  for (let at = 0; at < name.length;) {
+    const code = name.charCodeAt(at);
+    if (code === DOT) end();
+    else label.push(code === BACKSLASH ? escapedByte(name, at) : code);
+    at += code === BACKSLASH ? escapeLength(name, at) : 1;
   }
-  if (label !== '') labels.push(label);
-  return labels.filter((each) => each !== '');
+  end();
+  return labels;
+}
+
+const isDigit = (code: number): boolean => code >= 0x30 && code <= 0x39;
+
+/** Characters of the escape whose backslash is at `at`. */
+export const escapeLength = (name: string, at: number): number =>
+  isDigit(name.charCodeAt(at + 1)) && isDigit(name.charCodeAt(at + 2)) && isDigit(name.charCodeAt(at + 3)) ? 4 : 2;
+
+/** The byte that the escape at `at` stands for; a backslash at the very end stands for itself. */
+export function escapedByte(name: string, at: number): number {
+  if (escapeLength(name, at) === 4) return Number(name.slice(at + 1, at + 4)) & 255;
+  return at + 1 < name.length ? name.charCodeAt(at + 1) : BACKSLASH;
 }
 
 /** The text of labels given as bytes; `.` for none. */
 export function nameOf(labels: readonly string[]): string {
-  return labels.length === 0 ? '.' : labels.map((label) => `${escapeLabel(label)}.`).join('');
+  if (labels.length === 0) return '.';
+  let text = '';
+  for (const label of labels) {
+    for (let at = 0; at < label.length; at++) text += byteText(label.charCodeAt(at));
+    text += '.';
+  }
+  return text;
 }
 
-function escapeLabel(label: string): string {
-  return /^[!-[\]-~]*$/.test(label) && !label.includes('.') ? label : [...label].map(escapeByte).join('');
+/** How text shows one byte of a label. */
+function byteText(byte: number): string {
+  if (isPlain(byte)) return String.fromCharCode(byte);
+  if (byte === DOT || byte === BACKSLASH) return `\\${String.fromCharCode(byte)}`;
+  return `\\${String(byte).padStart(3, '0')}`;
 }
 
-function escapeByte(char: string): string {
-  if (char === '.' || char === '\\') return `\\${char}`;
-  const code = char.charCodeAt(0);
-  return code > 0x20 && code < 0x7f ? char : `\\${String(code).padStart(3, '0')}`;
-}
+/** Whether text shows the byte as it is. */
+export const isPlain = (byte: number): boolean => byte > 0x20 && byte < 0x7f && byte !== DOT && byte !== BACKSLASH;
 
 /** As the DNS compares: ASCII letters without regard to case. */
 export const sameName = (a: string, b: string): boolean => a.length === b.length && a.toLowerCase() === b.toLowerCase();
 
-/** The name at `at`, and where what follows it begins. @throws WireError */
-export function readName(bytes: Buffer, at: number): { name: string; next: number } {
-  const labels: string[] = [];
-  let length = 1;
-  let next: number | undefined;
-  for (let jumps = 0; ;) {
-    const head = bytes[at];
-    if (head === undefined) throw new WireError('name runs past the end');
-    if (head === 0) return { name: nameOf(labels), next: next ?? at + 1 };
-    if (head >= 0xc0) {
-      const low = bytes[at + 1];
-      if (low === undefined) throw new WireError('pointer runs past the end');
-      next ??= at + 2;
-      at = ((head & 0x3f) << 8) | low;
-      if (++jumps > MAX_JUMPS) throw new WireError('pointers go round in a loop');
-      continue;
-    }
-    if (head > MAX_LABEL) throw new WireError('label of an unknown kind');
-    if (at + 1 + head > bytes.length) throw new WireError('label runs past the end');
-    length += head + 1;
-    if (length > MAX_NAME) throw new WireError('name too long');
-    labels.push(bytes.toString('latin1', at + 1, at + 1 + head));
-    at += head + 1;
-  }
-}
-
 /** Bytes of a name without compression. @throws WireError for a label or name that is too long */
 export function nameBytes(name: string): Buffer {
-  const labels = labelsOf(name);
-  if (labels.some((label) => label.length > MAX_LABEL)) throw new WireError('label too long');
-  const bytes = Buffer.concat([
-    ...labels.map((label) => Buffer.from(`${String.fromCharCode(label.length)}${label}`, 'latin1')),
-    Buffer.of(0),
-  ]);
-  if (bytes.length > MAX_NAME) throw new WireError('name too long');
-  return bytes;
+  const bytes = Buffer.alloc(MAX_NAME);
+  let length = 0;
+  for (const label of labelsOf(name)) {
+    if (label.length > MAX_LABEL) throw new WireError('label too long');
+    // with the zero that ends it
+    if (length + label.length + 2 > MAX_NAME) throw new WireError('name too long');
+    bytes[length] = label.length;
+    length += 1 + bytes.write(label, length + 1, 'latin1');
+  }
+  return bytes.subarray(0, length + 1);
 }

@@ -69,7 +69,19 @@ export interface Edns {
   readonly size: number;
   readonly version: number;
   readonly dnssecOk: boolean;
+  /** In the order they came; absent for none. */
+  readonly options?: readonly EdnsOption[];
 }
+
+/** As it came: what is inside is for those who know the code. */
+export interface EdnsOption {
+  /** See OPTION. */
+  readonly code: number;
+  readonly bytes: Buffer;
+}
+
+/** Codes of options by name (RFC 5001, 7871, 7873, 7828, 7830). */
+export const OPTION = { NSID: 3, CLIENT_SUBNET: 8, COOKIE: 10, TCP_KEEPALIVE: 11, PADDING: 12 } as const;
 
 export interface Message {
   readonly id: number;
@@ -109,10 +121,11 @@ export function queryFor(id: number, question: Question, edns?: Edns): Message {
   };
 }
 
-/** The frame of an answer to `query`: same id, question and wish for recursion. */
-export function replyTo(query: Message, rcode: number): Message {
+/** The frame of an answer to `query`: same id, question and wish for recursion. OPT without options: they are the asker's, and no answer. */
+export function replyTo({ edns, ...query }: Message, rcode: number): Message {
   return {
     ...query,
+    ...(edns && { edns: { size: edns.size, version: edns.version, dnssecOk: edns.dnssecOk } }),
     isResponse: true,
     authoritative: false,
     truncated: false,
