@@ -71,8 +71,7 @@ function readServerBlock(reader: Reader, mayBeBare: boolean): ServerBlock {
     reader.take();
   }
   const keys = words.flatMap(({ text }) => text.split(',')).filter((key) => key !== '');
-  const glued = words.find(({ text, isQuoted }) => text.endsWith('{') && !isQuoted);
-  if (glued) throw new CorefileError(glued.place, `put a space between "${glued.text.slice(0, -1)}" and "{"`);
+  words.forEach(expectNoGluedBrace);
   if (opens(reader.peek())) return { keys, directives: readBody(reader, 1), place: first.place };
   // A file of one server block may leave out the braces.
   if (!mayBeBare) throw new CorefileError(first.place, `"${keys.join(' ')}" has no block: expected "{" behind it`);
@@ -114,6 +113,7 @@ function readDirectives(reader: Reader, depth: number, opened: Place | undefined
 
 function readDirective(reader: Reader, name: Word, depth: number): Directive {
   const args: string[] = [];
+  let last = name;
   for (let word = reader.peek(); word && !word.isFirst; word = reader.peek()) {
     if (opens(word)) {
       const body = readBody(reader, depth + 1);
@@ -121,7 +121,14 @@ function readDirective(reader: Reader, name: Word, depth: number): Directive {
     }
     if (closes(word)) throw new CorefileError(word.place, 'expected "}" on a line of its own');
     args.push(word.text);
+    last = word;
     reader.take();
   }
+  expectNoGluedBrace(last);
   return { name: name.text, args, place: name.place };
+}
+
+function expectNoGluedBrace({ text, isQuoted, place }: Word): void {
+  if (isQuoted || !text.endsWith('{')) return;
+  throw new CorefileError(place, `put a space between "${text.slice(0, -1)}" and "{"`);
 }
