@@ -12,6 +12,8 @@ export interface PacketLabels {
   /** Of the asker's address. */
   readonly family: 'IPv4' | 'IPv6';
   readonly type: number;
+  /** The DO bit of the question. */
+  readonly dnssecOk: boolean;
   readonly rcode: number;
   /** Who answered: `Reply.from`. */
   readonly plugin: string;
@@ -33,6 +35,9 @@ export class DnsMetrics {
   readonly #metrics: NamedMetric[] = [];
   readonly #requests = this.add(new Value('counter', 'coredns_dns_requests_total', 'Questions by kind.', []));
   readonly #responses = this.add(new Value('counter', 'coredns_dns_responses_total', 'Answers by code.', []));
+  readonly #dnssecRequests = this.add(
+    new Value('counter', 'coredns_dns_do_requests_total', 'Questions with the DO bit.', []),
+  );
   readonly #requestSizes = this.add(
     new Histogram('coredns_dns_request_size_bytes', 'Size of questions in bytes.', SIZES, []),
   );
@@ -56,14 +61,14 @@ export class DnsMetrics {
 
   /** The same object for the same labels. */
   forPacket(labels: PacketLabels): PacketCounter {
-    const { server, zone, transport, family, type, rcode, plugin } = labels;
-    const key = [server, zone, transport, family, type, rcode, plugin].join(' ');
+    const { server, zone, transport, family, type, dnssecOk, rcode, plugin } = labels;
+    const key = [server, zone, transport, family, type, dnssecOk, rcode, plugin].join(' ');
     let counter = this.#prepared.get(key);
     if (!counter) this.#prepared.set(key, (counter = this.#prepare(labels)));
     return counter;
   }
 
-  #prepare({ server, zone, transport, family, type, rcode, plugin }: PacketLabels): PacketCounter {
+  #prepare({ server, zone, transport, family, type, dnssecOk, rcode, plugin }: PacketLabels): PacketCounter {
     const where: Labels = { server, zone, view: '' };
     const name = typeName(type);
     const requests = this.#requests.cell({
@@ -76,9 +81,11 @@ export class DnsMetrics {
     const requestSizes = this.#requestSizes.series({ ...where, proto: transport });
     const responseSizes = this.#responseSizes.series({ ...where, proto: transport });
     const durations = this.#durations.series(where);
+    const dnssecRequests = dnssecOk ? this.#dnssecRequests.cell(where) : undefined;
     return {
       count(requestBytes, responseBytes, seconds) {
         requests.value++;
+        if (dnssecRequests) dnssecRequests.value++;
         responses.value++;
         requestSizes.observe(requestBytes);
         responseSizes.observe(responseBytes);

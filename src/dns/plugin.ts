@@ -65,6 +65,8 @@ export interface Reply {
   readonly until?: readonly Dependency[];
   /** Right for this asker and now only: nobody may keep it, the `cache` plugin included. Endpoints of the asker's zone, a failure. */
   readonly transient?: boolean;
+  /** What went wrong on the way to it, in words for the log; the plugin `errors` writes it. */
+  readonly problem?: string;
 }
 
 /** Undefined: no reply is sent at all. A handler that throws is answered SERVFAIL. */
@@ -107,6 +109,8 @@ export interface Runtime {
   readonly faces: HttpFaces;
   /** Names of plugins that are not ready yet. */
   readonly unready: () => readonly string[];
+  /** Reads the Corefile again and takes it where it has changed. Absent: it comes from nowhere that could be read. Never rejects. */
+  readonly reread?: () => Promise<void>;
 }
 
 /** Told before the change can be seen by a query: what is forgotten too early costs a little, what is kept too long is wrong. */
@@ -134,6 +138,8 @@ export interface PluginInstance {
   readonly whenReady?: Promise<void>;
   /** `bind`: the addresses to listen at instead of those the program was started with. */
   readonly listen?: readonly string[];
+  /** `metadata`: zones whose queries have their `metadata` filled by all plugins of the block before the chain begins. */
+  readonly collectsFor?: readonly string[];
   /** Looks up names of the whole world: answers of the block say that recursion is available. */
   readonly recurses?: boolean;
 }

@@ -4,6 +4,7 @@ import type { Server } from './chain.ts';
 import type { DnsMetrics, PacketCounter } from './metrics.ts';
 import type { Asker, Query, Reply, TrailStep } from './plugin.ts';
 import type { Route, Router } from './router.ts';
+import { isInZone } from './zone-list.ts';
 import { CLASS_IN, RCODE, replyTo, TYPE, type Message } from './wire/message.ts';
 
 /** What this server takes over UDP itself, and says so in OPT. */
@@ -36,7 +37,7 @@ export async function respond(
   const route = context.router.find(question.name);
   if (!route) return dropped(message, RCODE.REFUSED);
   const { server } = route;
-  const metadata = metadataOf(server);
+  const metadata = metadataOf(server, question.name);
   const query: Query = {
     message,
     question,
@@ -80,8 +81,9 @@ function framed(query: Message, reply: Message, server: Server | undefined): Mes
   return { ...rest, id: query.id, questions: query.questions.slice(0, 1), recursionAvailable, ...(edns && { edns }) };
 }
 
-function metadataOf(server: Server): Map<string, () => string> | undefined {
-  return server.plugins.some(({ name }) => name === 'metadata') ? new Map<string, () => string>() : undefined;
+function metadataOf({ plugins }: Server, name: string): Map<string, () => string> | undefined {
+  const zones = plugins.find(({ instance }) => instance.collectsFor)?.instance.collectsFor;
+  return zones?.some((zone) => isInZone(name, zone)) ? new Map<string, () => string>() : undefined;
 }
 
 function counterFor(
@@ -97,6 +99,7 @@ function counterFor(
     transport: asker.transport,
     family: asker.address.includes(':') ? 'IPv6' : 'IPv4',
     type: message.questions[0]?.type ?? 0,
+    dnssecOk: message.edns?.dnssecOk ?? false,
     rcode: reply.message.rcode,
     plugin: reply.from,
   });
