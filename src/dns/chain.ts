@@ -94,11 +94,10 @@ function lookUpAmong(makeRouter: () => Router): NonNullable<Block['lookUp']> {
   return async (question, query) => {
     const depth = (depths.get(query.message) ?? 0) + 1;
     const message: Message = { ...query.message, questions: [question] };
-    if (depth > DEEPEST) return replyTo(message, RCODE.SERVFAIL);
+    if (depth > DEEPEST) return { message: replyTo(message, RCODE.SERVFAIL), from: '', transient: true };
     depths.set(message, depth);
     router ??= makeRouter();
     const route = router.find(question.name);
-    const reply = await route?.server.handler({ ...query, message, question });
-    return reply?.message;
+    return route?.server.handler({ ...query, message, question });
   };
 }

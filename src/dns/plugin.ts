@@ -84,7 +84,7 @@ export interface Block {
    * chain, as the alias of an ExternalName Service or of a `rewrite` needs. The answer may be an alias that is to be followed in turn; who
    * looks up in the middle of a look-up gets SERVFAIL after a few levels. Undefined: nobody answers.
    */
-  readonly lookUp?: (question: Question, query: Query) => Promise<Message | undefined>;
+  readonly lookUp?: (question: Question, query: Query) => Promise<Reply | undefined>;
 }
 
 /** What outlives a reload of the Corefile: plugins borrow it. */

@@ -9,7 +9,8 @@ import { AnswerCache } from './plugins/cache/answer-cache.ts';
 import { remember } from './plugins/cache/plugin.ts';
 import type { Forwarder } from './plugins/forward/forward.ts';
 import { relay } from './plugins/forward/plugin.ts';
-import { answerFrom } from './plugins/kubernetes/plugin.ts';
+import { answerFrom } from './plugins/kubernetes/handler.ts';
+import { rulesOf } from './plugins/kubernetes/rules.ts';
 import { loadbalancePlugin } from './plugins/loadbalance.ts';
 import { fixedView } from './plugins/kubernetes/cluster-view.ts';
 import { CLASS_IN, queryFor, RCODE, replyTo, TYPE, type Message, type Question, type Record } from './wire/message.ts';
@@ -55,12 +56,18 @@ function world({ hasSynced = true, hasUpstreams = true, forwarder }: WorldOption
     },
   };
   const runtime = fakeRuntime({ clock });
-  const lookUp: Block['lookUp'] = async (question, inner) => (await handler({ ...inner, question }))?.message;
+  const lookUp: Block['lookUp'] = async (question, inner) => handler({ ...inner, question });
   const block: Block = { zones: ['.'], server: 'dns://:53', runtime, lookUp };
   const place = { file: 'Corefile', line: 1 };
   const loadbalance = loadbalancePlugin.setup([{ name: 'loadbalance', args: [], place }], block);
   const forward = relay(upstream, hasUpstreams);
-  const cluster = answerFrom({ ...view, hasSynced }, { zone: 'cluster.local' }, block, forward);
+  const zones = ['cluster.local.', 'in-addr.arpa.'];
+  const rules = rulesOf({ zones, pods: 'insecure' });
+  const cluster = answerFrom(
+    () => ({ ...view, hasSynced: () => hasSynced }),
+    { rules, lookUp, fallthrough: ['in-addr.arpa.'] },
+    forward,
+  );
   const cached = remember(new AnswerCache(), clock, cluster);
   const handler = loadbalance.wrap?.(cached) ?? cached;
   const plugins = [{ name: 'forward', instance: { recurses: hasUpstreams } }];

@@ -2,66 +2,88 @@
  * The answer to a question about the cluster, after the Kubernetes DNS specification 1.1.0 and, where that leaves room, as CoreDNS does it. Pure:
  * the same view and question give the same records in the same order.
  */
-import type { Service } from '../../../api/types.ts';
-import { formatIp, parseIp, type Ip } from '../../../lib/ip.ts';
-import { clusterIpsOf, serviceNameOf, type ClusterView } from './cluster-view.ts';
-import { RCODE, TYPE, type Question, type Record, type RecordData } from '../../wire/message.ts';
+import { formatIp } from '../../../lib/ip.ts';
+import type { Dependency } from '../../plugin.ts';
+import { RCODE, TYPE, type Question, type Record } from '../../wire/message.ts';
+import type { ClusterView } from './cluster-view.ts';
+import { addressRecord, addressRecords, isExposed, NO_DATA, record, type Found, type Lookup } from './lookup.ts';
+import { defaultNameServer, nameServers } from './name-servers.ts';
 import { parseName, type Target } from './names.ts';
-import { readyEndpoints, type NamedEndpoint } from './service-endpoints.ts';
+import { recorded } from './recorded-view.ts';
+import { reverseRecords } from './reverse-records.ts';
+import type { Rules } from './rules.ts';
+import { serviceRecords } from './service-records.ts';
+import { below, type Zone } from './zones.ts';
 
-export interface AnswerOptions {
-  /** The cluster domain without the final dot: `cluster.local`. */
-  readonly zone: string;
-  /** Seconds; 5 where absent (feature 4-029). */
-  readonly ttl?: number;
+/** `isOutside`: of no zone here. */
+export type Answer = { readonly isOutside: true } | InsideAnswer;
+
+export interface InsideAnswer {
+  readonly isOutside?: undefined;
+  readonly rcode: number;
+  readonly answers: readonly Record[];
+  /** The SOA where there are no answers (feature 4-021). */
+  readonly authorities: readonly Record[];
+  readonly additionals: readonly Record[];
+  /** An alias leads out of the zones: this name's records of the asked type belong to the answer too. */
+  readonly follow?: string;
+  /** Askers of other topology zones may get other records. */
+  readonly nearby?: boolean;
+  /**
+   * While none of these changes the answer is the same, but for the serial in the SOA of a denial: that would change with everything, and
+   * nobody tells denials apart by it.
+   */
+  readonly dependencies: readonly Dependency[];
 }
 
-export type Answer =
-  /** Not a name of the cluster, or an address that nothing in it has. */
-  | { readonly ask: 'upstream' }
-  | {
-      readonly ask?: undefined;
-      readonly rcode: number;
-      readonly answers: readonly Record[];
-      readonly authorities: readonly Record[];
-      readonly additionals: readonly Record[];
-      /** The alias leads out of the cluster: this name's records of the asked type belong to the answer too. */
-      readonly follow?: string;
-    };
-
-/** Aliases in the cluster that lead to one another are followed so far. */
-const MAX_ALIASES = 8;
 const VERSION_TTL = 28_800;
 
-export function answer(view: ClusterView, question: Question, options: AnswerOptions): Answer {
-  const target = parseName(question.name, options.zone);
-  if (target.about === 'outside') return { ask: 'upstream' };
-  const found = new Finder(view, question, options).find(target, question.name);
-  if (target.about === 'address' && found === undefined) return { ask: 'upstream' };
-  const soa = soaRecord(view, options);
-  if (found === undefined) return { rcode: RCODE.NXDOMAIN, answers: [], authorities: [soa], additionals: [] };
-  const { answers, additionals = [], follow } = found;
-  const authorities = answers.length === 0 ? [soa] : [];
-  return { rcode: RCODE.NOERROR, answers, authorities, additionals, ...(follow !== undefined && { follow }) };
+/** @param askerZone topology zone of whoever asks, for `preferZone` */
+export function answer(view: ClusterView, question: Question, rules: Rules, askerZone?: string): Answer {
+  const { target, zone } = parseName(question.name, rules.zones, rules.zonal);
+  return zone ? answerIn(zone, target, view, question, rules, askerZone) : { isOutside: true };
 }
 
-/** Records of an existing name; no records: the name is there, but not with the asked type. */
-interface Found {
-  readonly answers: readonly Record[];
-  readonly additionals?: readonly Record[];
-  readonly follow?: string;
-}
-
-const EMPTY: Found = { answers: [] };
-
-export function soaRecord(view: ClusterView, { zone, ttl = 5 }: AnswerOptions): Record {
+/** As `answer`, of a name that was parsed. */
+export function answerIn(
+  zone: Zone,
+  target: Target,
+  view: ClusterView,
+  question: Question,
+  rules: Rules,
+  askerZone?: string,
+): InsideAnswer {
+  const seen = new Set<Dependency>();
+  const lookup: Lookup = {
+    view: recorded(view, seen),
+    rules,
+    zone,
+    type: question.type,
+    name: question.name,
+    ...(askerZone !== undefined && { askerZone: askerZone.toLowerCase() }),
+  };
+  const found = withAliases(lookup, find(lookup, target));
+  const { answers = [], additionals = [], alias, nearby } = found ?? {};
   return {
-    name: `${zone}.`,
+    rcode: found ? RCODE.NOERROR : RCODE.NXDOMAIN,
+    answers,
+    authorities: answers.length === 0 ? [soaRecord(view.serial, zone, rules.ttl)] : [],
+    additionals,
+    ...(alias !== undefined && { follow: alias }),
+    ...(nearby && { nearby }),
+    dependencies: [...seen],
+  };
+}
+
+/** Feature 4-025. */
+export function soaRecord(serial: number, zone: Pick<Zone, 'name'>, ttl: number): Record {
+  return {
+    name: zone.name,
     ttl: Math.min(ttl, 300),
     type: TYPE.SOA,
-    mname: `ns.dns.${zone}.`,
-    rname: `hostmaster.${zone}.`,
-    serial: view.serial,
+    mname: defaultNameServer(zone),
+    rname: below('hostmaster', zone),
+    serial,
     refresh: 7200,
     retry: 1800,
     expire: 86_400,
@@ -69,203 +91,84 @@ export function soaRecord(view: ClusterView, { zone, ttl = 5 }: AnswerOptions): 
   };
 }
 
-class Finder {
-  readonly #view: ClusterView;
-  readonly #type: number;
-  readonly #options: AnswerOptions;
-  readonly #zone: string;
-  readonly #ttl: number;
-
-  constructor(view: ClusterView, { type }: Question, options: AnswerOptions) {
-    this.#view = view;
-    this.#type = type;
-    this.#options = options;
-    this.#zone = options.zone;
-    this.#ttl = options.ttl ?? 5;
-  }
-
-  /** Undefined: the name does not exist. `name` is how the question spelled it. */
-  find(target: Target, name: string, aliases = 0): Found | undefined {
-    switch (target.about) {
-      case 'outside':
-      case 'nothing':
-        return undefined;
-      case 'branch':
-        return EMPTY;
-      case 'zone':
-        return this.#apex(name);
-      case 'version':
-        if (this.#type !== TYPE.TXT) return EMPTY;
-        return { answers: [{ name, ttl: VERSION_TTL, type: TYPE.TXT, texts: ['1.1.0'] }] };
-      case 'nameserver':
-        return { answers: this.#nameserverAddresses(name) };
-      case 'namespace':
-        return this.#view.hasNamespace(target.namespace) ? EMPTY : undefined;
-      case 'pod':
-        return this.#view.hasNamespace(target.namespace) ? { answers: this.#addresses(name, [target.ip]) } : undefined;
-      case 'address':
-        return this.#reverse(name, target.ip);
-      case 'service':
-      case 'port':
-      case 'endpoint':
-        return this.#service(target, name, aliases);
-    }
-  }
-
-  #apex(name: string): Found {
-    if (this.#type === TYPE.SOA) return { answers: [{ ...soaRecord(this.#view, this.#options), name }] };
-    if (this.#type !== TYPE.NS) return EMPTY;
-    const server = `ns.dns.${this.#zone}.`;
-    const dns = this.#view.service('kube-system', 'kube-dns');
-    return {
-      answers: [this.#record(name, { type: TYPE.NS, target: server })],
-      additionals: dns ? clusterIpsOf(dns).map((address) => this.#address(server, address)) : [],
-    };
-  }
-
-  #nameserverAddresses(name: string): Record[] {
-    const dns = this.#view.service('kube-system', 'kube-dns');
-    return dns
-      ? this.#addresses(
-          name,
-          clusterIpsOf(dns).flatMap((text) => parseIp(text) ?? []),
-        )
-      : [];
-  }
-
-  #service(
-    target: Extract<Target, { about: 'service' | 'port' | 'endpoint' }>,
-    name: string,
-    aliases: number,
-  ): Found | undefined {
-    const service = this.#view.service(target.namespace, target.service);
-    if (!service) return undefined;
-    if (service.spec.type === 'ExternalName') {
-      return target.about === 'service' ? this.#alias(service, name, aliases) : undefined;
-    }
-    const headless = service.spec.clusterIP === 'None';
-    if (!headless && target.about !== 'endpoint') return this.#clusterIp(service, target, name);
-    const ready = readyEndpoints(this.#view.slicesOf(target.namespace, target.service));
-    const chosen = target.about === 'endpoint' ? ready.filter(({ hostname }) => hostname === target.hostname) : ready;
-    return this.#endpoints(service, target, chosen, name);
-  }
-
-  /** Independent of endpoints: the name is there as soon as the Service is (feature 4-006). */
-  #clusterIp(service: Service, target: Target, name: string): Found | undefined {
-    const addresses = clusterIpsOf(service);
-    if (target.about === 'service' && this.#type !== TYPE.SRV) {
+/** Undefined: the name does not exist. */
+function find(lookup: Lookup, target: Target): Found | undefined {
+  switch (target.about) {
+    case 'outside':
+    case 'nothing':
+      return undefined;
+    case 'branch':
+      return NO_DATA;
+    case 'zone':
+      return apex(lookup);
+    case 'version':
+      if (lookup.type !== TYPE.TXT) return NO_DATA;
+      return { answers: [{ ...record(lookup, lookup.name, { type: TYPE.TXT, texts: ['1.1.0'] }), ttl: VERSION_TTL }] };
+    case 'nameserver':
       return {
-        answers: this.#addresses(
-          name,
-          addresses.flatMap((text) => parseIp(text) ?? []),
+        answers: addressRecords(
+          lookup,
+          nameServers(lookup).map(({ address }) => address),
         ),
       };
-    }
-    const ports = (service.spec.ports ?? []).map(({ name: portName = '', protocol = 'TCP', port }) => ({
-      name: portName,
-      protocol: protocol.toLowerCase(),
-      port,
-    }));
-    const chosen = ports.filter((port) => asksFor(target, port));
-    if (chosen.length === 0) return target.about === 'port' ? undefined : EMPTY;
-    if (this.#type !== TYPE.SRV) return EMPTY;
-    const host = this.#nameOf(service);
-    const answers = chosen.map(({ port }) => this.#srv(name, port, host, chosen.length));
-    return { answers, additionals: addresses.map((address) => this.#address(host, address)) };
-  }
-
-  /** Of a headless Service, or the ones of a hostname. None ready: the name is not there (feature 4-022). */
-  #endpoints(service: Service, target: Target, endpoints: readonly NamedEndpoint[], name: string): Found | undefined {
-    const pairs = endpoints.flatMap((endpoint) =>
-      endpoint.ports.filter((port) => asksFor(target, port)).map(({ port }) => ({ endpoint, port })),
-    );
-    if (endpoints.length === 0 || (target.about === 'port' && pairs.length === 0)) return undefined;
-    if (this.#type !== TYPE.SRV) {
-      if (target.about === 'port') return EMPTY;
-      return {
-        answers: this.#addresses(
-          name,
-          endpoints.flatMap(({ address }) => parseIp(address) ?? []),
-        ),
-      };
-    }
-    const hostOf = ({ hostname }: NamedEndpoint) => `${hostname}.${this.#nameOf(service)}`;
-    const targets = unique(pairs, ({ endpoint, port }) => `${endpoint.hostname} ${String(port)}`);
-    const hosts = unique(
-      pairs.map(({ endpoint }) => endpoint),
-      ({ hostname, address }) => `${hostname} ${address}`,
-    );
-    return {
-      answers: targets.map(({ endpoint, port }) => this.#srv(name, port, hostOf(endpoint), targets.length)),
-      additionals: hosts.map((endpoint) => this.#address(hostOf(endpoint), endpoint.address)),
-    };
-  }
-
-  #alias({ spec }: Service, name: string, aliases: number): Found {
-    const wanted = [TYPE.A, TYPE.AAAA, TYPE.CNAME] as readonly number[];
-    if (!spec.externalName || !wanted.includes(this.#type)) return EMPTY;
-    const external = `${spec.externalName.replace(/\.$/, '')}.`;
-    const cname = this.#record(name, { type: TYPE.CNAME, target: external });
-    if (this.#type === TYPE.CNAME) return { answers: [cname] };
-    const target = parseName(external, this.#zone);
-    if (target.about === 'outside' || target.about === 'address') return { answers: [cname], follow: external };
-    const further = aliases < MAX_ALIASES ? this.find(target, external, aliases + 1) : undefined;
-    const { answers = [], follow } = further ?? {};
-    return { answers: [cname, ...answers], ...(follow !== undefined && { follow }) };
-  }
-
-  /** Undefined: no Service and no endpoint has this address (then the upstreams may know it). */
-  #reverse(name: string, ip: Ip): Found | undefined {
-    const address = formatIp(ip);
-    const service = this.#view.serviceWithAddress(address);
-    const names = service ? [this.#nameOf(service)] : this.#endpointNames(address);
-    if (names.length === 0) return undefined;
-    if (this.#type !== TYPE.PTR) return EMPTY;
-    return { answers: names.map((target) => this.#record(name, { type: TYPE.PTR, target })) };
-  }
-
-  #endpointNames(address: string): string[] {
-    const names = this.#view.slicesWithAddress(address).flatMap((slice) => {
-      const service = this.#view.service(slice.metadata.namespace ?? '', serviceNameOf(slice));
-      if (!service) return [];
-      return readyEndpoints([slice])
-        .filter((endpoint) => endpoint.address === address)
-        .map(({ hostname }) => `${hostname}.${this.#nameOf(service)}`);
-    });
-    return [...new Set(names)].sort();
-  }
-
-  #nameOf({ metadata }: Service): string {
-    return `${metadata.name}.${metadata.namespace ?? ''}.svc.${this.#zone}.`;
-  }
-
-  #record(name: string, data: RecordData): Record {
-    return { name, ttl: this.#ttl, ...data };
-  }
-
-  #address(name: string, address: string): Record {
-    return this.#record(name, { type: address.includes(':') ? TYPE.AAAA : TYPE.A, address });
-  }
-
-  /** The addresses of the asked family, each once (feature 4-044). */
-  #addresses(name: string, ips: readonly Ip[]): Record[] {
-    const family = this.#type === TYPE.A ? 'IPv4' : this.#type === TYPE.AAAA ? 'IPv6' : undefined;
-    const texts = ips.filter((ip) => ip.family === family).map(formatIp);
-    return [...new Set(texts)].map((address) => this.#address(name, address));
-  }
-
-  #srv(name: string, port: number, target: string, count: number): Record {
-    const weight = Math.max(1, Math.floor(100 / count));
-    return this.#record(name, { type: TYPE.SRV, priority: 0, weight, port, target });
+    case 'namespace':
+      if (target.tree === 'pod' && lookup.rules.pods === 'disabled') return undefined;
+      return hasNamespace(lookup, target.namespace) ? NO_DATA : undefined;
+    case 'pod':
+      return podRecords(lookup, target.namespace, formatIp(target.ip));
+    case 'address':
+      return reverseRecords(lookup, target.ip);
+    default:
+      return serviceRecords(lookup, target);
   }
 }
 
-/** A question for one port names it; any other question takes all. Ports without a name have no name to ask for. */
-function asksFor(target: Target, port: { readonly name: string; readonly protocol: string }): boolean {
-  if (target.about !== 'port') return true;
-  return port.name !== '' && port.name === target.port && port.protocol === target.protocol;
+const hasNamespace = (lookup: Lookup, namespace: string): boolean =>
+  isExposed(lookup, namespace) && lookup.view.hasNamespace(namespace);
+
+function apex(lookup: Lookup): Found {
+  const { view, zone, rules, type, name } = lookup;
+  if (type === TYPE.SOA) return { answers: [{ ...soaRecord(view.serial, zone, rules.ttl), name }] };
+  if (type !== TYPE.NS) return NO_DATA;
+  const servers = nameServers(lookup);
+  const names = servers.length > 0 ? servers.map((server) => server.name) : [defaultNameServer(rules.zones.primary)];
+  return {
+    answers: [...new Set(names)].map((target) => record(lookup, name, { type: TYPE.NS, target })),
+    additionals: servers.map((server) => addressRecord(lookup, server.name, server.address)),
+  };
 }
 
-function unique<T>(list: readonly T[], keyOf: (each: T) => string): T[] {
-  return [...new Map(list.map((each) => [keyOf(each), each])).values()];
+/** Features 4-032 to 4-034. */
+function podRecords(lookup: Lookup, namespace: string, address: string): Found | undefined {
+  const { view, rules } = lookup;
+  if (rules.pods === 'disabled') return undefined;
+  const isThere =
+    rules.pods === 'insecure'
+      ? hasNamespace(lookup, namespace)
+      : isExposed(lookup, namespace) &&
+        view.podsWithAddress(address).some(({ metadata }) => metadata.namespace === namespace);
+  return isThere ? { answers: addressRecords(lookup, [address]) } : undefined;
 }
+
+/** Goes along aliases as long as they stay in the zones here. One that comes round again ends the way (feature 4-016). */
+function withAliases(lookup: Lookup, first: Found | undefined): Found | undefined {
+  if (first?.alias === undefined) return first;
+  const answers = [...first.answers];
+  const visited = new Set([lookup.name.toLowerCase()]);
+  let nearby = first.nearby;
+  for (let name = first.alias; ;) {
+    const key = name.toLowerCase();
+    if (visited.has(key) || visited.size > MAX_ALIASES) return { answers };
+    visited.add(key);
+    const { target, zone } = parseName(name, lookup.rules.zones, lookup.rules.zonal);
+    if (!zone) return { answers, alias: name };
+    const next = find({ ...lookup, zone, name }, target);
+    answers.push(...(next?.answers ?? []));
+    nearby ||= next?.nearby;
+    if (next?.alias === undefined) return { answers, ...(nearby && { nearby }) };
+    name = next.alias;
+  }
+}
+
+/** Longer chains end there, without addresses. */
+const MAX_ALIASES = 8;

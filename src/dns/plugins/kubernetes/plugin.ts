@@ -1,92 +1,111 @@
-/** `kubernetes ZONES...`: the names of the cluster. */
-import { CorefileError } from '../../corefile/corefile-error.ts';
-import type { Directive } from '../../corefile/directive.ts';
-import { expectArgs, expectNumber, readOptions, refuse } from '../../corefile/option.ts';
-import { zonesOf } from '../../corefile/server-key.ts';
-import type { Block, Handler, Plugin, Query, Reply } from '../../plugin.ts';
-import { RCODE, replyTo } from '../../wire/message.ts';
-import { answer, type AnswerOptions } from './answer.ts';
-import { watchCluster, type ClusterView } from './cluster-view.ts';
+/** The plugin `kubernetes`: watches a cluster as its directive says, and answers for the names of it. */
+import { refuse } from '../../corefile/option.ts';
+import type { Block, Plugin, PluginInstance, Query, Runtime } from '../../plugin.ts';
+import { podAt } from './asker-zone.ts';
+import { connectionSource } from './connection.ts';
+import { answerFrom, type AskerZone } from './handler.ts';
+import { describeAsker, describeName } from './metadata.ts';
 import { parseName } from './names.ts';
+import { parseKubernetes, type KubernetesOptions } from './options.ts';
+import { rulesOf, type Rules } from './rules.ts';
+import { offerSearchPath } from './search-path.ts';
+import { watchCluster, type Selection, type WatchedCluster } from './watched-cluster.ts';
 
 export const kubernetesPlugin: Plugin = {
   name: 'kubernetes',
   setup([directive, second], block) {
     if (!directive) throw new Error('set up without a directive');
-    if (second) refuse(second, 'may stand once in a block');
-    const options = parseKubernetes(directive, block);
-    const { client, log, clock } = block.runtime;
-    if (!client) throw new CorefileError(directive.place, 'kubernetes: there is no API server to ask');
-    let cluster: ReturnType<typeof watchCluster> | undefined;
-    const synced = Promise.withResolvers<undefined>();
-    return {
-      start() {
-        cluster = watchCluster(client, log, () => clock.now());
-        void cluster.synced.then(() => {
-          synced.resolve(undefined);
-        });
-        return Promise.resolve();
-      },
-      stop() {
-        cluster?.stop();
-        return Promise.resolve();
-      },
-      isReady: () => cluster?.hasSynced ?? false,
-      whenReady: synced.promise,
-      wrap: (next) => (query) =>
-        cluster ? answerFrom(cluster, options, block, next)(query) : { ...servfail(query), from: 'kubernetes' },
-    };
+    if (second) refuse(second, 'this plugin can only be used once per server block');
+    const options = parseKubernetes(directive, block.zones);
+    const source = connectionSource(options.connection, block.runtime, directive.place);
+    const rules = rulesOf({ ...options.rules, ownAddresses: block.runtime.ownAddresses });
+    const selection = selectionFor(options, rules, block.runtime);
+    return instanceOf(() => watchCluster(block.runtime, source, selection), options, rules, block);
   },
 };
 
-const servfail = (query: Query): Reply => ({
-  message: replyTo(query.message, RCODE.SERVFAIL),
-  from: 'kubernetes',
-  transient: true,
-});
-
-function parseKubernetes(directive: Directive, block: Block): AnswerOptions {
-  const zones =
-    directive.args.length === 0 ? block.zones : directive.args.flatMap((arg) => zonesOf(arg, directive.place));
-  const zone = zones.find((each) => !each.endsWith('.arpa.'));
-  if (zone === undefined) refuse(directive, 'expected a zone that is not a reverse zone, such as cluster.local');
-  let ttl = 5;
-  readOptions(directive, {
-    pods: (option) => void expectArgs(option, 1, 1, 'disabled, insecure or verified'),
-    fallthrough: () => undefined,
-    ttl: (option) => void (ttl = expectNumber(option, option.args[0], 0, 3600)),
-  });
-  return { zone: zone.replace(/\.$/, ''), ttl };
+function selectionFor(
+  { labels, namespaceLabels, endpoints }: KubernetesOptions,
+  rules: Rules,
+  runtime: Runtime,
+): Selection {
+  const { nodeName } = runtime;
+  const pods = rules.pods === 'verified';
+  return {
+    ...(labels !== undefined && { labels }),
+    ...(namespaceLabels !== undefined && { namespaceLabels }),
+    endpoints,
+    podNames: rules.endpointPodNames,
+    pods,
+    imports: rules.zones.all.some(({ kind }) => kind === 'clusterset'),
+    ...(rules.preferZone && pods && { nodes: 'all' }),
+    ...(rules.preferZone && !pods && nodeName !== undefined && { nodes: { name: nodeName } }),
+  };
 }
 
-/** Names of the cluster from `view`; others, and addresses of nothing in it, from `next`. */
-export function answerFrom(
-  view: ClusterView & { readonly hasSynced: boolean },
-  options: AnswerOptions,
-  { lookUp }: Pick<Block, 'lookUp'>,
-  next: Handler,
-): Handler {
-  return async (query) => {
-    const { message, question } = query;
-    if (parseName(question.name, options.zone).about === 'outside') return next(query);
-    // Before everything is known a name may well exist: "no such name" would be believed, and cached (feature 4-023).
-    if (!view.hasSynced) return servfail(query);
-    const found = answer(view, question, options);
-    if (found.ask === 'upstream') return next(query);
-    const { rcode, authorities, additionals, follow } = found;
-    const behind = follow === undefined ? undefined : await lookUp?.({ ...question, name: follow }, query);
-    return {
-      message: {
-        ...replyTo(message, rcode),
-        authoritative: true,
-        // What an upstream cut off stays cut off: half an answer must not pass for a whole one.
-        truncated: behind?.truncated ?? false,
-        answers: [...found.answers, ...(behind?.answers ?? [])],
-        authorities,
-        additionals,
-      },
-      from: 'kubernetes',
-      transient: follow !== undefined,
-    };
+function instanceOf(
+  watch: () => WatchedCluster,
+  options: KubernetesOptions,
+  rules: Rules,
+  block: Block,
+): PluginInstance {
+  const { runtime, lookUp } = block;
+  const { fallthrough, startupTimeout, idle } = options;
+  let cluster: WatchedCluster | undefined;
+  const podOf = ({ asker }: Query) => cluster && podAt(cluster.podsWithAddress(asker.address));
+  /** Where Pods are not known, a DNS server on every Node is asked by those of its own. */
+  const zoneOfAsker = (query: Query): AskerZone => {
+    const pod = podOf(query);
+    const node = pod ? pod.spec.nodeName : runtime.nodeName;
+    return { zone: node === undefined ? undefined : cluster?.zoneOfNode(node), isCommon: rules.pods !== 'verified' };
   };
+  offerSearchPath(block, { zones: rules.zones, podOf });
+  const ready = Promise.withResolvers<undefined>();
+  return {
+    whenReady: ready.promise,
+    isReady: () => cluster?.hasSynced('clusterset') ?? false,
+    async start() {
+      if (idle.length > 0) {
+        runtime.log.info(
+          { options: idle },
+          'a few watches are all that is asked of the API server: options without effect',
+        );
+      }
+      cluster = watch();
+      const synced = cluster.synced.then(() => {
+        ready.resolve(undefined);
+        return true;
+      });
+      const isIn = await within(runtime, startupTimeout, synced);
+      if (!isIn) runtime.log.warn('starting server with unsynced Kubernetes API');
+    },
+    stop() {
+      cluster?.stop();
+      return Promise.resolve();
+    },
+    describe(query, metadata) {
+      const parsed = parseName(query.question.name, rules.zones, rules.zonal);
+      if (parsed.zone) for (const [name, value] of describeName(parsed)) metadata.set(name, () => value);
+      for (const [name, value] of describeAsker(podOf(query))) metadata.set(name, () => value);
+    },
+    wrap: (next) =>
+      answerFrom(
+        () => cluster,
+        { rules, zoneOfAsker, ...(fallthrough && { fallthrough }), ...(lookUp && { lookUp }) },
+        next,
+      ),
+  };
+}
+
+/** Undefined when the time is over first. */
+function within<T>({ clock }: Runtime, ms: number, promise: Promise<T>): Promise<T | undefined> {
+  return new Promise((resolve) => {
+    const cancel = clock.after(ms, () => {
+      resolve(undefined);
+    });
+    void promise.then((value) => {
+      cancel();
+      resolve(value);
+    });
+  });
 }
