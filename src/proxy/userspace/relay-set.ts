@@ -27,7 +27,6 @@ const MOST_TRIES = 20;
 
 export class RelaySet {
   readonly counters = new RelayCounters();
-  readonly #parts: RelayParts;
   readonly #options: RelaySetOptions;
   readonly #ports: Readonly<Record<Protocol, ProxyPorts>>;
   readonly #relays = new Map<string, Relay>();
@@ -37,15 +36,13 @@ export class RelaySet {
   #gone: Relay[] = [];
   /** Closed, with connections that may still go on. */
   #draining: Relay[] = [];
-  /** Service port -> who was given which endpoint, of those with affinity. */
+  /** Service port -> who was given which endpoint. */
   readonly #affinities = new Map<string, Affinity>();
   readonly #refused = new Map<string, PlanProblem>();
 
   constructor(options: RelaySetOptions) {
     const { range } = options;
-    const { family, log, udpIdleTimeout } = options;
     this.#options = options;
-    this.#parts = { family, log, udpIdleTimeout, counters: this.counters };
     this.#ports = { TCP: new ProxyPorts(range), UDP: new ProxyPorts(range), SCTP: new ProxyPorts(range) };
   }
 
@@ -110,9 +107,9 @@ export class RelaySet {
   }
 
   #update(relay: Relay, { service, pool, endpoints }: RelaySpec): void {
-    relay.balancer.affinity = this.#affinityOf(service);
+    this.#affinityOf(service).setSeconds(service.affinitySeconds);
     if (relay.balancer.set(endpoints)) this.#say(service, pool, endpoints);
-    relay.keepOnly(service.servingAddresses);
+    relay.keepOnly(new Set(service.servingAddresses));
   }
 
   #say({ name }: ServicePort, pool: TrafficPolicy, endpoints: RelaySpec['endpoints']): void {
@@ -165,17 +162,19 @@ export class RelaySet {
     this.#refused.set(key, { namespace: service.namespace, service: service.service, message });
   }
 
-  #make({ name, protocol }: ServicePort): Relay {
-    const balancer = new Balancer(this.#options.random ?? Math.random);
-    return new (protocol === 'UDP' ? UdpRelay : TcpRelay)(this.#parts, name, balancer);
+  #make(service: ServicePort): Relay {
+    const affinity = this.#affinityOf(service);
+    const { family, log, udpIdleTimeout, random = Math.random } = this.#options;
+    const balancer = new Balancer(affinity, random);
+    const { counters } = this;
+    const parts: RelayParts = { family, name: service.name, balancer, affinity, counters, log, udpIdleTimeout };
+    return service.protocol === 'UDP' ? new UdpRelay(parts) : new TcpRelay(parts);
   }
 
-  #affinityOf({ name, protocol, affinitySeconds }: ServicePort): Affinity | undefined {
-    if (affinitySeconds === undefined && this.#affinities.size === 0) return undefined;
+  #affinityOf({ name, protocol }: ServicePort): Affinity {
     const key = `${name} ${protocol}`;
-    const affinity = Affinity.for(affinitySeconds, this.#affinities.get(key));
-    if (affinity) this.#affinities.set(key, affinity);
-    else this.#affinities.delete(key);
+    let affinity = this.#affinities.get(key);
+    if (!affinity) this.#affinities.set(key, (affinity = new Affinity(() => performance.now())));
     return affinity;
   }
 

@@ -1,6 +1,5 @@
 /** A TCP relay: every connection it is given it makes again to an endpoint. */
-import { connect, Server } from 'node:net';
-import type { Balancer } from './balancer.ts';
+import { connect, createServer, type Server } from 'node:net';
 import { join, type JoinedSocket } from './joined-sockets.ts';
 import type { Relay, RelayParts } from './relay.ts';
 
@@ -25,45 +24,39 @@ interface Dial {
   timer: NodeJS.Timeout | undefined;
 }
 
-/** Handlers are shared by all relays too: a closure for each is memory for each. */
-interface RelayServer extends Server {
-  relay?: TcpRelay;
-  refuse?: ((error: Error) => void) | undefined;
-}
-
 export class TcpRelay implements Relay {
   readonly parts: RelayParts;
-  /** For the log. */
-  readonly name: string;
-  readonly balancer: Balancer;
-  readonly #server: RelayServer;
-  /** undefined: there never was one. */
-  #clients: Set<DialSocket> | undefined;
+  readonly #server: Server;
+  readonly #clients = new Set<DialSocket>();
   #keepAlive: NodeJS.Timeout | undefined;
 
-  constructor(parts: RelayParts, name: string, balancer: Balancer) {
+  constructor(parts: RelayParts) {
     this.parts = parts;
-    this.name = name;
-    this.balancer = balancer;
-    this.#server = new Server(SOCKETS);
-    this.#server.relay = this;
-    this.#server.on('connection', onConnection);
-    this.#server.on('error', onServerError);
+    this.#server = createServer(SOCKETS, (client) => {
+      this.#accept(client);
+    });
+  }
+
+  get balancer() {
+    return this.parts.balancer;
   }
 
   /** Connections under way. */
   get size(): number {
-    return this.#clients?.size ?? 0;
+    return this.#clients.size;
   }
 
   listen(host: string, port: number): Promise<void> {
     const server = this.#server;
     return new Promise((resolve, reject) => {
-      server.refuse = reject;
+      server.once('error', reject);
       const ipv6Only = this.parts.family === 'IPv6';
       // shared with the next proxy, so that it listens before this one ends; others that want the port are still refused
       server.listen({ host, port, backlog: 4096, ipv6Only, reusePort: true }, () => {
-        server.refuse = undefined;
+        server.off('error', reject);
+        server.on('error', (error) => {
+          this.parts.log.warn({ err: error, service: this.parts.name }, 'a relay could not accept a connection');
+        });
         resolve();
       });
     });
@@ -82,15 +75,13 @@ export class TcpRelay implements Relay {
 
   destroy(): void {
     this.#server.close();
-    for (const client of this.#clients ?? []) client.resetAndDestroy();
+    for (const client of this.#clients) client.resetAndDestroy();
   }
 
-  /** For the handlers below, as all that follows. */
-  accept(client: DialSocket): void {
+  #accept(client: DialSocket): void {
     this.parts.counters.connections++;
-    this.#clients ??= new Set();
     this.#clients.add(client);
-    this.#keepAlive ??= setTimeout(onKeepAlive, KEEP_ALIVE, this).unref();
+    this.#keepAlive ??= setTimeout(this.#askOld, KEEP_ALIVE).unref();
     client.dial = { relay: this, client, attempt: 0, upstream: undefined, timer: undefined };
     client.on('error', onError);
     client.on('close', onClientClose);
@@ -98,23 +89,24 @@ export class TcpRelay implements Relay {
   }
 
   /** Not when they begin: eight calls of the kernel are a good part of what a short connection costs. */
-  keepAlive(): void {
-    for (const client of this.#clients ?? []) {
+  readonly #askOld = (): void => {
+    for (const client of this.#clients) {
       client.setKeepAlive(true, KEEP_ALIVE);
       client.peer?.setKeepAlive(true, KEEP_ALIVE);
     }
-    this.#keepAlive = this.size === 0 ? undefined : setTimeout(onKeepAlive, KEEP_ALIVE, this).unref();
-  }
+    this.#keepAlive = this.#clients.size === 0 ? undefined : setTimeout(this.#askOld, KEEP_ALIVE).unref();
+  };
 
+  /** For the handlers below. */
   call(dial: Dial): void {
     const { attempt, client } = dial;
     // asking the kernel costs, and only affinity wants to know
-    const ip = this.balancer.affinity ? (client.remoteAddress ?? '') : '';
+    const ip = this.parts.affinity.isOn ? (client.remoteAddress ?? '') : '';
     const timeout = DIAL_TIMEOUTS[attempt];
     const endpoint = timeout === undefined ? undefined : this.balancer.next(ip, attempt > 0);
     if (!endpoint) {
       this.parts.counters.refused++;
-      this.forget(client);
+      this.#clients.delete(client);
       client.dial = undefined;
       client.resetAndDestroy();
       return;
@@ -131,25 +123,10 @@ export class TcpRelay implements Relay {
     upstream.on('error', onError);
   }
 
+  /** For the handlers below. */
   forget(client: DialSocket): void {
-    this.#clients?.delete(client);
+    this.#clients.delete(client);
   }
-}
-
-function onConnection(this: RelayServer, client: DialSocket): void {
-  this.relay?.accept(client);
-}
-
-function onServerError(this: RelayServer, error: Error): void {
-  if (this.refuse) this.refuse(error);
-  else if (this.relay) {
-    const { parts, name } = this.relay;
-    parts.log.warn({ err: error, service: name }, 'a relay could not accept a connection');
-  }
-}
-
-function onKeepAlive(relay: TcpRelay): void {
-  relay.keepAlive();
 }
 
 function onConnect(this: DialSocket): void {
