@@ -5,6 +5,7 @@ import { createChangeFeed } from './change-feed.ts';
 import { HttpFaces } from './http-faces.ts';
 import { DnsMetrics } from './metrics.ts';
 import type { Runtime } from './plugin.ts';
+import { QueryTap } from './tap.ts';
 
 /** `random` is always 0 where absent, and the clock stands still. */
 export function fakeRuntime(change: Partial<Runtime> = {}): Runtime {
@@ -18,6 +19,7 @@ export function fakeRuntime(change: Partial<Runtime> = {}): Runtime {
     changes: createChangeFeed(),
     metrics: new DnsMetrics(),
     faces: new HttpFaces({ log: change.log ?? silentLog, clock }),
+    tap: new QueryTap(),
     unready: () => [],
     ...change,
   };

@@ -9,6 +9,7 @@ import type { Log } from '../lib/log.ts';
 import type { Directive } from './corefile/directive.ts';
 import type { HttpFaces } from './http-faces.ts';
 import type { DnsMetrics } from './metrics.ts';
+import type { QueryTap } from './tap.ts';
 import type { Message, Question } from './wire/message.ts';
 
 /** Who asks. */
@@ -107,6 +108,8 @@ export interface Runtime {
   readonly metrics: DnsMetrics;
   /** The HTTP ports of `health`, `ready` and `prometheus`, shared by blocks and kept over a reload. */
   readonly faces: HttpFaces;
+  /** Who listens to what is asked; packets in front of the chain are left out while somebody does. */
+  readonly tap: QueryTap;
   /** Names of plugins that are not ready yet. */
   readonly unready: () => readonly string[];
   /** Reads the Corefile again and takes it where it has changed. Absent: it comes from nowhere that could be read. Never rejects. */

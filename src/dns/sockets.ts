@@ -2,7 +2,7 @@
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import { listenerKey, type Listener } from './listeners.ts';
-import type { Runtime } from './plugin.ts';
+import type { Runtime, TrailStep } from './plugin.ts';
 import { respond } from './respond.ts';
 import type { Router } from './router.ts';
 import { serveDns, type DnsSockets } from './serve.ts';
@@ -98,12 +98,15 @@ export class Sockets {
 
   async #serve({ address, port: named, router }: Listener, port: number): Promise<OpenSocket> {
     const { log } = this.#options;
-    const { clock, metrics } = this.#runtime;
+    const { clock, metrics, tap } = this.#runtime;
     const sockets = await serveDns({
       address,
       port,
       log,
-      respond: (message, asker) => respond(message, asker, { router: open.router, clock, metrics }),
+      respond: (message, asker) => {
+        const answer = (trail?: TrailStep[]) => respond(message, asker, { router: open.router, clock, metrics }, trail);
+        return tap.isOpen ? tap.through(message, asker, answer) : answer();
+      },
     });
     const open: OpenSocket = { sockets, listener: { address, port: named }, router };
     log.info({ address, port: sockets.port }, 'serving DNS');
