@@ -23,7 +23,7 @@ export function addAgent(program: Command): void {
     .requiredOption('--cni-conf-dir <folder>', 'where containerd looks for the network configuration')
     .option('--cni-bin-dir <folder>', 'where the network plugins are', '/usr/lib/cni')
     .option('--cluster-cidr <cidr>', 'Pod addresses', '10.244.0.0/16')
-    .option('--cluster-dns <ip>', 'the DNS server Pods are told', '10.96.0.10')
+    .option('--cluster-dns <ips>', 'the DNS servers Pods are told, with commas between', '10.96.0.10')
     .option('--cluster-domain <domain>', 'the suffix of names', 'cluster.local')
     .option('--service-cluster-ip-range <cidr>', 'cluster IPs')
     .option('--service-node-port-range <range>', 'node ports')

@@ -3,12 +3,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createHttpClient } from '../client/http-client.ts';
 import { loadKubeconfig } from '../client/kubeconfig.ts';
-import { defaultCorefile } from '../dns/corefile/default-corefile.ts';
-import { runDns } from '../dns/run.ts';
 import { runKubelet } from '../kubelet/run.ts';
 import { createLog } from '../lib/log.ts';
 import { runProxy } from '../proxy/run.ts';
 import type { ClusterConfig } from './config.ts';
+import { runNodeDns } from './node-dns.ts';
 import { untilStopped } from './until-stopped.ts';
 
 export interface AgentOptions {
@@ -26,6 +25,7 @@ export interface AgentOptions {
   readonly cniConfDir: string;
   readonly cniBinDir: string;
   readonly clusterCidr: string;
+  /** With commas between; empty: Pods ask whom the node asks. */
   readonly clusterDns: string;
   readonly clusterDomain: string;
   readonly cgroupRoot: string;
@@ -59,12 +59,13 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     ...(options.serviceNodePortRange !== undefined && { serviceNodePortRange: options.serviceNodePortRange }),
     log: logOf('proxy'),
   });
-  const dns = runDns({
+  const dns = runNodeDns({
     client: dnsClient,
-    corefile: { file: 'Corefile', text: defaultCorefile(options.clusterDomain) },
-    listen: { addresses: [options.nodeIp] },
     nodeName: options.nodeName,
+    addresses: [options.nodeIp],
+    clusterDomain: options.clusterDomain,
     resolvConf: options.resolvConf,
+    directory: join(options.dataDir, 'dns'),
     log: logOf('dns'),
   });
   const kubelet = await runKubelet({
@@ -74,7 +75,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     runtimeEndpoint: options.containerRuntimeEndpoint,
     rootDir: join(options.dataDir, 'kubelet'),
     podLogsDir: join(options.dataDir, 'pod-logs'),
-    clusterDns: [options.clusterDns],
+    clusterDns: options.clusterDns.split(',').filter((ip) => ip !== ''),
     clusterDomain: options.clusterDomain,
     hairpinMode: options.hairpinMode,
     cgroupRoot: options.cgroupRoot,
@@ -93,6 +94,6 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   await untilStopped();
   // Something may be under way that does not end, such as an import: containers and rules stay as they are either way.
   setTimeout(() => process.exit(0), STOP_MS).unref();
-  await Promise.all([kubelet.stop(), proxy.stop(), dns.stop({ atOnce: true })]);
+  await Promise.all([kubelet.stop(), proxy.stop(), dns.stop()]);
   for (const each of [client, proxyClient, dnsClient]) each.close();
 }

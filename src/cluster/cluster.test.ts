@@ -11,7 +11,7 @@ import {
 import { isOtherCluster } from './down.ts';
 import { layoutOf } from './layout.ts';
 import { planLan, planNode } from './network.ts';
-import { agentPart, clusterDnsIp, firstAddress, serverPart } from './processes.ts';
+import { agentPart, clusterDnsIps, firstAddress, serverPart } from './processes.ts';
 import { repeatedEnd } from './wait-ready.ts';
 
 const BAD: [change: Partial<ClusterConfig>, message: RegExp][] = [
@@ -118,9 +118,9 @@ test('the host gets one address on one link and nothing else', () => {
 });
 
 test('well-known addresses of the service range', () => {
-  assert.equal(clusterDnsIp('10.96.0.0/16'), '10.96.0.10');
+  assert.deepEqual(clusterDnsIps('10.96.0.0/16'), ['10.96.0.10']);
   assert.equal(firstAddress('10.96.0.0/16'), '10.96.0.1');
-  assert.equal(clusterDnsIp('10.96.0.0/16,fd00:96::/112'), '10.96.0.10');
+  assert.deepEqual(clusterDnsIps('10.96.0.0/16,fd00:96::/112'), ['10.96.0.10', 'fd00:96::a']);
 });
 
 test('a change of a flag changes the command of the part it concerns, and only that one', () => {

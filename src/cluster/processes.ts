@@ -30,20 +30,19 @@ const flags = (values: Record<string, string | undefined>): string[] =>
 const fairway = join(ROOT, 'bin', 'fairway');
 export const SUPERVISE = join(ROOT, 'bin', 'supervise');
 
-/** The tenth address of the service range: where Pods find DNS. */
-export function clusterDnsIp(serviceClusterIpRange: string): string {
-  return nthAddress(serviceClusterIpRange, 10n);
+/** The tenth address of each service range: where Pods find DNS. */
+export function clusterDnsIps(serviceClusterIpRange: string): string[] {
+  return serviceClusterIpRange.split(',').map((range) => nthAddress(range, 10n));
 }
 
-/** The first address of the service range: the `kubernetes` Service (feature 1-098). */
+/** The first address of the first service range: the `kubernetes` Service (feature 1-098). */
 export function firstAddress(serviceClusterIpRange: string): string {
-  return nthAddress(serviceClusterIpRange, 1n);
+  return nthAddress(serviceClusterIpRange.split(',')[0] ?? '', 1n);
 }
 
-/** Of the first range, where there is one of each family. */
-function nthAddress(ranges: string, n: bigint): string {
-  const cidr = parseCidr(ranges.split(',')[0] ?? '');
-  if (!cidr) throw new Error(`${ranges} is not a CIDR`);
+function nthAddress(range: string, n: bigint): string {
+  const cidr = parseCidr(range);
+  if (!cidr) throw new Error(`${range} is not a CIDR`);
   return formatIp(addressAt(cidr, n));
 }
 
@@ -110,7 +109,8 @@ export function agentPart(layout: Layout, node: NodeLayout, config: ClusterConfi
       'tls-cert-file': pki.cert(`${node.name}-kubelet`),
       'tls-private-key-file': pki.key(`${node.name}-kubelet`),
       'cluster-cidr': config.clusterCidr,
-      'cluster-dns': clusterDnsIp(config.serviceClusterIpRange),
+      // Pods have IPv4 alone: a second server that they cannot reach would only cost them time.
+      'cluster-dns': clusterDnsIps(config.serviceClusterIpRange)[0],
       'cluster-domain': config.clusterDomain,
       'hairpin-mode': config.hairpinMode,
       'proxy-mode': proxyModeOf(config, node.name),

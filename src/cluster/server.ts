@@ -6,12 +6,13 @@ import type { AuditOptions } from '../apiserver/audit/open.ts';
 import { runApiServer } from '../apiserver/run.ts';
 import { LeaderElection } from '../client/leader-election.ts';
 import { runControllers } from '../controllers/run.ts';
+import { defaultCorefile } from '../dns/corefile/default-corefile.ts';
 import { realClock } from '../lib/clock.ts';
 import { createLog } from '../lib/log.ts';
 import { runScheduler } from '../scheduler/run.ts';
 import { openDatastore, type DatastoreOptions } from './datastore.ts';
 import { startLogRotation } from './log-rotation.ts';
-import { clusterDnsIp } from './processes.ts';
+import { clusterDnsIps } from './processes.ts';
 import { untilStopped } from './until-stopped.ts';
 
 export interface ServerOptions extends DatastoreOptions, Partial<AuditOptions> {
@@ -66,7 +67,10 @@ export async function runServer(options: ServerOptions): Promise<void> {
       log,
       clusterCidr: options.clusterCidr,
       caPem,
-      clusterDnsIp: clusterDnsIp(options.serviceClusterIpRange),
+      clusterDns: {
+        clusterIPs: clusterDnsIps(options.serviceClusterIpRange),
+        corefile: defaultCorefile(options.clusterDomain),
+      },
     });
     const scheduler = runScheduler({ client: api.clientAs('kube-scheduler'), log });
     return {

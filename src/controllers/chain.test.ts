@@ -104,7 +104,7 @@ test('a Deployment behind a Service: from the manifest to endpoints, and back to
     log: silentLog,
     clusterCidr: '10.244.0.0/16',
     caPem: 'PEM',
-    clusterDnsIp: '10.96.0.10',
+    clusterDns: { clusterIPs: ['10.96.0.10'], corefile: '.:53 {\n}\n' },
   });
   t.after(() => controllers.stop());
   const scheduler = runScheduler({ client, log: silentLog });

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ENDPOINTS, ENDPOINT_SLICES, NODES, SERVICES } from '../api/kinds.ts';
+import { CONFIG_MAPS, ENDPOINTS, ENDPOINT_SLICES, NODES, SERVICES } from '../api/kinds.ts';
+import type { EndpointSlice } from '../api/types.ts';
 import { FakeClient } from '../client/fake-client.ts';
-import { clusterDnsController, isForeign, nodeEndpoints, planDnsService } from './cluster-dns.ts';
+import { clusterDnsController, DNS_SLICE_MANAGER, isForeign, nodeEndpoints, planDnsService } from './cluster-dns.ts';
+import { SERVICE_NAME_LABEL, SLICE_MANAGER_LABEL } from './slice-writer.ts';
 import { aNamespace, aNode, aService, runFor, until } from './test-objects.ts';
 
 test('only Nodes that are Ready answer', () => {
@@ -26,18 +28,35 @@ test('a DNS of somebody’s own is left alone', () => {
 });
 
 test('what is right is not written, what is wrong is put right, the address is never touched', () => {
-  const made = planDnsService(undefined, '10.96.0.10');
+  const made = planDnsService(undefined, ['10.96.0.10']);
   assert.ok(made);
-  assert.equal(planDnsService(made, '10.96.0.10'), undefined);
+  assert.equal(planDnsService(made, ['10.96.0.10']), undefined);
   const wrong = { ...made, spec: { ...made.spec, internalTrafficPolicy: 'Cluster', clusterIP: '10.96.0.99' } };
-  const right = planDnsService(wrong, '10.96.0.10');
+  const right = planDnsService(wrong, ['10.96.0.10']);
   assert.equal(right?.spec.internalTrafficPolicy, 'Local');
   assert.equal(right.spec.clusterIP, '10.96.0.99');
 });
 
+test('a cluster of two families has two addresses, one that has come to the second as well', () => {
+  const both = ['10.96.0.10', 'fd00:96::a'];
+  const { spec } = planDnsService(undefined, both) ?? {};
+  assert.deepEqual(
+    [spec?.clusterIPs, spec?.ipFamilies, spec?.ipFamilyPolicy],
+    [both, ['IPv4', 'IPv6'], 'PreferDualStack'],
+  );
+  const made = planDnsService(undefined, ['10.96.0.99']);
+  assert.ok(made);
+  const old = { ...made, spec: { ...made.spec, clusterIPs: ['10.96.0.99'], ipFamilies: ['IPv4'] } };
+  assert.deepEqual(planDnsService(old, both)?.spec.clusterIPs, ['10.96.0.99', 'fd00:96::a']);
+  const grown = planDnsService(old, both);
+  assert.equal(grown && planDnsService(grown, both), undefined);
+});
+
+const DNS = { clusterIPs: ['10.96.0.10'], corefile: '.:53 {\n    errors\n}\n' };
+
 test('the Service has the Nodes for endpoints, in slices and in Endpoints', async (t) => {
   const client = new FakeClient([aNode('a')]);
-  runFor(t, client, [clusterDnsController('10.96.0.10')]);
+  runFor(t, client, [clusterDnsController(DNS)]);
   await client.create(NODES, aNode('b', { ip: '172.30.0.12' }));
   client.seed(aNamespace('kube-system'));
   const [service] = await until(client, SERVICES, (all) => all.length === 1);
@@ -49,7 +68,57 @@ test('the Service has the Nodes for endpoints, in slices and in Endpoints', asyn
   assert.deepEqual(slice?.ports, [
     { name: 'dns', port: 53, protocol: 'UDP' },
     { name: 'dns-tcp', port: 53, protocol: 'TCP' },
+    { name: 'metrics', port: 9153, protocol: 'TCP' },
   ]);
   await client.delete(SERVICES, 'kube-dns', 'kube-system');
   await until(client, SERVICES, (all) => all.length === 1);
+});
+
+test('Nodes of two families are in slices of each', async (t) => {
+  const node = aNode('a', { ip: '172.30.0.11' });
+  node.status?.addresses?.push({ type: 'InternalIP', address: 'fd00::11' });
+  const client = new FakeClient([node]);
+  runFor(t, client, [clusterDnsController({ ...DNS, clusterIPs: ['10.96.0.10', 'fd00:96::a'] })]);
+  client.seed(aNamespace('kube-system'));
+  const slices = await until(client, ENDPOINT_SLICES, (all) => all.length === 2);
+  assert.deepEqual(slices.map(({ addressType, endpoints }) => [addressType, endpoints[0]?.addresses[0]]).sort(), [
+    ['IPv4', '172.30.0.11'],
+    ['IPv6', 'fd00::11'],
+  ]);
+});
+
+test('the Corefile is where people look for it; their own stays, and one that was deleted is the default again', async (t) => {
+  const client = new FakeClient([aNode('a')]);
+  runFor(t, client, [clusterDnsController(DNS)]);
+  client.seed(aNamespace('kube-system'));
+  const [made] = await until(client, CONFIG_MAPS, (all) => all.length === 1);
+  assert.deepEqual([made?.metadata.name, made?.data], ['coredns', { Corefile: DNS.corefile }]);
+  assert.ok(made);
+  await client.update(CONFIG_MAPS, { ...made, data: { Corefile: '# mine\n' } });
+  // Something that makes the controller look.
+  await client.create(NODES, aNode('b', { ip: '172.30.0.12' }));
+  await until(client, ENDPOINT_SLICES, ([only]) => only?.endpoints.length === 2);
+  assert.equal(client.all(CONFIG_MAPS)[0]?.data?.['Corefile'], '# mine\n');
+  await client.delete(CONFIG_MAPS, 'coredns', 'kube-system');
+  await until(client, CONFIG_MAPS, ([only]) => only?.data?.['Corefile'] === DNS.corefile);
+});
+
+test('beside a DNS of somebody’s own no Corefile is made, and our slices go', async (t) => {
+  const service = aService({ selector: { 'k8s-app': 'kube-dns' } }, { name: 'kube-dns', namespace: 'kube-system' });
+  const slice: EndpointSlice = {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: {
+      name: 'kube-dns-old',
+      namespace: 'kube-system',
+      labels: { [SERVICE_NAME_LABEL]: 'kube-dns', [SLICE_MANAGER_LABEL]: DNS_SLICE_MANAGER },
+    },
+    addressType: 'IPv4',
+    endpoints: [],
+  };
+  const client = new FakeClient([aNode('a'), service, slice]);
+  client.seed(aNamespace('kube-system'));
+  runFor(t, client, [clusterDnsController(DNS)]);
+  await until(client, ENDPOINT_SLICES, (all) => all.length === 0);
+  assert.deepEqual(client.all(CONFIG_MAPS), []);
 });

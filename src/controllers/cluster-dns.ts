@@ -1,11 +1,11 @@
 /**
- * Keeps the Service that Pods ask for names. Every Node answers DNS itself, so its endpoints are the Nodes, and
- * `internalTrafficPolicy: Local` keeps each question on the Node it came from.
+ * Keeps the Service that Pods ask for names (feature 4-048), and the ConfigMap that says how they are answered. Every Node answers DNS itself,
+ * so the Service's endpoints are the Nodes, and `internalTrafficPolicy: Local` keeps each question on the Node it came from.
  */
 import { isAlreadyExists, isConflict } from '../api/api-error.ts';
-import { ENDPOINTS, ENDPOINT_SLICES, NAMESPACES, NODES, SERVICES } from '../api/kinds.ts';
-import type { Endpoints, Node, Service } from '../api/types.ts';
-import { familyOf } from '../lib/ip.ts';
+import { CONFIG_MAPS, ENDPOINTS, ENDPOINT_SLICES, NAMESPACES, NODES, SERVICES } from '../api/kinds.ts';
+import type { ConfigMap, Endpoints, Node, Service } from '../api/types.ts';
+import { familyOf, type Family } from '../lib/ip.ts';
 import { messageOf, unlessTerminating } from './api-outcomes.ts';
 import { sameSubsets } from './endpoint-subsets.ts';
 import { sortByIp } from './ip-order.ts';
@@ -19,6 +19,8 @@ export const DNS_SLICE_MANAGER = 'cluster-dns-controller.fairway';
 const NAMESPACE = 'kube-system';
 const NAME = 'kube-dns';
 const KEY = `${NAMESPACE}/${NAME}`;
+/** The name CoreDNS' own has: where people look for it. */
+const COREFILE_MAP = 'coredns';
 
 const LABELS = {
   'k8s-app': 'kube-dns',
@@ -28,42 +30,79 @@ const LABELS = {
 const PORTS: ResolvedPort[] = [
   { name: 'dns', port: 53, protocol: 'UDP' },
   { name: 'dns-tcp', port: 53, protocol: 'TCP' },
+  { name: 'metrics', port: 9153, protocol: 'TCP' },
 ];
+/** By these a Prometheus finds what to scrape. */
+const ANNOTATIONS = { 'prometheus.io/port': '9153', 'prometheus.io/scrape': 'true' };
+
+export interface ClusterDns {
+  /** One of each family: the addresses the kubelets put into resolv.conf, the tenth of each range. */
+  readonly clusterIPs: readonly string[];
+  /** What the ConfigMap says where nobody has written one. */
+  readonly corefile: string;
+}
 
 /** Somebody has put a DNS of their own behind the name: theirs is left alone. */
 export function isForeign(service: Service): boolean {
   return Object.keys(service.spec.selector ?? {}).length > 0 || service.spec.type === 'ExternalName';
 }
 
-/** The Service to write, or undefined where `current` is right. Its address cannot be changed later, so it is only set at first. */
-export function planDnsService(current: Service | undefined, clusterIP: string): Service | undefined {
+/**
+ * The Service to write, or undefined where `current` is right. Its address cannot be changed later, so it is only set at first; one of a
+ * second family is added when the cluster has come to one.
+ */
+export function planDnsService(current: Service | undefined, clusterIPs: readonly string[]): Service | undefined {
   const ports = PORTS.map(({ name, port, protocol }) => ({ name, port, protocol, targetPort: port }));
   if (!current) {
     return {
       apiVersion: 'v1',
       kind: 'Service',
-      metadata: { name: NAME, namespace: NAMESPACE, labels: LABELS },
-      spec: { clusterIP, ports, internalTrafficPolicy: 'Local' },
+      metadata: { name: NAME, namespace: NAMESPACE, labels: LABELS, annotations: ANNOTATIONS },
+      spec: { ...addresses(clusterIPs), ports, internalTrafficPolicy: 'Local' },
     };
   }
-  const labels = { ...current.metadata.labels, ...LABELS };
+  const { metadata, spec } = current;
+  const grows = spec.clusterIPs?.length === 1 && clusterIPs.length > 1;
   const right =
     PORTS.every((port) =>
-      current.spec.ports?.some(
-        (own) => own.name === port.name && own.port === port.port && own.protocol === port.protocol,
-      ),
+      spec.ports?.some((own) => own.name === port.name && own.port === port.port && own.protocol === port.protocol),
     ) &&
-    current.spec.internalTrafficPolicy === 'Local' &&
-    Object.entries(LABELS).every(([key, value]) => current.metadata.labels?.[key] === value);
-  if (right) return undefined;
-  const { metadata, spec } = current;
-  return { ...current, metadata: { ...metadata, labels }, spec: { ...spec, ports, internalTrafficPolicy: 'Local' } };
+    spec.internalTrafficPolicy === 'Local' &&
+    Object.entries(LABELS).every(([key, value]) => metadata.labels?.[key] === value);
+  if (right && !grows) return undefined;
+  return {
+    ...current,
+    metadata: { ...metadata, labels: { ...metadata.labels, ...LABELS } },
+    spec: {
+      ...spec,
+      ...(grows && addresses([spec.clusterIP ?? '', ...clusterIPs.slice(1)])),
+      ports,
+      internalTrafficPolicy: 'Local',
+    },
+  };
 }
 
-/** One endpoint per Node that is Ready, at its own address. */
-export function nodeEndpoints(nodes: readonly Node[]): Endpoint[] {
+function addresses(clusterIPs: readonly string[]) {
+  const [clusterIP = ''] = clusterIPs;
+  if (clusterIPs.length === 1) return { clusterIP };
+  const ipFamilies = clusterIPs.map((ip) => familyOf(ip) ?? 'IPv4');
+  return { clusterIP, clusterIPs: [...clusterIPs], ipFamilies, ipFamilyPolicy: 'PreferDualStack' };
+}
+
+/** The ConfigMap where there is none. What people wrote into it is theirs. */
+export function defaultCorefileMap(corefile: string): ConfigMap {
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: COREFILE_MAP, namespace: NAMESPACE },
+    data: { Corefile: corefile },
+  };
+}
+
+/** One endpoint per Node that is Ready, at its own address of that family. */
+export function nodeEndpoints(nodes: readonly Node[], family: Family = 'IPv4'): Endpoint[] {
   const endpoints = nodes.flatMap((node): Endpoint[] => {
-    const address = nodeAddress(node);
+    const address = nodeAddress(node, family);
     if (address === undefined || readyStatus(node) !== 'True') return [];
     const { name, uid } = node.metadata;
     return [
@@ -78,20 +117,22 @@ export function nodeEndpoints(nodes: readonly Node[]): Endpoint[] {
   return sortByIp(endpoints, ({ addresses }) => addresses[0] ?? '');
 }
 
-const nodeAddress = (node: Node) =>
-  node.status?.addresses?.find(({ type, address }) => type === 'InternalIP' && familyOf(address) === 'IPv4')?.address;
+const nodeAddress = (node: Node, family: Family) =>
+  node.status?.addresses?.find(({ type, address }) => type === 'InternalIP' && familyOf(address) === family)?.address;
+
+const familiesOf = ({ spec }: Service) => (spec.ipFamilies ?? ['IPv4']) as readonly Family[];
 
 /** The Endpoints object beside the slices, for older tools; undefined where `current` is right. Never mirrored back into slices. */
 export function planDnsEndpoints(
   current: Endpoints | undefined,
   endpoints: readonly Endpoint[],
 ): Endpoints | undefined {
-  const addresses = endpoints.map(({ addresses: [ip = ''], nodeName, targetRef }) => ({
+  const all = endpoints.map(({ addresses: [ip = ''], nodeName, targetRef }) => ({
     ip,
     ...(nodeName !== undefined && { nodeName }),
     ...(targetRef && { targetRef }),
   }));
-  const subsets = addresses.length === 0 ? [] : [{ addresses, ports: PORTS }];
+  const subsets = all.length === 0 ? [] : [{ addresses: all, ports: PORTS }];
   const labels = { ...LABELS, 'endpointslice.kubernetes.io/skip-mirror': 'true' };
   const skips = current?.metadata.labels?.['endpointslice.kubernetes.io/skip-mirror'] === 'true';
   if (skips && sameSubsets(current.subsets, subsets)) return undefined;
@@ -105,7 +146,7 @@ export function planDnsEndpoints(
 
 function sliceFrame(service: Service): SliceFrame {
   return {
-    addressTypes: ['IPv4'],
+    addressTypes: familiesOf(service),
     placeholder: true,
     max: 100,
     generateName: `${NAME}-`,
@@ -125,22 +166,24 @@ function sliceFrame(service: Service): SliceFrame {
   };
 }
 
-/** @param clusterIP the address the kubelets put into resolv.conf: the tenth of the service range. */
-export function clusterDnsController(clusterIP: string): Controller {
+export function clusterDnsController(dns: ClusterDns): Controller {
   const writer = new SliceWriter(DNS_SLICE_MANAGER);
-  const isIt = ({ metadata }: { metadata: { name: string; namespace?: string } }) =>
-    metadata.name === NAME && metadata.namespace === NAMESPACE;
+  const named = (name: string) => (change: { object: { metadata: { name: string; namespace?: string } } }) => {
+    const { metadata } = change.object;
+    return metadata.name === name && metadata.namespace === NAMESPACE ? [KEY] : [];
+  };
   return defineController({
     name: 'cluster-dns-controller',
     indexes: sliceIndexes,
     triggers: [
       trigger(NAMESPACES, ({ object }) => (object.metadata.name === NAMESPACE ? [KEY] : [])),
-      trigger(SERVICES, ({ object }) => (isIt(object) ? [KEY] : [])),
-      trigger(ENDPOINTS, ({ object }) => (isIt(object) ? [KEY] : [])),
+      trigger(SERVICES, named(NAME)),
+      trigger(ENDPOINTS, named(NAME)),
+      trigger(CONFIG_MAPS, named(COREFILE_MAP)),
       trigger(ENDPOINT_SLICES, (change) => writer.keysOfChange(change)),
       trigger(NODES, (change) => {
         if (change.type !== 'updated') return [KEY];
-        const facts = (node: Node) => JSON.stringify(nodeEndpoints([node]));
+        const facts = (node: Node) => JSON.stringify([nodeEndpoints([node]), nodeEndpoints([node], 'IPv6')]);
         return facts(change.old) === facts(change.object) ? [] : [KEY];
       }),
     ],
@@ -149,7 +192,7 @@ export function clusterDnsController(clusterIP: string): Controller {
       // Made before anything else is: the Namespace's own event makes the key due again.
       if (!view.get(NAMESPACES, NAMESPACE)) return done;
       try {
-        return await keep(clusterIP, writer, view);
+        return await keep(dns, writer, view);
       } catch (error) {
         if (isConflict(error) || isAlreadyExists(error)) return retryAfter(50);
         throw error;
@@ -158,7 +201,7 @@ export function clusterDnsController(clusterIP: string): Controller {
   });
 }
 
-async function keep(clusterIP: string, writer: SliceWriter, view: View): Promise<Outcome> {
+async function keep({ clusterIPs, corefile }: ClusterDns, writer: SliceWriter, view: View): Promise<Outcome> {
   const { client } = view;
   const current = view.get(SERVICES, NAME, NAMESPACE);
   const existing = writer.slicesOf(KEY, view);
@@ -167,24 +210,32 @@ async function keep(clusterIP: string, writer: SliceWriter, view: View): Promise
     await writer.apply(KEY, { create: [], update: [], remove: existing }, view);
     return done;
   }
-  const wanted = planDnsService(current, clusterIP);
-  if (wanted && !current) {
-    try {
-      await unlessTerminating(client.create(SERVICES, wanted));
-    } catch (error) {
-      if (!isAlreadyExists(error)) view.event(wanted, 'Warning', 'FailedToCreateClusterDNS', messageOf(error));
-      throw error;
-    }
-    // Slices name their owner's uid, which the Service's own event brings.
-    return done;
-  }
-  if (wanted) await client.update(SERVICES, wanted);
+  if (!view.get(CONFIG_MAPS, COREFILE_MAP, NAMESPACE))
+    await unlessTerminating(client.create(CONFIG_MAPS, defaultCorefileMap(corefile)));
+  const wanted = planDnsService(current, clusterIPs);
+  if (wanted) await writeService(wanted, current, view);
+  // Slices name their owner's uid, which the Service's own event brings.
   if (!current) return done;
   const endpoints = nodeEndpoints(view.list(NODES));
-  const group = { addressType: 'IPv4' as const, ports: PORTS, endpoints };
-  await writer.apply(KEY, planSlices(existing, [group], sliceFrame(current)), view);
+  const groups = familiesOf(current).map((family) => ({
+    addressType: family,
+    ports: PORTS,
+    endpoints: nodeEndpoints(view.list(NODES), family),
+  }));
+  await writer.apply(KEY, planSlices(existing, groups, sliceFrame(current)), view);
   const known = view.get(ENDPOINTS, NAME, NAMESPACE);
   const object = planDnsEndpoints(known, endpoints);
   if (object) await (known ? client.update(ENDPOINTS, object) : client.create(ENDPOINTS, object));
   return done;
+}
+
+/** What stands in the way, such as the address in other hands, is told on the Service. */
+async function writeService(wanted: Service, current: Service | undefined, view: View): Promise<void> {
+  try {
+    await (current ? view.client.update(SERVICES, wanted) : unlessTerminating(view.client.create(SERVICES, wanted)));
+  } catch (error) {
+    if (!isAlreadyExists(error) && !isConflict(error))
+      view.event(wanted, 'Warning', 'FailedToCreateClusterDNS', messageOf(error));
+    throw error;
+  }
 }

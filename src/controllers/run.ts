@@ -2,7 +2,7 @@
 import type { Client } from '../client/client.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
-import { clusterDnsController } from './cluster-dns.ts';
+import { clusterDnsController, type ClusterDns } from './cluster-dns.ts';
 import { clusterRoleAggregationController } from './cluster-role-aggregation.ts';
 import { cronJobController } from './cron-job.ts';
 import { daemonSetController } from './daemon-set.ts';
@@ -31,8 +31,8 @@ export interface ControllersOptions {
   readonly clusterCidr?: string;
   /** Certificate of the cluster's CA, in PEM, published to every Namespace; absent: not published. */
   readonly caPem?: string;
-  /** Address of the Service kube-system/kube-dns; absent: the cluster has a DNS of its own, or none. */
-  readonly clusterDnsIp?: string;
+  /** The Service kube-system/kube-dns and its Corefile; absent: the cluster has a DNS of its own, or none. */
+  readonly clusterDns?: ClusterDns;
   /** Silence of a kubelet, in ms, after which its Node is unreachable. Default 40 s. */
   readonly nodeMonitorGracePeriod?: number;
   /** 1 to 1000, default 100. */
@@ -41,7 +41,7 @@ export interface ControllersOptions {
 
 /** All controllers for these options, not yet running. @throws Error on an option that makes no sense. */
 export function allControllers(options: ControllersOptions): Controller[] {
-  const { clusterCidr, caPem, clusterDnsIp, nodeMonitorGracePeriod, maxEndpointsPerSlice } = options;
+  const { clusterCidr, caPem, clusterDns, nodeMonitorGracePeriod, maxEndpointsPerSlice } = options;
   return [
     endpointsController(),
     endpointSliceController(maxEndpointsPerSlice === undefined ? {} : { maxEndpointsPerSlice }),
@@ -54,7 +54,7 @@ export function allControllers(options: ControllersOptions): Controller[] {
     nodeLifecycleController(nodeMonitorGracePeriod === undefined ? {} : { nodeMonitorGracePeriod }),
     ...(caPem === undefined ? [] : [rootCaController(caPem)]),
     ...(clusterCidr === undefined ? [] : [nodeIpamController({ clusterCidr })]),
-    ...(clusterDnsIp === undefined ? [] : [clusterDnsController(clusterDnsIp)]),
+    ...(clusterDns === undefined ? [] : [clusterDnsController(clusterDns)]),
     replicationControllerController(),
     replicaSetController(),
     deploymentController(),

@@ -37,6 +37,8 @@ export interface Face {
 }
 
 export interface HttpFacesOptions {
+  /** Of addresses that name none, such as `:8080`; every one where absent. */
+  readonly host?: string;
   readonly log: Log;
   readonly clock: Clock;
 }
@@ -76,7 +78,7 @@ export class HttpFaces {
   }
 }
 
-function openPort(address: string, { log, clock }: HttpFacesOptions): Port {
+function openPort(address: string, { log, clock, host }: HttpFacesOptions): Port {
   const claims: Claim[] = [];
   let isClosed = false;
   let cancel = (): void => undefined;
@@ -98,7 +100,7 @@ function openPort(address: string, { log, clock }: HttpFacesOptions): Port {
       );
     });
     const at = splitAddress(address);
-    opening.listen(at.port, at.host, () => {
+    opening.listen(at.port, at.host ?? host, () => {
       const bound = opening.address();
       resolveListening(typeof bound === 'object' && bound !== null ? bound.port : at.port);
     });

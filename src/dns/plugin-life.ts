@@ -24,6 +24,11 @@ export async function stopPlugins(servers: readonly Server[], why: 'end' | 'relo
   );
 }
 
+/** Every plugin knows what it needs to answer. */
+export async function whenReady(servers: readonly Server[]): Promise<void> {
+  await Promise.all(all(servers).flatMap(({ instance: { whenReady: one } }) => (one ? [one] : [])));
+}
+
 /** Names of those that are not ready, each once. */
 export function unreadyOf(servers: readonly Server[]): string[] {
   const waiting = all(servers).filter(({ instance }) => instance.isReady?.() === false);

@@ -11,7 +11,7 @@ import { parseCorefile } from './corefile/parse.ts';
 import { HttpFaces } from './http-faces.ts';
 import { planListeners } from './listeners.ts';
 import { DnsMetrics } from './metrics.ts';
-import { startPlugins, stopPlugins, unreadyOf } from './plugin-life.ts';
+import { startPlugins, stopPlugins, unreadyOf, whenReady } from './plugin-life.ts';
 import type { Asker, Runtime, TrailStep } from './plugin.ts';
 import { respond, type Answered } from './respond.ts';
 import { Sockets } from './sockets.ts';
@@ -31,6 +31,8 @@ export interface DnsOptions {
     readonly addresses: readonly string[];
     /** Stands in for 53 of the Corefile; 0 takes any. */
     readonly port?: number;
+    /** Of the HTTP ports the Corefile names without one (`:9153`): every address where absent. */
+    readonly httpAddress?: string;
   };
   /** Read where the Corefile names `/etc/resolv.conf`, which it is where absent. */
   readonly resolvConf?: string;
@@ -61,6 +63,9 @@ export interface RunningDns {
   stop(options?: { readonly atOnce?: boolean }): Promise<void>;
 }
 
+/** ms a new Corefile's plugins have to become ready before they take over from the old ones' all the same. */
+const READY_MS = 5000;
+
 export function runDns(options: DnsOptions): RunningDns {
   return new DnsServer(options);
 }
@@ -84,7 +89,7 @@ class DnsServer implements RunningDns {
     const first = this.#load(text, file, true);
     this.#turn = first.catch(() => undefined);
     this.listening = first.then(() => this.#sockets.ports());
-    this.ready = first.then(() => Promise.all(this.#servers.flatMap(readiness))).then(() => undefined);
+    this.ready = first.then(() => whenReady(this.#servers));
     for (const promise of [this.listening, this.ready]) promise.catch(() => undefined);
   }
 
@@ -107,6 +112,19 @@ class DnsServer implements RunningDns {
     await this.#sockets.close();
   }
 
+  /** Not for ever: an API server may be away. */
+  async #readySoon(servers: readonly Server[]): Promise<void> {
+    const enough = Promise.withResolvers<undefined>();
+    const giveUp = (): void => {
+      enough.resolve(undefined);
+    };
+    const cancel = this.runtime.clock.after(READY_MS, giveUp);
+    this.#stopped.signal.addEventListener('abort', giveUp, { once: true });
+    await Promise.race([whenReady(servers), enough.promise]);
+    this.#stopped.signal.removeEventListener('abort', giveUp);
+    cancel();
+  }
+
   async #load(text: string, file: string, isFirst: boolean): Promise<void> {
     const { environment = (name) => process.env[name], imports = diskImports, listen } = this.#options;
     const blocks = parseCorefile(text, { file, environment, imports });
@@ -114,6 +132,8 @@ class DnsServer implements RunningDns {
     const servers = buildServers(blocks, this.runtime);
     const listeners = planListeners(servers, listen.addresses);
     await startPlugins(servers);
+    // What is there answers until the new knows as much.
+    if (!isFirst) await this.#readySoon(servers);
     try {
       // The first time an address may come up after us: the sockets are tried until they can be had.
       await this.#sockets.change(listeners, isFirst ? this.#stopped.signal : undefined);
@@ -128,9 +148,6 @@ class DnsServer implements RunningDns {
   }
 }
 
-const readiness = ({ plugins }: Server): Promise<void>[] =>
-  plugins.flatMap(({ instance }) => (instance.whenReady ? [instance.whenReady] : []));
-
 function runtimeFor(options: DnsOptions, unready: Runtime['unready']): Runtime {
   const { log, clock = realClock, random = Math.random, client, nodeName } = options;
   return {
@@ -143,7 +160,11 @@ function runtimeFor(options: DnsOptions, unready: Runtime['unready']): Runtime {
     ownAddresses: options.listen.addresses,
     changes: createChangeFeed(),
     metrics: new DnsMetrics(),
-    faces: new HttpFaces({ log, clock }),
+    faces: new HttpFaces({
+      log,
+      clock,
+      ...(options.listen.httpAddress !== undefined && { host: options.listen.httpAddress }),
+    }),
     tap: new QueryTap(),
     unready,
   };

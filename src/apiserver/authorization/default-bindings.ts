@@ -11,6 +11,11 @@ const account = (namespace: string, name: string): Rbac.Subject => ({ kind: 'Ser
 const everybody = group('system:authenticated');
 const strangers = group('system:unauthenticated');
 
+/** Those of a CoreDNS that somebody brings, and ours. */
+function dnsServers(): Rbac.Subject[] {
+  return [account('kube-system', 'kube-dns'), account('kube-system', 'coredns'), user('system:kube-dns')];
+}
+
 /** A binding is called like its role. */
 const clusterWide: Readonly<Record<string, readonly Rbac.Subject[]>> = {
   'cluster-admin': [group(MASTERS)],
@@ -20,7 +25,7 @@ const clusterWide: Readonly<Record<string, readonly Rbac.Subject[]>> = {
   'system:monitoring': [group('system:monitoring')],
   'system:service-account-issuer-discovery': [group('system:serviceaccounts')],
   'system:node-proxier': [user('system:kube-proxy')],
-  'system:kube-dns': [account('kube-system', 'kube-dns'), account('kube-system', 'coredns'), user('system:kube-dns')],
+  'system:kube-dns': dnsServers(),
   'system:kube-controller-manager': [user('system:kube-controller-manager')],
   'system:kube-scheduler': [user('system:kube-scheduler')],
   'system:volume-scheduler': [user('system:kube-scheduler')],
@@ -48,6 +53,7 @@ export function defaultRoleBindings(): RoleBinding[] {
   const signer = 'system:controller:bootstrap-signer';
   return [
     binding('kube-system', reader, [managers, scheduler], `system::${reader}`),
+    binding('kube-system', 'system:kube-dns', dnsServers()),
     binding('kube-system', signer, [account('kube-system', 'bootstrap-signer')]),
     binding('kube-system', 'system:controller:token-cleaner', [account('kube-system', 'token-cleaner')]),
     binding('kube-system', 'system::leader-locking-kube-controller-manager', [

@@ -140,9 +140,12 @@ const plain: Readonly<Record<string, readonly PolicyRule[]>> = {
     on('list watch', 'networking.k8s.io', 'servicecidrs'),
     ...events,
   ],
+  // Pods: who asks (`pods verified`, metadata); the Node it runs on, for its zone. As CoreDNS' own role.
   'system:kube-dns': [
-    on('list watch', '', 'endpoints namespaces services'),
+    on('list watch', '', 'endpoints namespaces pods services'),
+    on(READ, '', 'nodes'),
     on('list watch', 'discovery.k8s.io', 'endpointslices'),
+    on('list watch', 'multicluster.x-k8s.io', 'serviceimports'),
   ],
   'system:kube-controller-manager': [
     ...events,
@@ -233,6 +236,8 @@ export function defaultRoles(): Role[] {
     ]),
     role('kube-system', 'system:controller:bootstrap-signer', [on(READ, '', 'secrets')]),
     role('kube-system', 'system:controller:token-cleaner', [on(`${READ} delete`, '', 'secrets'), ...events]),
+    // A watch of one ConfigMap is one with a field selector, which `resourceNames` holds to that name.
+    role('kube-system', 'system:kube-dns', [on(READ, '', 'configmaps', 'coredns'), ...events]),
     role('kube-system', 'system::leader-locking-kube-controller-manager', [
       on('watch', '', 'configmaps'),
       on('get update', '', 'configmaps', 'kube-controller-manager'),

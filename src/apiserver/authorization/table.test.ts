@@ -63,20 +63,20 @@ POST   V1/namespaces                                   . . . . . . . . . . . +
 GET    V1/namespaces/team                              . . . . . + + + + . . +
 DELETE V1/namespaces/team                              . . . . . . . . . . . +
 GET    V1/namespaces/other                             . . . . . . . . . . . +
-GET    V1/nodes                                        . . + + . . . . . + . +
-GET    V1/nodes/node01                                 . . + + . . . . . + . +
+GET    V1/nodes                                        . . + + . . . . . + + +
+GET    V1/nodes/node01                                 . . + + . . . . . + + +
 POST   V1/nodes                                        . . + + . . . . . . . +
 DELETE V1/nodes/node01                                 . . . . . . . . . . . +
 PATCH  V1/nodes/node01/status                          . . + + . . . . . . . +
 GET    V1/nodes/node01/proxy/metrics                   . . . . . . . . . . . +
 
-GET    V1/pods                                         . . . . . . . . . . . +
-GET    V1/pods?fieldSelector=spec.nodeName=node01      . . + . . . . . . . . +
-GET    V1/pods?watch=1&fieldSelector=spec.nodeName%3Dnode01 . . + . . . . . . . . +
-GET    TEAM/pods                                       . . . . . + + + + . . +
+GET    V1/pods                                         . . . . . . . . . . + +
+GET    V1/pods?fieldSelector=spec.nodeName=node01      . . + . . . . . . . + +
+GET    V1/pods?watch=1&fieldSelector=spec.nodeName%3Dnode01 . . + . . . . . . . + +
+GET    TEAM/pods                                       . . . . . + + + + . + +
 GET    TEAM/pods/mine                                  . . + . . + + + + . . +
-GET    TEAM/pods?watch=1&fieldSelector=metadata.name=mine . . + . . + + + + . . +
-GET    OTHER/pods                                      . . . . . . . . . . . +
+GET    TEAM/pods?watch=1&fieldSelector=metadata.name=mine . . + . . + + + + . + +
+GET    OTHER/pods                                      . . . . . . . . . . + +
 POST   TEAM/pods                                       . . + + . . . + + . . +
 PUT    TEAM/pods/mine                                  . . . . . . . + + . . +
 PATCH  TEAM/pods/mine/status                           . . + + . . . . . . . +
@@ -109,6 +109,13 @@ GET    TEAM/configmaps/used                            . . + . . + + + + . . +
 GET    TEAM/configmaps/unused                          . . . . . + + + + . . +
 GET    TEAM/configmaps                                 . . . . . + + + + . . +
 PUT    TEAM/configmaps/used                            . . . . . . . + + . . +
+GET    SYSTEM/configmaps/coredns                       . . . . . . . . . . + +
+GET    SYSTEM/configmaps?watch=1&fieldSelector=metadata.name=coredns . . . . . . . . . . + +
+GET    SYSTEM/configmaps?fieldSelector=metadata.name=other . . . . . . . . . . . +
+GET    SYSTEM/configmaps                               . . . . . . . . . . . +
+PUT    SYSTEM/configmaps/coredns                       . . . . . . . . . . . +
+GET    SYSTEM/secrets                                  . . . . . . . . . . . +
+POST   SYSTEM/events                                   . . + + . . . . . + + +
 GET    TEAM/secrets                                    . . . . . . . + + . . +
 GET    TEAM/secrets/mounted                            . . + . . . . + + . . +
 GET    TEAM/secrets/in-env                             . . + . . . . + + . . +
@@ -154,6 +161,7 @@ const shorthands: [RegExp, string][] = [
   [/^V1/, '/api/v1'],
   [/^TEAM@(.*?)\//, '/apis/$1/v1/namespaces/team/'],
   [/^TEAM/, '/api/v1/namespaces/team'],
+  [/^SYSTEM/, '/api/v1/namespaces/kube-system'],
   [/^OTHER/, '/api/v1/namespaces/other'],
   [/^LEASES/, '/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases'],
   [/^AUTHN/, '/apis/authentication.k8s.io/v1'],

@@ -73,7 +73,7 @@ export function watchCluster(runtime: Runtime, source: ConnectionSource, selecti
     },
     synced: Promise.all(all.map(({ synced }) => synced)).then(() => undefined),
     hasSynced: (kind) =>
-      basic.every((informer) => informer.hasSynced) && (kind !== 'clusterset' || imports?.informer.hasSynced === true),
+      basic.every((informer) => informer.hasSynced) && (kind !== 'clusterset' || imports?.informer.hasSynced !== false),
     stop() {
       watches.release();
     },
