@@ -56,7 +56,12 @@ export class ShadowReader {
     nat: new Map(),
   };
   readonly #jumps = new Set<string>();
+  readonly #isOurs: (table: string, chain: string) => boolean;
   #table: TableName | undefined;
+
+  constructor(isOurs = isOurChain) {
+    this.#isOurs = isOurs;
+  }
 
   /** Whole lines. */
   add(lines: Buffer): void {
@@ -73,7 +78,7 @@ export class ShadowReader {
     if (table === undefined) return;
     const [, name = ''] = /^(?::|-A )(\S+)/.exec(line) ?? [];
     const chains = this.#chains[table];
-    const isOurs = chains.has(name) || isOurChain(table, name);
+    const isOurs = chains.has(name) || this.#isOurs(table, name);
     if (line.startsWith(':')) {
       if (isOurs) chains.set(name, new PrintMaker());
       return;
@@ -84,6 +89,6 @@ export class ShadowReader {
     const rule = parseRule(tokenize(line.slice('-A '.length + name.length)));
     const jump = { table, chain: name, rule };
     if (isOurs) chains.get(name)?.add(rule);
-    else if (isOurJump(jump)) this.#jumps.add(jumpKey(jump));
+    else if (isOurJump(jump, this.#isOurs)) this.#jumps.add(jumpKey(jump));
   }
 }

@@ -1,4 +1,4 @@
-/** Which endpoint a client was given (3-133). Shared by all relays of one Service port. */
+/** Which endpoint a client was given (3-133). Shared by all relays of one Service port; there is none where the Service asks for none. */
 
 interface Given {
   readonly endpoint: string;
@@ -8,30 +8,31 @@ interface Given {
 /** More clients than this at a time: whoever was away longest is forgotten, rather than memory filled. */
 const MOST_CLIENTS = 65_536;
 
+const elapsed = (): number => performance.now();
+
 export class Affinity {
-  /** ms; undefined: nobody is remembered. */
-  #patience: number | undefined;
+  /** ms. */
+  #patience: number;
   readonly #now: () => number;
   /** Client IP -> what it was given, whoever was away longest first. */
   readonly #clients = new Map<string, Given>();
 
   /** `now` in ms, from any start. */
-  constructor(now: () => number) {
+  constructor(seconds: number, now: () => number = elapsed) {
+    this.#patience = seconds * 1000;
     this.#now = now;
   }
 
-  get isOn(): boolean {
-    return this.#patience !== undefined;
+  /** What a Service is to have that had `known` and now asks for this: who is remembered stays so, under the new time. */
+  static for(seconds: number | undefined, known: Affinity | undefined): Affinity | undefined {
+    if (seconds === undefined) return undefined;
+    if (!known) return new Affinity(seconds);
+    known.#patience = seconds * 1000;
+    return known;
   }
 
   get size(): number {
     return this.#clients.size;
-  }
-
-  /** Other times hold for clients already here as well; undefined forgets them. */
-  setSeconds(seconds: number | undefined): void {
-    this.#patience = seconds === undefined ? undefined : seconds * 1000;
-    if (seconds === undefined) this.#clients.clear();
   }
 
   /** `ip:port` of the endpoint, while less time has gone by than the Service allows. */
@@ -41,7 +42,6 @@ export class Affinity {
   }
 
   remember(client: string, endpoint: string): void {
-    if (this.#patience === undefined) return;
     // last in the map is last in use
     this.#clients.delete(client);
     this.#clients.set(client, { endpoint, usedAt: this.#now() });
@@ -53,10 +53,9 @@ export class Affinity {
   }
 
   #expire(): void {
-    const patience = this.#patience ?? 0;
     const now = this.#now();
     for (const [client, { usedAt }] of this.#clients) {
-      if (now - usedAt < patience) return;
+      if (now - usedAt < this.#patience) return;
       this.#clients.delete(client);
     }
   }

@@ -174,6 +174,39 @@ it('a flush is seen and mended, and clean-up leaves the rules of others', async 
   assert.equal(await cleanup(iptables), 0);
 });
 
+it('a doubt about nothing writes nothing, and one with a reason is found again and again', async (t) => {
+  const iptables = new FakeIptables();
+  const backend = backendOn(t, iptables);
+  const nothing: PlanUpdate = { plan, changed: new Map(), problems: [] };
+  await backend.sync(whole(plan));
+  const before = iptables.dump();
+  const doubt = async () => {
+    backend.distrust();
+    const { kind, changes } = await backend.sync(nothing);
+    assert.equal(kind, 'full');
+    assert.equal(iptables.dump(), before);
+    return changes;
+  };
+  for (let times = 0; times < 3; times++) {
+    assert.equal(await doubt(), 0);
+    assert.equal(await doubt(), 0);
+    iptables.flush('nat', { delete: true });
+    assert.ok((await doubt()) > 0);
+  }
+});
+
+it('a relay that had no port is tried again with the next doubt, and no other is touched', async (t) => {
+  const backend = backendOn(t, new FakeIptables(), { proxyPortRange: '41501-41501' });
+  const second = { ...hostnames, name: 'default/more:', service: 'more', clusterIP: '10.96.0.77' };
+  await backend.sync(whole(withPorts(plan, [hostnames, second])));
+  const gone = new Map([['default/hostnames', { before: [hostnames], after: [] }]]);
+  const without = withPorts(plan, [second]);
+  assert.equal((await backend.sync({ plan: without, changed: gone, problems: [] })).refused.length, 1);
+  backend.distrust();
+  assert.deepEqual((await backend.sync({ plan: without, changed: new Map(), problems: [] })).refused, []);
+  assert.equal(backend.relays.portOf(second, 'Cluster'), 41501);
+});
+
 it('a Service that a whole Plan has no more is gone, rules and relay', async (t) => {
   const iptables = new FakeIptables();
   const backend = backendOn(t, iptables);

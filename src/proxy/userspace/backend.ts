@@ -6,6 +6,7 @@ import type { TableStamps } from '../../host/xtables-info.ts';
 import { stampsFor } from '../iptables/backend.ts';
 import { parse } from '../iptables/parse.ts';
 import { renderCleanup } from '../iptables/cleanup.ts';
+import type { RuleSet } from '../iptables/rule-set.ts';
 import {
   defaultUserspaceSettings,
   type Backend,
@@ -75,12 +76,18 @@ export async function cleanup(iptables: Iptables): Promise<number> {
   return text.split('\n').filter((line) => /^-[DX] /.test(line)).length;
 }
 
+type Followed = [before: ServicePort[], after: ServicePort[]];
+
 export class UserspaceBackend implements Backend {
   readonly relays: RelaySet;
   readonly #rules: PortalRules;
   /** `namespace/service` -> its ports, as the relays have them. */
   readonly #services = new Map<string, readonly ServicePort[]>();
+  /** False: they have to be told everything. */
+  #isFollowed = false;
+  /** What the rules were made of, and they. */
   #plan: Plan | undefined;
+  #wanted: RuleSet | undefined;
   #oldPorts: ReadonlyMap<string, number> | undefined;
 
   constructor(rules: PortalRules, relays: RelaySet) {
@@ -92,15 +99,17 @@ export class UserspaceBackend implements Backend {
   async sync(update: PlanUpdate): Promise<SyncResult> {
     // a later proxy finds the ports of this one in its rules, and listens there again
     this.#oldPorts ??= await this.#rules.readPorts();
-    const isFull = !this.#rules.isKnown || update.changed === undefined;
-    const [before, after] = this.#follow(update, isFull);
-    const spelled = isFull ? '' : this.#spell(before);
+    const changed = this.#isFollowed ? update.changed : undefined;
+    const isFull = !this.#rules.isKnown || changed === undefined;
+    const [before, after] = changed ? this.#followChanged(changed, isFull) : this.#followAll(update.plan);
+    const spelled = this.#spell(before);
+    this.#isFollowed = false;
     await this.relays.set(after, before, this.#oldPorts);
-    let changes = 0;
-    if (isFull || this.#spell(after) !== spelled) {
-      this.#plan = update.plan;
-      changes = await this.#rules.write(compile(update.plan, this.relays.portOf));
-    }
+    this.#isFollowed = true;
+    const known = changed && this.#spell(after) === spelled ? this.#wanted : undefined;
+    if (!known) this.#plan = update.plan;
+    this.#wanted = known ?? compile(update.plan, this.relays.portOf);
+    const changes = isFull || !known ? await this.#rules.write(this.#wanted) : 0;
     await this.relays.closeGone();
     // everything went through pipes, which in a large cluster is much
     if (isFull) returnFreeMemory();
@@ -129,24 +138,28 @@ export class UserspaceBackend implements Backend {
     return this.relays.stop(STOP_PATIENCE);
   }
 
-  /** The Service ports to be looked at, as they were and as they are. */
-  #follow(update: PlanUpdate, isFull: boolean): [before: readonly ServicePort[], after: readonly ServicePort[]] {
-    const before: ServicePort[] = [];
-    const after: ServicePort[] = [];
-    const put = (key: string, ports: readonly ServicePort[]) => {
-      before.push(...(this.#services.get(key) ?? []));
-      after.push(...ports);
-      if (ports.length > 0) this.#services.set(key, ports);
-      else this.#services.delete(key);
-    };
-    const changed = isFull ? undefined : update.changed;
-    if (changed) for (const [key, change] of changed) put(key, change.after);
-    else {
-      const all = Map.groupBy(update.plan.servicePorts, (one) => `${one.namespace}/${one.service}`);
-      for (const key of this.#services.keys()) if (!all.has(key)) put(key, []);
-      for (const [key, ports] of all) put(key, ports);
-    }
-    return [before, after];
+  /** The Service ports to be looked at, as they were and as they are. `tryAgain`: also those that have no relay. */
+  #followChanged(changed: NonNullable<PlanUpdate['changed']>, tryAgain: boolean): Followed {
+    const followed: Followed = [[], []];
+    for (const [key, { after }] of changed) this.#put(key, after, followed);
+    const keys = new Set(tryAgain ? this.relays.refused.map((one) => `${one.namespace}/${one.service}`) : []);
+    for (const key of keys) if (!changed.has(key)) this.#put(key, this.#services.get(key) ?? [], followed);
+    return followed;
+  }
+
+  #followAll({ servicePorts }: Plan): Followed {
+    const followed: Followed = [[], []];
+    const all = Map.groupBy(servicePorts, (one) => `${one.namespace}/${one.service}`);
+    for (const key of this.#services.keys()) if (!all.has(key)) this.#put(key, [], followed);
+    for (const [key, ports] of all) this.#put(key, ports, followed);
+    return followed;
+  }
+
+  #put(key: string, ports: readonly ServicePort[], [before, after]: Followed): void {
+    before.push(...(this.#services.get(key) ?? []));
+    after.push(...ports);
+    if (ports.length > 0) this.#services.set(key, ports);
+    else this.#services.delete(key);
   }
 
   /** Equal when the rules are: endpoints come and go without any. */

@@ -10,9 +10,8 @@ const turns = (balancer: Balancer, count: number, client = 'x') =>
 
 function made(seconds: number | undefined, random = () => 0.999) {
   const clock = { now: 0 };
-  const affinity = new Affinity(() => clock.now);
-  affinity.setSeconds(seconds);
-  const balancer = new Balancer(affinity, random);
+  const affinity = seconds === undefined ? undefined : new Affinity(seconds, () => clock.now);
+  const balancer = new Balancer(random, affinity);
   balancer.set([a, b, c]);
   return { clock, affinity, balancer };
 }
@@ -56,7 +55,7 @@ it('a client whose endpoint is gone is given another', () => {
 });
 
 it('memory of clients is bounded: who was away longest is forgotten', () => {
-  const { affinity } = made(1000);
+  const affinity = new Affinity(1000, () => 0);
   for (let at = 0; at < 65_537; at++) affinity.remember(String(at), a.address);
   assert.equal(affinity.size, 65_536);
   assert.deepEqual([affinity.endpointOf('0'), affinity.endpointOf('1')], [undefined, a.address]);
@@ -65,6 +64,16 @@ it('memory of clients is bounded: who was away longest is forgotten', () => {
 it('switched off, affinity forgets', () => {
   const { affinity, balancer } = made(10);
   turns(balancer, 1);
-  affinity.setSeconds(undefined);
+  balancer.affinity = Affinity.for(undefined, affinity);
   assert.deepEqual(turns(balancer, 2), [2, 3]);
+  balancer.affinity = Affinity.for(10, balancer.affinity);
+  assert.deepEqual(turns(balancer, 2), [1, 1]);
+});
+
+it('another time holds for clients already remembered', () => {
+  const { affinity, balancer, clock } = made(10);
+  turns(balancer, 1);
+  assert.equal(Affinity.for(20, affinity), affinity);
+  clock.now = 15_000;
+  assert.deepEqual(turns(balancer, 1), [1]);
 });

@@ -5,15 +5,18 @@ import type { Affinity } from './affinity.ts';
 export type Target = Pick<Endpoint, 'ip' | 'port' | 'address'>;
 
 export class Balancer {
-  readonly #affinity: Affinity;
+  /** Of the Service port as it is now; undefined: each connection has its turn. */
+  affinity: Affinity | undefined;
   readonly #random: () => number;
+  /** Those that were told, and the same in the order of their turns. */
+  #told: readonly Target[] = [];
   #endpoints: readonly Target[] = [];
   #at = -1;
 
   /** `random` gives numbers from 0 up to 1. */
-  constructor(affinity: Affinity, random: () => number) {
-    this.#affinity = affinity;
+  constructor(random: () => number, affinity?: Affinity) {
     this.#random = random;
+    this.affinity = affinity;
   }
 
   /** In the order of their turns. */
@@ -23,6 +26,9 @@ export class Balancer {
 
   /** True when they are not those it has. */
   set(endpoints: readonly Target[]): boolean {
+    // most often the Plan has the very same
+    if (endpoints === this.#told) return false;
+    this.#told = endpoints;
     const has = new Set(this.#endpoints.map((one) => one.address));
     if (has.size === endpoints.length && endpoints.every((one) => has.has(one.address))) return false;
     this.#endpoints = shuffled(endpoints, this.#random);
@@ -32,14 +38,12 @@ export class Balancer {
 
   /** The endpoint for a new connection; `isRetry`: the one the client was given does not answer (3-133, 3-134). undefined: there is none. */
   next(client: string, isRetry = false): Target | undefined {
-    if (this.#affinity.isOn) {
-      const given = isRetry ? undefined : this.#affinity.endpointOf(client);
-      const known = given === undefined ? undefined : this.#endpoints.find((one) => one.address === given);
-      const endpoint = known ?? this.#turn();
-      if (endpoint) this.#affinity.remember(client, endpoint.address);
-      return endpoint;
-    }
-    return this.#turn();
+    if (!this.affinity) return this.#turn();
+    const given = isRetry ? undefined : this.affinity.endpointOf(client);
+    const known = given === undefined ? undefined : this.#endpoints.find((one) => one.address === given);
+    const endpoint = known ?? this.#turn();
+    if (endpoint) this.affinity.remember(client, endpoint.address);
+    return endpoint;
   }
 
   #turn(): Target | undefined {

@@ -1,15 +1,8 @@
 /** Plan -> iptables rules as data, for relays that listen on the ports given. */
 import { familyOf } from '../../lib/ip.ts';
-import {
-  comment,
-  jumpTo,
-  rule,
-  type Chain,
-  type Jump,
-  type Match,
-  type Rule,
-  type RuleSet,
-} from '../iptables/rule-set.ts';
+import { ruleText } from '../iptables/render.ts';
+import { comment, jumpTo, rule, type Jump, type Match, type Rule, type RuleSet } from '../iptables/rule-set.ts';
+import { SpelledChain } from '../iptables/spelled-chain.ts';
 import type { Plan, ServicePort, TrafficPolicy } from '../plan/types.ts';
 import { compileService, type CompiledService, type Context } from './compile-service.ts';
 import * as names from './names.ts';
@@ -20,36 +13,46 @@ export type PortOf = (service: ServicePort, pool: TrafficPolicy) => number | und
 /** Pure. ServicePorts seen before under the same options and ports are remembered by identity. */
 export function compile(plan: Plan, portOf: PortOf): RuleSet {
   const key = `${plan.node.ips.join()} ${String(plan.nodePortIPs)}`;
-  const all = plan.servicePorts.flatMap((service) => remembered(service, plan, portOf, key));
-  const join = (pick: (one: CompiledService) => readonly Rule[]) => all.flatMap(pick);
-  const nat: Chain[] = [
-    { name: names.PORTALS_CONTAINER, rules: join((one) => one.container) },
-    { name: names.PORTALS_HOST, rules: join((one) => one.host) },
-    { name: names.NODEPORT_CONTAINER, rules: [...notLoopback(plan), ...join((one) => one.nodePortContainer)] },
-    { name: names.NODEPORT_HOST, rules: [...notLoopback(plan), ...join((one) => one.nodePortHost)] },
+  const all = plan.servicePorts.map((service) => remembered(service, plan, portOf, key));
+  const chain = (name: string, parts: readonly Part[], first: readonly Rule[] = []) => {
+    const rules = parts.flatMap((part) => all.flatMap((one) => one[part] ?? []));
+    return new SpelledChain(name, [...first.map(ruleText), ...rules]);
+  };
+  const nat = [
+    chain(names.PORTALS_CONTAINER, ['container']),
+    chain(names.PORTALS_HOST, ['host']),
+    chain(names.NODEPORT_CONTAINER, ['nodePortContainer'], notLoopback(plan)),
+    chain(names.NODEPORT_HOST, ['nodePortHost'], notLoopback(plan)),
   ];
-  const filter: Chain[] = [
-    { name: names.NODEPORT_NON_LOCAL, rules: join((one) => one.nonLocal) },
-    { name: names.PORTALS_FILTER, rules: [...join((one) => one.firewall), ...join((one) => one.refusals)] },
-  ];
+  const filter = [chain(names.NODEPORT_NON_LOCAL, ['nonLocal']), chain(names.PORTALS_FILTER, ['firewall', 'refusals'])];
   return { family: plan.options.family, tables: { mangle: [], filter, nat }, jumps: JUMPS };
 }
 
+type Part = keyof CompiledService;
+/** As text, and only the parts that have rules: data takes several times the memory, and all Services are remembered. */
+type SpelledService = Readonly<Partial<Record<Part, readonly string[]>>>;
+
 interface Memory extends Pick<Plan, 'options'> {
   readonly key: string;
-  readonly ports: string;
-  readonly compiled: CompiledService;
+  readonly cluster: number | undefined;
+  readonly local: number | undefined;
+  readonly spelled: SpelledService;
 }
 const memory = new WeakMap<ServicePort, Memory>();
 
-function remembered(service: ServicePort, plan: Plan, portOf: PortOf, key: string): CompiledService {
+function remembered(service: ServicePort, plan: Plan, portOf: PortOf, key: string): SpelledService {
   const { options } = plan;
-  const ports = `${String(portOf(service, 'Cluster'))} ${String(portOf(service, 'Local'))}`;
+  const [cluster, local] = [portOf(service, 'Cluster'), portOf(service, 'Local')];
   const known = memory.get(service);
-  if (known?.options === options && known.key === key && known.ports === ports) return known.compiled;
-  const compiled = compileService(service, contextOf(service, plan, portOf));
-  memory.set(service, { options, key, ports, compiled });
-  return compiled;
+  if (known?.options === options && known.key === key && known.cluster === cluster && known.local === local) {
+    return known.spelled;
+  }
+  const spelled: Partial<Record<Part, readonly string[]>> = {};
+  for (const [part, rules] of Object.entries(compileService(service, contextOf(service, plan, portOf)))) {
+    if (rules.length > 0) spelled[part as Part] = rules.map(ruleText);
+  }
+  memory.set(service, { options, key, cluster, local, spelled });
+  return spelled;
 }
 
 /** For the rules of one Service port. */

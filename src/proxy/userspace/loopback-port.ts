@@ -25,7 +25,6 @@ export class LoopbackPort {
   opening: Promise<void> = Promise.resolve();
   readonly #context: LoopbackContext;
   readonly #key: string;
-  readonly #affinity = new Affinity(() => performance.now());
   readonly #balancer: Balancer;
   #service: ServicePort;
   #state: 'new' | 'opening' | 'listening' | 'waiting' | 'closed' = 'new';
@@ -36,7 +35,7 @@ export class LoopbackPort {
     this.#context = context;
     this.#service = service;
     this.#key = `${service.protocol} ${String(service.nodePort)}`;
-    this.#balancer = new Balancer(this.#affinity, context.random);
+    this.#balancer = new Balancer(context.random);
   }
 
   get isListening(): boolean {
@@ -46,9 +45,9 @@ export class LoopbackPort {
   /** Whoever has the port now, and its endpoints. */
   set(service: ServicePort): void {
     this.#service = service;
-    this.#affinity.setSeconds(service.affinitySeconds);
+    this.#balancer.affinity = Affinity.for(service.affinitySeconds, this.#balancer.affinity);
     this.#balancer.set(service.clusterEndpoints);
-    this.#relay?.keepOnly(new Set(service.servingAddresses));
+    this.#relay?.keepOnly(service.servingAddresses);
     if (this.#state === 'new') this.#open();
   }
 
@@ -75,9 +74,8 @@ export class LoopbackPort {
     this.#state = 'opening';
     const { family, log, udpIdleTimeout, counters, clock, backoff } = this.#context;
     const { name, protocol, nodePort = 0 } = this.#service;
-    const affinity = this.#affinity;
-    const parts: RelayParts = { family, name, balancer: this.#balancer, affinity, counters, log, udpIdleTimeout };
-    const relay = protocol === 'UDP' ? new UdpRelay(parts) : new TcpRelay(parts);
+    const parts: RelayParts = { family, counters, log, udpIdleTimeout };
+    const relay = new (protocol === 'UDP' ? UdpRelay : TcpRelay)(parts, name, this.#balancer);
     const host = family === 'IPv6' ? '::1' : '127.0.0.1';
     this.opening = relay.listen(host, nodePort).then(
       () => {

@@ -27,6 +27,7 @@ const MOST_TRIES = 20;
 
 export class RelaySet {
   readonly counters = new RelayCounters();
+  readonly #parts: RelayParts;
   readonly #options: RelaySetOptions;
   readonly #ports: Readonly<Record<Protocol, ProxyPorts>>;
   readonly #relays = new Map<string, Relay>();
@@ -36,13 +37,15 @@ export class RelaySet {
   #gone: Relay[] = [];
   /** Closed, with connections that may still go on. */
   #draining: Relay[] = [];
-  /** Service port -> who was given which endpoint. */
+  /** Service port -> who was given which endpoint, of those with affinity. */
   readonly #affinities = new Map<string, Affinity>();
   readonly #refused = new Map<string, PlanProblem>();
 
   constructor(options: RelaySetOptions) {
     const { range } = options;
+    const { family, log, udpIdleTimeout } = options;
     this.#options = options;
+    this.#parts = { family, log, udpIdleTimeout, counters: this.counters };
     this.#ports = { TCP: new ProxyPorts(range), UDP: new ProxyPorts(range), SCTP: new ProxyPorts(range) };
   }
 
@@ -107,9 +110,9 @@ export class RelaySet {
   }
 
   #update(relay: Relay, { service, pool, endpoints }: RelaySpec): void {
-    this.#affinityOf(service).setSeconds(service.affinitySeconds);
+    relay.balancer.affinity = this.#affinityOf(service);
     if (relay.balancer.set(endpoints)) this.#say(service, pool, endpoints);
-    relay.keepOnly(new Set(service.servingAddresses));
+    relay.keepOnly(service.servingAddresses);
   }
 
   #say({ name }: ServicePort, pool: TrafficPolicy, endpoints: RelaySpec['endpoints']): void {
@@ -162,19 +165,17 @@ export class RelaySet {
     this.#refused.set(key, { namespace: service.namespace, service: service.service, message });
   }
 
-  #make(service: ServicePort): Relay {
-    const affinity = this.#affinityOf(service);
-    const { family, log, udpIdleTimeout, random = Math.random } = this.#options;
-    const balancer = new Balancer(affinity, random);
-    const { counters } = this;
-    const parts: RelayParts = { family, name: service.name, balancer, affinity, counters, log, udpIdleTimeout };
-    return service.protocol === 'UDP' ? new UdpRelay(parts) : new TcpRelay(parts);
+  #make({ name, protocol }: ServicePort): Relay {
+    const balancer = new Balancer(this.#options.random ?? Math.random);
+    return new (protocol === 'UDP' ? UdpRelay : TcpRelay)(this.#parts, name, balancer);
   }
 
-  #affinityOf({ name, protocol }: ServicePort): Affinity {
+  #affinityOf({ name, protocol, affinitySeconds }: ServicePort): Affinity | undefined {
+    if (affinitySeconds === undefined && this.#affinities.size === 0) return undefined;
     const key = `${name} ${protocol}`;
-    let affinity = this.#affinities.get(key);
-    if (!affinity) this.#affinities.set(key, (affinity = new Affinity(() => performance.now())));
+    const affinity = Affinity.for(affinitySeconds, this.#affinities.get(key));
+    if (affinity) this.#affinities.set(key, affinity);
+    else this.#affinities.delete(key);
     return affinity;
   }
 

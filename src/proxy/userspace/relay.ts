@@ -1,7 +1,6 @@
 /** What TCP and UDP relays are to whoever keeps them. */
 import type { Family } from '../../lib/ip.ts';
 import type { Log } from '../../lib/log.ts';
-import type { Affinity } from './affinity.ts';
 import type { Balancer } from './balancer.ts';
 
 export interface Relay {
@@ -11,7 +10,7 @@ export interface Relay {
   /** Rejects with the system's error (`code` EADDRINUSE, …). To be called once. */
   listen(host: string, port: number): Promise<void>;
   /** Addresses that still serve: what goes to others may not begin anew there. */
-  keepOnly(serving: ReadonlySet<string>): void;
+  keepOnly(serving: readonly string[]): void;
   /** Takes nothing new; what is established goes on to its end. Resolves when the port is free. */
   close(): Promise<void>;
   /** Ends all at once. */
@@ -29,11 +28,9 @@ export class RelayCounters {
   broken = 0;
 }
 
+/** What all relays of a proxy have in common: there may be tens of thousands, so each keeps little of its own. */
 export interface RelayParts {
   readonly family: Family;
-  readonly name: string;
-  readonly balancer: Balancer;
-  readonly affinity: Affinity;
   readonly counters: RelayCounters;
   readonly log: Log;
   /** ms a UDP client may be silent before its way is forgotten (3-135). */

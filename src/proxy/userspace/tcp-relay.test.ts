@@ -9,7 +9,7 @@ import { TcpRelay } from './tcp-relay.ts';
 import { askTcp, freePort, partsOf, targetAt, tcpEndpoint } from './test-servers.ts';
 
 async function relayTo(t: TestContext, targets: readonly Target[], affinitySeconds?: number) {
-  const relay = new TcpRelay(partsOf(targets, { affinitySeconds }));
+  const relay = new TcpRelay(...partsOf(targets, { affinitySeconds }));
   const port = await freePort();
   await relay.listen('127.0.0.1', port);
   t.after(() => {

@@ -1,5 +1,6 @@
 /** A TCP relay: every connection it is given it makes again to an endpoint. */
-import { connect, createServer, type Server } from 'node:net';
+import { connect, Server } from 'node:net';
+import type { Balancer } from './balancer.ts';
 import { join, type JoinedSocket } from './joined-sockets.ts';
 import type { Relay, RelayParts } from './relay.ts';
 
@@ -24,39 +25,45 @@ interface Dial {
   timer: NodeJS.Timeout | undefined;
 }
 
+/** Handlers are shared by all relays too: a closure for each is memory for each. */
+interface RelayServer extends Server {
+  relay?: TcpRelay;
+  refuse?: ((error: Error) => void) | undefined;
+}
+
 export class TcpRelay implements Relay {
   readonly parts: RelayParts;
-  readonly #server: Server;
-  readonly #clients = new Set<DialSocket>();
+  /** For the log. */
+  readonly name: string;
+  readonly balancer: Balancer;
+  readonly #server: RelayServer;
+  /** undefined: there never was one. */
+  #clients: Set<DialSocket> | undefined;
   #keepAlive: NodeJS.Timeout | undefined;
 
-  constructor(parts: RelayParts) {
+  constructor(parts: RelayParts, name: string, balancer: Balancer) {
     this.parts = parts;
-    this.#server = createServer(SOCKETS, (client) => {
-      this.#accept(client);
-    });
-  }
-
-  get balancer() {
-    return this.parts.balancer;
+    this.name = name;
+    this.balancer = balancer;
+    this.#server = new Server(SOCKETS);
+    this.#server.relay = this;
+    this.#server.on('connection', onConnection);
+    this.#server.on('error', onServerError);
   }
 
   /** Connections under way. */
   get size(): number {
-    return this.#clients.size;
+    return this.#clients?.size ?? 0;
   }
 
   listen(host: string, port: number): Promise<void> {
     const server = this.#server;
     return new Promise((resolve, reject) => {
-      server.once('error', reject);
+      server.refuse = reject;
       const ipv6Only = this.parts.family === 'IPv6';
       // shared with the next proxy, so that it listens before this one ends; others that want the port are still refused
       server.listen({ host, port, backlog: 4096, ipv6Only, reusePort: true }, () => {
-        server.off('error', reject);
-        server.on('error', (error) => {
-          this.parts.log.warn({ err: error, service: this.parts.name }, 'a relay could not accept a connection');
-        });
+        server.refuse = undefined;
         resolve();
       });
     });
@@ -75,13 +82,15 @@ export class TcpRelay implements Relay {
 
   destroy(): void {
     this.#server.close();
-    for (const client of this.#clients) client.resetAndDestroy();
+    for (const client of this.#clients ?? []) client.resetAndDestroy();
   }
 
-  #accept(client: DialSocket): void {
+  /** For the handlers below, as all that follows. */
+  accept(client: DialSocket): void {
     this.parts.counters.connections++;
+    this.#clients ??= new Set();
     this.#clients.add(client);
-    this.#keepAlive ??= setTimeout(this.#askOld, KEEP_ALIVE).unref();
+    this.#keepAlive ??= setTimeout(onKeepAlive, KEEP_ALIVE, this).unref();
     client.dial = { relay: this, client, attempt: 0, upstream: undefined, timer: undefined };
     client.on('error', onError);
     client.on('close', onClientClose);
@@ -89,24 +98,23 @@ export class TcpRelay implements Relay {
   }
 
   /** Not when they begin: eight calls of the kernel are a good part of what a short connection costs. */
-  readonly #askOld = (): void => {
-    for (const client of this.#clients) {
+  keepAlive(): void {
+    for (const client of this.#clients ?? []) {
       client.setKeepAlive(true, KEEP_ALIVE);
       client.peer?.setKeepAlive(true, KEEP_ALIVE);
     }
-    this.#keepAlive = this.#clients.size === 0 ? undefined : setTimeout(this.#askOld, KEEP_ALIVE).unref();
-  };
+    this.#keepAlive = this.size === 0 ? undefined : setTimeout(onKeepAlive, KEEP_ALIVE, this).unref();
+  }
 
-  /** For the handlers below. */
   call(dial: Dial): void {
     const { attempt, client } = dial;
     // asking the kernel costs, and only affinity wants to know
-    const ip = this.parts.affinity.isOn ? (client.remoteAddress ?? '') : '';
+    const ip = this.balancer.affinity ? (client.remoteAddress ?? '') : '';
     const timeout = DIAL_TIMEOUTS[attempt];
     const endpoint = timeout === undefined ? undefined : this.balancer.next(ip, attempt > 0);
     if (!endpoint) {
       this.parts.counters.refused++;
-      this.#clients.delete(client);
+      this.forget(client);
       client.dial = undefined;
       client.resetAndDestroy();
       return;
@@ -123,10 +131,25 @@ export class TcpRelay implements Relay {
     upstream.on('error', onError);
   }
 
-  /** For the handlers below. */
   forget(client: DialSocket): void {
-    this.#clients.delete(client);
+    this.#clients?.delete(client);
   }
+}
+
+function onConnection(this: RelayServer, client: DialSocket): void {
+  this.relay?.accept(client);
+}
+
+function onServerError(this: RelayServer, error: Error): void {
+  if (this.refuse) this.refuse(error);
+  else if (this.relay) {
+    const { parts, name } = this.relay;
+    parts.log.warn({ err: error, service: name }, 'a relay could not accept a connection');
+  }
+}
+
+function onKeepAlive(relay: TcpRelay): void {
+  relay.keepAlive();
 }
 
 function onConnect(this: DialSocket): void {

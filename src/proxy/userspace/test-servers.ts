@@ -47,21 +47,16 @@ export async function freePort(): Promise<number> {
   return target.port;
 }
 
-export function partsOf(targets: readonly Target[], more: { affinitySeconds?: number; udpIdleTimeout?: number } = {}) {
-  const affinity = new Affinity(() => performance.now());
-  affinity.setSeconds(more.affinitySeconds);
-  const balancer = new Balancer(affinity, () => 0.999);
+/** What a relay to these is made of. */
+export function partsOf(
+  targets: readonly Target[],
+  more: { affinitySeconds?: number | undefined; udpIdleTimeout?: number } = {},
+): [RelayParts, string, Balancer] {
+  const balancer = new Balancer(() => 0.999, Affinity.for(more.affinitySeconds, undefined));
   balancer.set(targets);
-  const parts: RelayParts = {
-    family: 'IPv4',
-    name: 'default/test:',
-    balancer,
-    affinity,
-    counters: new RelayCounters(),
-    log: silentLog,
-    udpIdleTimeout: more.udpIdleTimeout ?? 250,
-  };
-  return parts;
+  const { udpIdleTimeout = 250 } = more;
+  const parts: RelayParts = { family: 'IPv4', counters: new RelayCounters(), log: silentLog, udpIdleTimeout };
+  return [parts, 'default/test:', balancer];
 }
 
 /** What a connection is told until it ends; the code of the error where it ends otherwise. */

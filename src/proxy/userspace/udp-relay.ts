@@ -5,7 +5,7 @@
  */
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { joinHostPort } from '../../lib/ip.ts';
-import type { Target } from './balancer.ts';
+import type { Balancer, Target } from './balancer.ts';
 import type { Relay, RelayParts } from './relay.ts';
 
 /** Clients at a time; whoever was silent longest makes room. */
@@ -28,6 +28,9 @@ interface Way {
 
 export class UdpRelay implements Relay {
   readonly parts: RelayParts;
+  /** For the log. */
+  readonly name: string;
+  readonly balancer: Balancer;
   readonly #server: Socket;
   readonly #type: 'udp4' | 'udp6';
   /** `ip:port` of a client -> its way, whoever was silent longest first. */
@@ -37,8 +40,10 @@ export class UdpRelay implements Relay {
   #sweep: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(parts: RelayParts) {
+  constructor(parts: RelayParts, name: string, balancer: Balancer) {
     this.parts = parts;
+    this.name = name;
+    this.balancer = balancer;
     this.#type = parts.family === 'IPv6' ? 'udp6' : 'udp4';
     const ipv6Only = parts.family === 'IPv6';
     // shared with the next proxy, as TCP is
@@ -46,10 +51,6 @@ export class UdpRelay implements Relay {
     this.#server.on('message', (message, from) => {
       this.#fromClient(message, from);
     });
-  }
-
-  get balancer() {
-    return this.parts.balancer;
   }
 
   /** Clients that have a way. */
@@ -64,7 +65,7 @@ export class UdpRelay implements Relay {
       server.bind({ address: host, port }, () => {
         server.off('error', reject);
         server.on('error', (error) => {
-          this.parts.log.debug({ err: error, service: this.parts.name }, 'a relay could not answer a client');
+          this.parts.log.debug({ err: error, service: this.name }, 'a relay could not answer a client');
         });
         resolve();
       });
@@ -72,8 +73,10 @@ export class UdpRelay implements Relay {
   }
 
   /** A client of an endpoint that is gone would be sent there for ever, as long as it speaks (trap T1): what it says next goes to another. */
-  keepOnly(serving: ReadonlySet<string>): void {
-    for (const way of this.#ways.values()) if (!serving.has(way.endpoint.address)) this.#leave(way);
+  keepOnly(serving: readonly string[]): void {
+    if (this.#ways.size === 0) return;
+    const addresses = new Set(serving);
+    for (const way of this.#ways.values()) if (!addresses.has(way.endpoint.address)) this.#leave(way);
   }
 
   #leave(way: Way): void {
@@ -133,7 +136,7 @@ export class UdpRelay implements Relay {
     socket.on('error', () => {
       // refused: the next datagram goes to another
       this.parts.counters.broken++;
-      this.parts.affinity.forget(address);
+      this.balancer.affinity?.forget(address);
       this.#end(way);
     });
     socket.once('connect', () => {
