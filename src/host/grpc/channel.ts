@@ -205,7 +205,8 @@ export class GrpcChannel {
             session.destroy(new Error(`no connection within ${String(connectTimeout)} ms`));
           }, connectTimeout);
     session.once('connect', () => {
-      session.setLocalWindowSize(2 * WINDOW);
+      // it may be told after the session ended, and would then throw where nobody catches
+      if (!session.destroyed) session.setLocalWindowSize(2 * WINDOW);
     });
     const stopAsking = keepAlive === undefined ? () => undefined : keepAsking(session, keepAlive);
     const drop = () => {
