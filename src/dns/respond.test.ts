@@ -17,7 +17,7 @@ import { CLASS_IN, queryFor, RCODE, replyTo, TYPE, type Message, type Question, 
 import { rcodeName, recordText } from './wire/record-text.ts';
 import { respond, type RespondContext } from './respond.ts';
 import { Router } from './router.ts';
-import { replyBytes } from './serve.ts';
+import { replyBytes } from './reply-bytes.ts';
 import { parseUpstreams } from './plugins/forward/upstreams.ts';
 import { decodeMessage, encodeMessage } from './wire/message-codec.ts';
 

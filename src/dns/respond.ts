@@ -13,6 +13,8 @@ export const OWN_UDP_SIZE = 1232;
 export interface Answered extends Reply {
   /** True where `holds` is there and nothing in the chain does more to such an answer than a packet kept in front of it. */
   readonly mayKeep: boolean;
+  /** True where the block has `loadbalance`: whoever keeps the answer lets its addresses change places. */
+  readonly isBalanced: boolean;
   /** Present where the block has `prometheus`; whoever sends the packet counts it, kept ones too. */
   readonly counter?: PacketCounter;
 }
@@ -53,6 +55,7 @@ export async function respond(
   return {
     ...reply,
     message: framed(message, reply.message, server),
+    isBalanced: server.plugins.some(({ name }) => name === 'loadbalance'),
     mayKeep: reply.holds !== undefined && reply.transient !== true && server.keeps(reply.from),
     ...(counter && { counter }),
   };
@@ -71,7 +74,7 @@ function refuse(message: Message): number | undefined {
 
 /** What never came to a chain. */
 function dropped(message: Message, rcode: number): Answered {
-  return { message: framed(message, replyTo(message, rcode), undefined), from: '', mayKeep: false };
+  return { message: framed(message, replyTo(message, rcode), undefined), from: '', mayKeep: false, isBalanced: false };
 }
 
 function framed(query: Message, reply: Message, server: Server | undefined): Message {

@@ -2,6 +2,7 @@
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import { listenerKey, type Listener } from './listeners.ts';
+import { PacketTable } from './packets/packet-table.ts';
 import type { Runtime, TrailStep } from './plugin.ts';
 import { respond } from './respond.ts';
 import type { Router } from './router.ts';
@@ -17,6 +18,8 @@ export interface SocketsOptions {
 
 interface OpenSocket {
   readonly sockets: DnsSockets;
+  /** Under which packets know it; of all that are open now no other has it. */
+  readonly number: number;
   readonly listener: Pick<Listener, 'address' | 'port'>;
   /** Changes with the Corefile. */
   router: Router;
@@ -28,11 +31,17 @@ const RETRY_MS = 500;
 export class Sockets {
   readonly #options: SocketsOptions;
   readonly #runtime: Runtime;
+  readonly #packets: PacketTable;
   #open = new Map<string, OpenSocket>();
+  readonly #numbers = new Set<number>();
 
   constructor(options: SocketsOptions, runtime: Runtime) {
     this.#options = options;
     this.#runtime = runtime;
+    this.#packets = new PacketTable({ random: runtime.random });
+    runtime.changes.onChange((dependency) => {
+      this.#packets.change(dependency);
+    });
   }
 
   /** The port that was taken, by the port the Corefile says. */
@@ -59,7 +68,7 @@ export class Sockets {
         if (open) fresh.push(open);
       }
     } catch (error) {
-      await Promise.all(fresh.map(({ sockets }) => sockets.close()));
+      await this.#close(fresh);
       throw error;
     }
     for (const open of fresh) this.#open.set(listenerKey(open.listener), open);
@@ -72,7 +81,14 @@ export class Sockets {
         obsolete.push(open);
       }
     }
-    await Promise.all(obsolete.map(({ sockets }) => sockets.close()));
+    // In the same moment: what other chains answered holds no longer.
+    this.#packets.change(undefined);
+    await this.#close(obsolete);
+  }
+
+  async #close(open: readonly OpenSocket[]): Promise<void> {
+    await Promise.all(open.map(({ sockets }) => sockets.close()));
+    for (const { number } of open) this.#numbers.delete(number);
   }
 
   async close(): Promise<void> {
@@ -99,16 +115,24 @@ export class Sockets {
   async #serve({ address, port: named, router }: Listener, port: number): Promise<OpenSocket> {
     const { log } = this.#options;
     const { clock, metrics, tap } = this.#runtime;
+    let number = 0;
+    while (this.#numbers.has(number)) number++;
+    this.#numbers.add(number);
     const sockets = await serveDns({
       address,
       port,
       log,
+      // Who listens wants to see how each answer comes about.
+      packets: { table: this.#packets, number, isLeftOut: () => tap.isOpen },
       respond: (message, asker) => {
         const answer = (trail?: TrailStep[]) => respond(message, asker, { router: open.router, clock, metrics }, trail);
         return tap.isOpen ? tap.through(message, asker, answer) : answer();
       },
+    }).catch((error: unknown) => {
+      this.#numbers.delete(number);
+      throw error;
     });
-    const open: OpenSocket = { sockets, listener: { address, port: named }, router };
+    const open: OpenSocket = { sockets, number, listener: { address, port: named }, router };
     log.info({ address, port: sockets.port }, 'serving DNS');
     return open;
   }
