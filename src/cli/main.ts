@@ -5,6 +5,8 @@
 import { Command, CommanderError } from 'commander';
 import { addAgent } from './agent.ts';
 import { addCompletion } from './completion.ts';
+import { withoutCoreDnsFlags } from './coredns-flags.ts';
+import { addDns } from './dns.ts';
 import { addDown } from './down.ts';
 import { addImage } from './image.ts';
 import { addKubeconfig } from './kubeconfig.ts';
@@ -37,6 +39,7 @@ export function program(args: readonly string[] = []): Command {
     addServer,
     addAgent,
     addProxy,
+    addDns,
     addCompletion,
   ])
     add(command, args);
@@ -46,7 +49,8 @@ export function program(args: readonly string[] = []): Command {
 /** Where administrators' tools are; a user's PATH often lacks them, and `sudo` may keep that. */
 const SBIN = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
 
-export async function main(args: readonly string[]): Promise<number> {
+export async function main(given: readonly string[]): Promise<number> {
+  const args = withoutCoreDnsFlags(given);
   // What Pods see is made by us and what we start: it must be readable for their users whatever the shell's own mask is.
   process.umask(0o022);
   const path = (process.env['PATH'] ?? '').split(':').filter((folder) => folder !== '');

@@ -148,7 +148,8 @@ class DnsServer implements RunningDns {
   }
 }
 
-function runtimeFor(options: DnsOptions, unready: Runtime['unready']): Runtime {
+/** What a server lends its plugins. */
+export function runtimeFor(options: Omit<DnsOptions, 'corefile'>, unready: Runtime['unready'] = () => []): Runtime {
   const { log, clock = realClock, random = Math.random, client, nodeName } = options;
   return {
     log,
