@@ -17,7 +17,7 @@ export interface KubernetesOptions {
   readonly fallthrough?: readonly string[];
   /** How long the start waits for the first lists, ms (feature 4-023). */
   readonly startupTimeout: number;
-  /** Options that are understood and have no effect, for the log. */
+  /** What is understood and has no effect, for the log. */
   readonly idle: readonly string[];
 }
 
@@ -52,7 +52,9 @@ function connectionReaders(draft: Draft): Record<string, Reader> {
   };
   return {
     endpoint: (option) => {
-      const [url = ''] = expectArgs(option, 1, 1, 'the URL of one API server');
+      const [url = '', ...others] = expectArgs(option, 1, 100, 'the URL of an API server');
+      // As in CoreDNS, which once took several.
+      if (others.length > 0) draft.idle = [...draft.idle, `endpoint ${others.join(' ')}`];
       draft.connection = { ...draft.connection, endpoint: { url, place: option.place } };
     },
     tls: (option) => {

@@ -68,7 +68,7 @@ function instanceOf(
       if (idle.length > 0) {
         runtime.log.info(
           { options: idle },
-          'a few watches are all that is asked of the API server: options without effect',
+          'kubernetes: options without effect: the API server is asked for a few watches only',
         );
       }
       cluster = watch();

@@ -1,0 +1,104 @@
+/** Reads `testdata`: questions with their answers in the words of zone files, and the cluster they are asked about. For tests. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseAllDocuments } from 'yaml';
+import type { EndpointSlice, KubeObject, Namespace, Pod, Service } from '../../../api/types.ts';
+import { CLASS_IN, type Message, type Question } from '../../wire/message.ts';
+import { parseType, rcodeName, recordText } from '../../wire/record-text.ts';
+import { fixedView, type ClusterView } from './cluster-view.ts';
+import type { ServiceImport } from './service-import.ts';
+
+const TESTDATA = join(import.meta.dirname, 'testdata');
+
+export interface Section {
+  /** The directive `kubernetes`, on as many lines as it needs. */
+  readonly directive: string;
+  readonly rows: readonly Row[];
+}
+
+export interface Row {
+  readonly ids: readonly string[];
+  readonly question: Question;
+  readonly code: 'NOERROR' | 'NODATA' | 'NXDOMAIN' | 'REFUSED';
+  readonly isUpstream: boolean;
+  readonly answers: readonly string[];
+  readonly additionals: readonly string[];
+  /** For messages: the line it stands at. */
+  readonly line: number;
+}
+
+type Draft = Row & { answers: string[]; additionals: string[] };
+
+/** @throws Error with the line that is not understood */
+export function readSpecification(): Section[] {
+  const sections: { directive: string; rows: Draft[] }[] = [];
+  const text = readFileSync(join(TESTDATA, 'specification.zone'), 'utf8');
+  for (const [at, line] of text.split('\n').entries()) {
+    const rows = sections.at(-1)?.rows;
+    if (line.trim() === '' || line.startsWith(';')) continue;
+    if (line.startsWith('$COREFILE ')) sections.push({ directive: onLines(line.slice(10)), rows: [] });
+    else if (line.startsWith('  + ')) rows?.at(-1)?.additionals.push(line.slice(4));
+    else if (line.startsWith('    ')) rows?.at(-1)?.answers.push(line.slice(4));
+    else rows?.push(readRow(line, at + 1));
+  }
+  return sections;
+}
+
+const onLines = (directive: string): string =>
+  directive.replace(' { ', ' {\n').replaceAll('; ', '\n').replace(/ \}$/, '\n}');
+
+function readRow(line: string, at: number): Draft {
+  const [ids = '', name = '', typeText = '', ...words] = line.split(' ');
+  const type = parseType(typeText);
+  const code = words.find((word) => word !== 'upstream') ?? 'NOERROR';
+  const isCode = ['NOERROR', 'NODATA', 'NXDOMAIN', 'REFUSED'].includes(code);
+  if (!/^4-\d{3}(,4-\d{3})*$/.test(ids) || !name.endsWith('.') || type === undefined || !isCode) {
+    throw new Error(`specification.zone:${String(at)}: "${line}" is no question`);
+  }
+  return {
+    ids: ids.split(','),
+    question: { name, type, class: CLASS_IN },
+    code: code as Row['code'],
+    isUpstream: words.includes('upstream'),
+    answers: [],
+    additionals: [],
+    line: at,
+  };
+}
+
+/** The same for a message as for a row: what would have to be written for it. */
+export function spelled(message: Message): Pick<Row, 'code' | 'answers' | 'additionals'> {
+  const isEmpty = message.rcode === 0 && message.answers.length === 0;
+  return {
+    code: (isEmpty ? 'NODATA' : rcodeName(message.rcode)) as Row['code'],
+    answers: inOrder(message.answers.map(recordText)),
+    additionals: inOrder(message.additionals.map(recordText)),
+  };
+}
+
+/** Records of one name have no order; aliases have. */
+export function inOrder(records: readonly string[]): string[] {
+  const texts = records.map((text) => text.replace(/( hostmaster\.\S*) \d+ /, '$1 SERIAL '));
+  return texts.some((text) => text.includes(' IN CNAME ')) ? texts : texts.sort();
+}
+
+export function readCluster(): KubeObject[] {
+  const text = readFileSync(join(TESTDATA, 'cluster.yaml'), 'utf8');
+  return parseAllDocuments(text).map((document) => document.toJS() as KubeObject);
+}
+
+/** What the API server would let through these selectors. */
+export function viewOf(
+  objects: readonly KubeObject[],
+  hides: (object: KubeObject) => boolean = () => false,
+): ClusterView {
+  const of = <T extends KubeObject>(kind: string) =>
+    objects.filter((object): object is T => object.kind === kind && !hides(object));
+  return fixedView({
+    namespaces: of<Namespace>('Namespace').map(({ metadata }) => metadata.name),
+    services: of<Service>('Service'),
+    slices: of<EndpointSlice>('EndpointSlice'),
+    pods: of<Pod>('Pod'),
+    imports: of<ServiceImport>('ServiceImport'),
+  });
+}
