@@ -68,6 +68,8 @@ export interface Reply {
   readonly transient?: boolean;
   /** What went wrong on the way to it, in words for the log; the plugin `errors` writes it. */
   readonly problem?: string;
+  /** `header`: flags that go out whatever the message says. */
+  readonly flags?: Partial<Pick<Message, 'authoritative' | 'recursionAvailable' | 'recursionDesired'>>;
 }
 
 /** Undefined: no reply is sent at all. A handler that throws is answered SERVFAIL. */
@@ -143,6 +145,10 @@ export interface PluginInstance {
   readonly listen?: readonly string[];
   /** `metadata`: zones whose queries have their `metadata` filled by all plugins of the block before the chain begins. */
   readonly collectsFor?: readonly string[];
+  /** `bufsize`: answers of the block over UDP have so many bytes at most, or what the asker takes if that is less. */
+  readonly udpSize?: number;
+  /** Takes questions of other classes than IN; without one in the block they are refused. */
+  readonly anyClass?: boolean;
   /** Looks up names of the whole world: answers of the block say that recursion is available. */
   readonly recurses?: boolean;
 }

@@ -15,6 +15,8 @@ export interface Response {
   readonly holds?: readonly Dependency[];
   /** See `Making`. */
   readonly isBalanced?: boolean;
+  /** Bytes it may have at most over UDP, whatever more the asker takes. */
+  readonly udpSize?: number;
 }
 
 /** Undefined: no reply. */
@@ -45,8 +47,9 @@ export async function replyBytes(
     const madeAt = keeping?.table.now ?? 0;
     const response = await respond(query, asker);
     if (!response) return undefined;
-    const reply = encodeMessage(response.message, limit);
-    const { counter, mayKeep, holds, isBalanced = false } = response;
+    const { counter, mayKeep, holds, isBalanced = false, udpSize = limit } = response;
+    const most = asker.transport === 'udp' ? Math.min(limit, udpSize) : limit;
+    const reply = encodeMessage(response.message, most);
     counter?.count(bytes.length, reply.length, (performance.now() - began) / 1000);
     if (keeping && mayKeep && holds) {
       keeping.table.keep(bytes, keeping.source, reply, { madeAt, holds, isBalanced, ...(counter && { counter }) });

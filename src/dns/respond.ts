@@ -5,18 +5,20 @@ import type { DnsMetrics, PacketCounter } from './metrics.ts';
 import type { Asker, Query, Reply, TrailStep } from './plugin.ts';
 import type { Route, Router } from './router.ts';
 import { isInZone } from './zone-list.ts';
-import { CLASS_IN, RCODE, replyTo, TYPE, type Message } from './wire/message.ts';
+import { CLASS_IN, RCODE, replyTo, TYPE, type Message, type Question } from './wire/message.ts';
 
 /** What this server takes over UDP itself, and says so in OPT. */
 export const OWN_UDP_SIZE = 1232;
 
 export interface Answered extends Reply {
-  /** True where `holds` is there and nothing in the chain does more to such an answer than a packet kept in front of it. */
+  /** True where `holds` is there, and no size is set, and nothing in the chain does more to such an answer than a packet kept in front of it. */
   readonly mayKeep: boolean;
   /** True where the block has `loadbalance`: whoever keeps the answer lets its addresses change places. */
   readonly isBalanced: boolean;
   /** Present where the block has `prometheus`; whoever sends the packet counts it, kept ones too. */
   readonly counter?: PacketCounter;
+  /** Bytes it may have at most over UDP, whatever more the asker takes. */
+  readonly udpSize?: number;
 }
 
 export interface RespondContext {
@@ -37,7 +39,7 @@ export async function respond(
   const [question] = message.questions;
   if (refusal !== undefined || !question) return dropped(message, refusal ?? RCODE.FORMERR);
   const route = context.router.find(question.name);
-  if (!route) return dropped(message, RCODE.REFUSED);
+  if (!route || !takesClass(route.server, question)) return dropped(message, RCODE.REFUSED);
   const { server } = route;
   const metadata = metadataOf(server, question.name);
   const query: Query = {
@@ -51,12 +53,14 @@ export async function respond(
   if (metadata) for (const { instance } of server.plugins) instance.describe?.(query, metadata);
   const reply = await server.handler(query);
   if (!reply) return undefined;
+  const udpSize = server.plugins.find(({ instance }) => instance.udpSize)?.instance.udpSize;
   const counter = counterFor(route, query, reply, context.metrics);
   return {
     ...reply,
-    message: framed(message, reply.message, server),
+    message: framed(message, reply, server),
     isBalanced: server.plugins.some(({ name }) => name === 'loadbalance'),
-    mayKeep: reply.holds !== undefined && reply.transient !== true && server.keeps(reply.from),
+    ...(udpSize !== undefined && { udpSize }),
+    mayKeep: reply.holds !== undefined && reply.transient !== true && udpSize === undefined && server.keeps(reply.from),
     ...(counter && { counter }),
   };
 }
@@ -67,21 +71,35 @@ function refuse(message: Message): number | undefined {
   if (message.opcode !== 0) return RCODE.NOTIMP;
   if (!question || message.questions.length !== 1) return RCODE.FORMERR;
   if (message.edns && message.edns.version > 0) return RCODE.BADVERS;
-  if (question.class !== CLASS_IN) return RCODE.REFUSED;
   if (question.type === TYPE.AXFR || question.type === TYPE.IXFR) return RCODE.REFUSED;
   return undefined;
 }
 
+const takesClass = ({ plugins }: Server, question: Question): boolean =>
+  question.class === CLASS_IN || plugins.some(({ instance }) => instance.anyClass === true);
+
 /** What never came to a chain. */
 function dropped(message: Message, rcode: number): Answered {
-  return { message: framed(message, replyTo(message, rcode), undefined), from: '', mayKeep: false, isBalanced: false };
+  const reply = { message: replyTo(message, rcode), from: '' };
+  return { ...reply, message: framed(message, reply, undefined), mayKeep: false, isBalanced: false };
 }
 
-function framed(query: Message, reply: Message, server: Server | undefined): Message {
-  const { edns: _, ...rest } = reply;
+/** Options of EDNS are the asker's own: they go back only where a plugin put some into the reply. */
+function framed(query: Message, { message: reply, flags }: Reply, server: Server | undefined): Message {
+  const { edns, ...rest } = reply;
   const recursionAvailable = server?.plugins.some(({ instance }) => instance.recurses === true) ?? false;
-  const edns = query.edns && { ...query.edns, ...reply.edns, size: OWN_UDP_SIZE, version: 0 };
-  return { ...rest, id: query.id, questions: query.questions.slice(0, 1), recursionAvailable, ...(edns && { edns }) };
+  const options = edns === query.edns || edns?.options?.length === 0 ? undefined : edns?.options;
+  return {
+    ...rest,
+    id: query.id,
+    questions: query.questions.slice(0, 1),
+    recursionAvailable: reply.recursionAvailable || recursionAvailable,
+    recursionDesired: query.recursionDesired,
+    ...flags,
+    ...(query.edns && {
+      edns: { size: OWN_UDP_SIZE, version: 0, dnssecOk: query.edns.dnssecOk, ...(options && { options }) },
+    }),
+  };
 }
 
 function metadataOf({ plugins }: Server, name: string): Map<string, () => string> | undefined {

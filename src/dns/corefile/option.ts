@@ -16,6 +16,13 @@ export function expectArgs(directive: Directive, least: number, most: number, wh
   return args;
 }
 
+/** The one directive of a plugin that may stand once in a block. @throws CorefileError at the second */
+export function expectOnce([directive, second]: readonly Directive[]): Directive {
+  if (!directive) throw new Error('a plugin is set up without a directive');
+  if (second) refuse(second, 'may stand once in a server block');
+  return directive;
+}
+
 /** @throws CorefileError where there is a `{ }` */
 export function expectNoBody(directive: Directive): void {
   if (directive.body) refuse(directive, 'takes no block');

@@ -3,8 +3,25 @@
  * without a `Plugin` are known by name, so that a Corefile that uses one is told so and a typo is told apart.
  */
 import type { Plugin } from '../plugin.ts';
+import { whoamiPlugin } from './whoami.ts';
+import { hostsPlugin } from './hosts/plugin.ts';
+import { templatePlugin } from './template/plugin.ts';
+import { minimalPlugin } from './minimal.ts';
+import { headerPlugin } from './header.ts';
+import { rewritePlugin } from './rewrite/plugin.ts';
+import { anyPlugin } from './any.ts';
+import { aclPlugin } from './acl.ts';
+import { dns64Plugin } from './dns64.ts';
+import { localPlugin } from './local.ts';
+import { logPlugin } from './log/plugin.ts';
+import { debugPlugin } from './debug.ts';
+import { bufsizePlugin } from './bufsize.ts';
+import { nsidPlugin } from './nsid.ts';
+import { cancelPlugin } from './cancel.ts';
+import { metadataPlugin } from './metadata.ts';
+import { rootPlugin } from './root.ts';
 import { cachePlugin } from './cache/plugin.ts';
-import { errorsPlugin } from './errors.ts';
+import { errorsPlugin } from './errors/plugin.ts';
 import { forwardPlugin } from './forward/plugin.ts';
 import { healthPlugin } from './health.ts';
 import { kubernetesPlugin } from './kubernetes/plugin.ts';
@@ -19,43 +36,43 @@ import { reloadPlugin } from './reload.ts';
 type Row = readonly [name: string, plugin: Plugin | string];
 
 const ROWS: readonly Row[] = [
-  ['root', 'not served by Fairway'],
-  ['metadata', 'not served by Fairway'],
+  ['root', rootPlugin],
+  ['metadata', metadataPlugin],
   ['geoip', 'not served by Fairway'],
-  ['cancel', 'not served by Fairway'],
+  ['cancel', cancelPlugin],
   ['tls', 'not served by Fairway: it serves DNS over UDP and TCP only'],
   ['quic', 'not served by Fairway: it serves DNS over UDP and TCP only'],
   ['timeouts', 'not served by Fairway'],
   ['multisocket', 'not served by Fairway'],
   ['reload', reloadPlugin],
-  ['nsid', 'not served by Fairway'],
-  ['bufsize', 'not served by Fairway'],
+  ['nsid', nsidPlugin],
+  ['bufsize', bufsizePlugin],
   ['bind', bindPlugin],
-  ['debug', 'not served by Fairway'],
+  ['debug', debugPlugin],
   ['trace', 'not served by Fairway'],
   ['ready', readyPlugin],
   ['health', healthPlugin],
   ['pprof', 'not served by Fairway: it is a profiler for Go'],
   ['prometheus', prometheusPlugin],
   ['errors', errorsPlugin],
-  ['log', 'not served by Fairway'],
+  ['log', logPlugin],
   ['dnstap', 'not served by Fairway'],
-  ['local', 'not served by Fairway'],
-  ['dns64', 'not served by Fairway'],
-  ['acl', 'not served by Fairway'],
-  ['any', 'not served by Fairway'],
+  ['local', localPlugin],
+  ['dns64', dns64Plugin],
+  ['acl', aclPlugin],
+  ['any', anyPlugin],
   ['chaos', 'not served by Fairway'],
   ['loadbalance', loadbalancePlugin],
   ['tsig', 'not served by Fairway'],
   ['cache', cachePlugin],
-  ['rewrite', 'not served by Fairway'],
-  ['header', 'not served by Fairway'],
+  ['rewrite', rewritePlugin],
+  ['header', headerPlugin],
   ['dnssec', 'not served by Fairway'],
   ['autopath', 'not served by Fairway'],
-  ['minimal', 'not served by Fairway'],
-  ['template', 'not served by Fairway'],
+  ['minimal', minimalPlugin],
+  ['template', templatePlugin],
   ['transfer', 'not served by Fairway'],
-  ['hosts', 'not served by Fairway'],
+  ['hosts', hostsPlugin],
   ['route53', 'not served by Fairway'],
   ['azure', 'not served by Fairway'],
   ['clouddns', 'not served by Fairway'],
@@ -69,7 +86,7 @@ const ROWS: readonly Row[] = [
   ['forward', forwardPlugin],
   ['grpc', 'not served by Fairway'],
   ['erratic', 'not served by Fairway'],
-  ['whoami', 'not served by Fairway'],
+  ['whoami', whoamiPlugin],
   ['on', 'not served by Fairway: it would start programs'],
   ['sign', 'not served by Fairway'],
   ['view', 'not served by Fairway'],
