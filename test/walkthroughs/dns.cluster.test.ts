@@ -7,7 +7,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { Cluster, eventually, must, run } from '../support/cluster.ts';
+import { Cluster, eventually, FAIRWAY, must, run } from '../support/cluster.ts';
 import { buildResolvers, RESOLVERS_IMAGE } from '../support/resolvers.ts';
 
 const cluster = new Cluster('dns');
@@ -41,6 +41,7 @@ const OBJECTS = [
     dnsPolicy: 'None',
     dnsConfig: { nameservers: ['192.0.2.9'], searches: ['x.example', '.'], options: [{ name: 'ndots', value: '2' }] },
   }),
+  pod('many', { dnsConfig: { nameservers: ['192.0.2.1', '192.0.2.2', '192.0.2.3'] } }),
   pod('merged', {
     dnsConfig: { searches: ['x.example'], options: [{ name: 'ndots', value: '2' }, { name: 'edns0' }] },
   }),
@@ -232,6 +233,14 @@ describe('what Pods are told', () => {
     assert.match(say('merged', 'resolve-musl', 'my-nginx.default'), new RegExp(` ${addressOf('my-nginx')}$`, 'm'));
   });
 
+  test('what is cut off is told in an Event (4-070)', () => {
+    assert.deepEqual(word(resolvConf('many'), 'nameserver'), [KUBE_DNS, '192.0.2.1', '192.0.2.2']);
+    assert.match(
+      cluster.get('describe', 'pod', 'many'),
+      /Warning +DNSConfigForming .*Nameserver limits were exceeded, .* is: 10\.96\.0\.10 192\.0\.2\.1 192\.0\.2\.2/,
+    );
+  });
+
   test('names: hostname and subdomain, a name of one’s own, the node’s (4-075, 4-076, 4-077, 4-079)', () => {
     assert.equal(say('peer', 'hostname').trim(), 'web-0.headless.default.svc.cluster.local');
     const hosts = say('peer', 'cat', '/etc/hosts');
@@ -247,10 +256,10 @@ describe('what Pods are told', () => {
 
 describe('the ConfigMap, edited while everything runs', () => {
   /** `kubectl edit` with a program for an editor. */
-  const edit = (script: string) =>
+  const edit = (...scripts: string[]) =>
     must(
       run(cluster.kubectlFile, ['-n', 'kube-system', 'edit', 'configmap', 'coredns'], {
-        env: { ...cluster.env, KUBE_EDITOR: `sed -i -e '${script}'` },
+        env: { ...cluster.env, KUBE_EDITOR: ['sed -i', ...scripts.map((script) => `-e '${script}'`)].join(' ') },
       }),
     );
   /** On both nodes, since each has a DNS of its own. */
@@ -262,10 +271,18 @@ describe('the ConfigMap, edited while everything runs', () => {
       }
     }, 10_000);
 
-  test('a stub domain is there on every node without a restart', async () => {
-    edit('s/^\\( *\\)Corefile: |/&\\n\\1  lab.test:53 {\\n\\1    forward . 172.30.0.1\\n\\1  }/');
+  test('a stub domain and a table of hosts are there on every node without a restart', async () => {
+    edit(
+      's/^\\( *\\)forward \\. .*/\\1hosts {\\n\\1    192.0.2.55 static.example\\n\\1    fallthrough\\n\\1}\\n&/',
+      's/^\\( *\\)Corefile: |/&\\n\\1  lab.test:53 {\\n\\1    forward . 172.30.0.1\\n\\1  }/',
+    );
     await bothNodes('anything.lab.test', '192.0.2.77');
-    assert.deepEqual(lines(say('resolver', 'resolve-musl', 'anything.lab.test')), ['anything.lab.test 192.0.2.77']);
+    await bothNodes('static.example', '192.0.2.55');
+    assert.deepEqual(lines(say('resolver', 'resolve-musl', 'anything.lab.test', 'static.example.', '192.0.2.55')), [
+      'anything.lab.test 192.0.2.77',
+      'static.example. 192.0.2.55',
+      '192.0.2.55 static.example',
+    ]);
   });
 
   test('one that is wrong changes nothing, and describe says where and why', async () => {
@@ -308,4 +325,22 @@ describe('the ConfigMap, edited while everything runs', () => {
     });
     assert.equal(say('resolver', 'resolve-glibc', 'my-nginx').trim(), `my-nginx ${addressOf('my-nginx')}`);
   });
+});
+
+test('fairway dns answers for the cluster from a machine beside it, by a kubeconfig', async (t) => {
+  const flags = ['--kubeconfig', cluster.env['KUBECONFIG'] ?? '', '--bind', '172.30.0.1', '--port', '1053'];
+  const alone = spawn(FAIRWAY, ['dns', '-conf', '-', ...flags], { stdio: ['pipe', 'ignore', 'pipe'] });
+  t.after(() => alone.kill('SIGKILL'));
+  alone.stdin.end('.:53 {\n    kubernetes cluster.local in-addr.arpa {\n        pods verified\n    }\n}\n');
+  await once(alone.stderr, 'data');
+  const ask = (...args: string[]) =>
+    must(cluster.outside('dig', '+short', '-p', '1053', '@172.30.0.1', ...args)).trim();
+  const peer = podIp('peer');
+  await eventually(() => {
+    assert.equal(ask('my-nginx.default.svc.cluster.local'), addressOf('my-nginx'));
+  });
+  assert.equal(ask(`${peer.replaceAll('.', '-')}.default.pod.cluster.local`), peer);
+  assert.equal(ask('10-244-9-9.default.pod.cluster.local'), '');
+  alone.kill('SIGTERM');
+  assert.deepEqual(await once(alone, 'exit'), [0, null]);
 });
