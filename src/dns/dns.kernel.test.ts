@@ -45,8 +45,9 @@ const objects: (Namespace | Service | EndpointSlice)[] = [
 /** An upstream for example.test: `big` needs TCP, `dead` is not answered. */
 function upstream(query: Message): Promise<{ message: Message } | undefined> {
   const [question] = query.questions;
-  if (!question || question.name.startsWith('dead.')) return Promise.resolve(undefined);
-  const count = question.name.startsWith('big.') ? 200 : 1;
+  // The letters come in any case.
+  if (!question || question.name.toLowerCase().startsWith('dead.')) return Promise.resolve(undefined);
+  const count = question.name.toLowerCase().startsWith('big.') ? 200 : 1;
   const answers = Array.from({ length: count }, (_, at) => ({
     name: question.name,
     ttl: 60,
@@ -126,7 +127,8 @@ test('what the upstream cuts off is fetched over TCP', async () => {
 test('an upstream that says nothing is a SERVFAIL within its time', async () => {
   const began = Date.now();
   assert.match(await dig('dead.example.test'), /status: SERVFAIL/);
-  assert.ok(Date.now() - began < 3000);
+  // Before the resolvers of most systems give up.
+  assert.ok(Date.now() - began < 5000);
 });
 
 test('a Service is known as soon as it is made, and forgotten as soon as it is gone', async () => {

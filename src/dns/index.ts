@@ -7,6 +7,7 @@ export { parseName, type Target } from './plugins/kubernetes/names.ts';
 export { parseType, rcodeName, recordText, typeName } from './wire/record-text.ts';
 export { rulesOf, type Rules } from './plugins/kubernetes/rules.ts';
 export { dashedAddress, readyEndpoints, type NamedEndpoint } from './plugins/kubernetes/service-endpoints.ts';
-export { parseUpstreams, type Upstream } from './plugins/forward/upstreams.ts';
+export { readResolvConf } from './plugins/forward/resolv-conf.ts';
+export { upstreamText, type Upstream } from './plugins/forward/upstream.ts';
 export { decodeMessage, encodeMessage } from './wire/message-codec.ts';
 export { WireError } from './wire/wire-error.ts';

@@ -4,21 +4,18 @@ import { silentLog } from '../lib/log.ts';
 import { FakeClock } from '../lib/clock.ts';
 import type { Server } from './chain.ts';
 import { fakeRuntime } from './fake-runtime.ts';
-import type { Asker, Block } from './plugin.ts';
+import type { Asker, Block, Handler } from './plugin.ts';
 import { AnswerCache } from './plugins/cache/answer-cache.ts';
 import { remember } from './plugins/cache/plugin.ts';
-import type { Forwarder } from './plugins/forward/forward.ts';
-import { relay } from './plugins/forward/plugin.ts';
 import { answerFrom } from './plugins/kubernetes/handler.ts';
 import { rulesOf } from './plugins/kubernetes/rules.ts';
 import { loadbalancePlugin } from './plugins/loadbalance.ts';
 import { fixedView } from './plugins/kubernetes/cluster-view.ts';
-import { CLASS_IN, queryFor, RCODE, replyTo, TYPE, type Message, type Question, type Record } from './wire/message.ts';
+import { CLASS_IN, queryFor, RCODE, replyTo, TYPE, type Message, type Record } from './wire/message.ts';
 import { rcodeName, recordText } from './wire/record-text.ts';
 import { respond, type RespondContext } from './respond.ts';
 import { Router } from './router.ts';
 import { replyBytes } from './reply-bytes.ts';
-import { parseUpstreams } from './plugins/forward/upstreams.ts';
 import { decodeMessage, encodeMessage } from './wire/message-codec.ts';
 
 const headless = Array.from({ length: 40 }, (_, at) => ({ addresses: [`10.244.0.${String(at)}`] }));
@@ -43,24 +40,20 @@ const address = (name: string, text: string, ttl = 60): Record => ({ name, ttl, 
 const asker: Asker = { address: '10.244.0.9', port: 40_000, transport: 'udp' };
 
 /** A world whose upstream knows example.com, and counts how often it is asked; the chain is loadbalance, cache, kubernetes, forward. */
-function world({ hasSynced = true, hasUpstreams = true, forwarder }: WorldOptions = {}) {
+function world({ hasSynced = true, recurses = true }: WorldOptions = {}) {
   const asked: string[] = [];
   const clock = new FakeClock();
-  const upstream: Forwarder = forwarder ?? {
-    ask: (question: Question) => {
-      asked.push(question.name);
-      if (!hasUpstreams) return Promise.resolve({ rcode: RCODE.SERVFAIL });
-      const reply = replyTo(queryFor(1, question), RCODE.NOERROR);
-      const answers = question.name === 'example.com.' ? [address('example.com.', '192.0.2.1')] : [];
-      return Promise.resolve({ ...reply, rcode: answers.length > 0 ? RCODE.NOERROR : RCODE.NXDOMAIN, answers });
-    },
+  const forward: Handler = ({ message, question }) => {
+    asked.push(question.name);
+    const answers = question.name === 'example.com.' ? [address('example.com.', '192.0.2.1')] : [];
+    const rcode = answers.length > 0 ? RCODE.NOERROR : RCODE.NXDOMAIN;
+    return Promise.resolve({ message: { ...replyTo(message, rcode), answers }, from: 'forward' });
   };
   const runtime = fakeRuntime({ clock });
   const lookUp: Block['lookUp'] = async (question, inner) => handler({ ...inner, question });
   const block: Block = { zones: ['.'], server: 'dns://:53', runtime, lookUp };
   const place = { file: 'Corefile', line: 1 };
   const loadbalance = loadbalancePlugin.setup([{ name: 'loadbalance', args: [], place }], block);
-  const forward = relay(upstream, hasUpstreams);
   const zones = ['cluster.local.', 'in-addr.arpa.'];
   const rules = rulesOf({ zones, pods: 'insecure' });
   const cluster = answerFrom(
@@ -70,7 +63,7 @@ function world({ hasSynced = true, hasUpstreams = true, forwarder }: WorldOption
   );
   const cached = remember(new AnswerCache(), clock, cluster);
   const handler = loadbalance.wrap?.(cached) ?? cached;
-  const plugins = [{ name: 'forward', instance: { recurses: hasUpstreams } }];
+  const plugins = [{ name: 'forward', instance: { recurses } }];
   const server: Server = { block, place, port: 53, handler, plugins, keeps: () => false };
   const context: RespondContext = { router: new Router([server]), clock, metrics: runtime.metrics };
   const ask = async (message: Message) => (await respond(message, asker, context))?.message;
@@ -79,8 +72,7 @@ function world({ hasSynced = true, hasUpstreams = true, forwarder }: WorldOption
 
 interface WorldOptions {
   readonly hasSynced?: boolean;
-  readonly hasUpstreams?: boolean;
-  readonly forwarder?: Forwarder;
+  readonly recurses?: boolean;
 }
 
 const query = (name: string, type: number = TYPE.A, change: Partial<Message> = {}): Message => ({
@@ -133,11 +125,10 @@ test('before everything is known no name of the cluster is denied, and others wo
   assert.equal(inShort(await ask(query('example.com.'))), 'NOERROR | example.com. 60 IN A 192.0.2.1');
 });
 
-test('with nobody to ask other names fail, and reverse names of nothing do not exist', async () => {
-  const { ask } = world({ hasUpstreams: false });
-  assert.equal(inShort(await ask(query('example.com.'))), 'SERVFAIL');
-  assert.equal(inShort(await ask(query('1.2.0.192.in-addr.arpa.', TYPE.PTR))), 'NXDOMAIN');
-  assert.equal((await ask(query(web)))?.recursionAvailable, false);
+test('recursion is available where a plugin offers it', async () => {
+  for (const recurses of [true, false]) {
+    assert.equal((await world({ recurses }).ask(query(web)))?.recursionAvailable, recurses);
+  }
 });
 
 test('a forwarded answer is asked for once, and grows older', async () => {
@@ -149,14 +140,6 @@ test('a forwarded answer is asked for once, and grows older', async () => {
   clock.advance(11_000);
   await ask(query('example.com.'));
   assert.equal(asked.length, 2);
-});
-
-test('what an upstream cut off is not passed on as whole', async () => {
-  const part = { ...replyTo(query('example.com.'), RCODE.NOERROR), answers: [address('example.com.', '192.0.2.1')] };
-  const { ask } = world({ forwarder: { ask: () => Promise.resolve({ ...part, truncated: true }) } });
-  for (const name of ['example.com.', 'out.default.svc.cluster.local.']) {
-    assert.equal((await ask(query(name)))?.truncated, true, name);
-  }
 });
 
 test('EDNS is answered with EDNS, and addresses come in any order', async () => {
@@ -221,13 +204,4 @@ test('the cache is bounded in memory, however large the answers are', () => {
   assert.equal(cache.size, 0);
   for (const name of ['a.', 'b.']) put(name, 3000);
   assert.equal(cache.size, 2);
-});
-
-test('upstreams are the nameserver lines that are addresses of others', () => {
-  const text =
-    'search x\nnameserver 192.0.2.1 # one\nnameserver 192.0.2.1\nnameserver ::1\nnameserver 10.0.0.5\nnameserver junk\n';
-  assert.deepEqual(
-    parseUpstreams(text, ['10.0.0.5']).map((each) => each.address),
-    ['192.0.2.1', '::1'],
-  );
 });

@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import test from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { silentLog } from '../lib/log.ts';
-import { framed } from './plugins/forward/forward.ts';
+import { framed } from './plugins/forward/stream-pool.ts';
 import { CLASS_IN, queryFor, RCODE, replyTo, TYPE, type Message } from './wire/message.ts';
 import { serveDns } from './serve.ts';
 import { encodeMessage } from './wire/message-codec.ts';

@@ -1,57 +1,155 @@
-/** `forward FROM TO...`: names of the rest of the world, from other servers. */
-import { readFileSync } from 'node:fs';
-import type { Directive } from '../../corefile/directive.ts';
-import { expectArgs, expectNumber, readOptions, refuse } from '../../corefile/option.ts';
-import { formatIp, parseIp } from '../../../lib/ip.ts';
-import type { Block, Handler, Plugin, Runtime } from '../../plugin.ts';
-import { RCODE, replyTo } from '../../wire/message.ts';
-import { createForwarder, type Forwarder } from './forward.ts';
-import { parseUpstreams, type Upstream } from './upstreams.ts';
+/** `forward FROM TO...`: names of the rest of the world, from other servers (feature 4-051). Several in a block are asked in their order. */
+import { readFile } from 'node:fs/promises';
+import { createSecureContext, type SecureContext } from 'node:tls';
+import { CorefileError } from '../../corefile/corefile-error.ts';
+import type { Block, Handler, Plugin, Query, Reply } from '../../plugin.ts';
+import { RCODE, replyTo, TYPE } from '../../wire/message.ts';
+import { isInZone } from '../../zone-list.ts';
+import { forwardMetrics } from './forward-metrics.ts';
+import { Forwarder, type Forwarded } from './forwarder.ts';
+import { parseForward, type ForwardOptions } from './options.ts';
+import { asAsked } from './relevant.ts';
+import type { Ask } from './upstream-client.ts';
+import { UpstreamSource } from './upstream-source.ts';
+
+/** One `forward` line, set up. */
+interface Stanza {
+  readonly options: ForwardOptions;
+  readonly source: UpstreamSource;
+  /** Made in `start`, when its files have been read. */
+  forwarder: Forwarder | undefined;
+}
 
 export const forwardPlugin: Plugin = {
   name: 'forward',
-  setup([directive, second], block) {
-    if (!directive) throw new Error('set up without a directive');
-    if (second) refuse(second, 'may stand once in a block');
-    const { upstreams, maxConcurrent } = parseForward(directive, block);
-    const forwarder = createForwarder({ upstreams, ...(maxConcurrent > 0 && { maxConcurrent }) });
-    return { recurses: upstreams.length > 0, wrap: () => relay(forwarder, upstreams.length > 0) };
+  setup(directives, block) {
+    const stanzas = directives.map((directive) => makeStanza(parseForward(directive), block));
+    return {
+      get recurses() {
+        return stanzas.some(({ forwarder }) => forwarder?.hasUpstreams === true);
+      },
+      wrap: (next) => stanzas.reduceRight((rest, stanza, at) => handle(stanza, rest, at + 1 < stanzas.length), next),
+      async start() {
+        for (const stanza of stanzas) await startStanza(stanza, block);
+      },
+      stop() {
+        for (const { source, forwarder } of stanzas) {
+          source.close();
+          forwarder?.stop();
+        }
+        return Promise.resolve();
+      },
+    };
   },
 };
 
-function parseForward(directive: Directive, { runtime }: Block): { upstreams: Upstream[]; maxConcurrent: number } {
-  const [from, ...to] = expectArgs(directive, 2, Infinity, 'a zone and addresses');
-  if (from !== '.') refuse(directive, `expected ".", found "${from ?? ''}"`);
-  let maxConcurrent = 0;
-  readOptions(directive, {
-    max_concurrent: (option) => void (maxConcurrent = expectNumber(option, option.args[0], 0, 1_000_000)),
-  });
-  return { upstreams: to.flatMap((text) => upstreamsOf(text, directive, runtime)), maxConcurrent };
+function makeStanza(options: ForwardOptions, { runtime, server }: Block): Stanza {
+  const ownPort = Number(/:(\d+)$/.exec(server)?.[1] ?? 53);
+  const { log, clock, resolvConf, ownAddresses: own } = runtime;
+  const source = new UpstreamSource({ forward: options, log, clock, resolvConf, own, ownPort });
+  return { options, source, forwarder: undefined };
 }
 
-function upstreamsOf(text: string, directive: Directive, runtime: Runtime): Upstream[] {
-  const ip = parseIp(text);
-  if (ip) return [{ address: formatIp(ip), port: 53 }];
-  if (!text.startsWith('/'))
-    refuse(directive, `expected an address or a file such as /etc/resolv.conf, found "${text}"`);
-  const file = text === '/etc/resolv.conf' ? runtime.resolvConf : text;
+async function startStanza(stanza: Stanza, { runtime }: Block): Promise<void> {
+  const { options, source } = stanza;
+  const { clock, random, log } = runtime;
+  const secureContext = await readSecureContext(options);
+  const metrics = forwardMetrics(runtime.metrics);
+  const forwarder = new Forwarder({ options, clock, random, log, metrics, ...(secureContext && { secureContext }) });
+  stanza.forwarder = forwarder;
+  const upstreams = await source.open((changed) => {
+    forwarder.use(changed);
+  });
+  forwarder.use(upstreams);
+}
+
+/** Undefined: the system's authorities, no certificate of one's own. @throws CorefileError */
+async function readSecureContext({ tls, place }: ForwardOptions): Promise<SecureContext | undefined> {
+  const { cert, key, ca } = tls;
+  if (cert === undefined && ca === undefined) return undefined;
   try {
-    return parseUpstreams(readFileSync(file, 'utf8'), runtime.ownAddresses);
+    const [certText, keyText, caText] = await Promise.all([cert, key, ca].map(readIfNamed));
+    return createSecureContext({
+      ...(certText && { cert: certText }),
+      ...(keyText && { key: keyText }),
+      ...(caText && { ca: caText }),
+    });
   } catch (error) {
-    runtime.log.warn({ err: error, file }, 'cannot read upstream servers: names outside the cluster will not resolve');
-    return [];
+    throw new CorefileError(place, `forward: tls: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 
-/** With nobody to ask about it an address that nothing in the cluster has, has no name; other names fail. */
-export function relay(forwarder: Forwarder, hasUpstreams: boolean): Handler {
-  return async ({ message, question }) => {
-    if (!hasUpstreams && question.name.toLowerCase().endsWith('.arpa.')) {
-      return { message: replyTo(message, RCODE.NXDOMAIN), from: 'forward', transient: true };
+const readIfNamed = async (file: string | undefined): Promise<Buffer | undefined> =>
+  file === undefined ? undefined : readFile(file);
+
+/** @param isFollowed by another `forward`, which `next` is for */
+function handle(stanza: Stanza, next: Handler, isFollowed: boolean): Handler {
+  return async (query) => {
+    const { options, forwarder } = stanza;
+    const { question, message, asker } = query;
+    const isTheirs = isInZone(question.name, options.from) && !isExcepted(question.name, options);
+    if (!isTheirs) return next(query);
+    if (question.type === TYPE.ANY && asker.transport === 'udp') return overTcpOnly(query);
+    if (!forwarder?.hasUpstreams) return nobodyToAsk(query);
+    const found = await forwarder.ask(askOf(query, options), asker.address);
+    for (const text of found.steps) query.trail?.push({ plugin: 'forward', text });
+    if (!found.reply) {
+      const problem = found.steps.join(', ');
+      return { message: replyTo(message, found.rcode), from: 'forward', transient: true, problem };
     }
-    const reply = await forwarder.ask(question);
-    if (!('answers' in reply)) return { message: replyTo(message, reply.rcode), from: 'forward', transient: true };
-    const { rcode, answers, authorities, additionals, truncated } = reply;
-    return { message: { ...replyTo(message, rcode), truncated, answers, authorities, additionals }, from: 'forward' };
+    if (isFollowed && goesOn(found, options)) return next(query);
+    return toldBy(found, query);
+  };
+}
+
+/** The zone itself is never excepted, as in CoreDNS. */
+const isExcepted = (name: string, { from, except }: ForwardOptions): boolean =>
+  name.toLowerCase() !== from && except.some((zone) => isInZone(name, zone));
+
+function askOf({ question, message, asker }: Query, { forceTcp, preferUdp }: ForwardOptions): Ask {
+  return {
+    question,
+    overTcp: forceTcp || (asker.transport === 'tcp' && !preferUdp),
+    recursionDesired: message.recursionDesired,
+    dnssecOk: message.edns?.dnssecOk === true,
+    checkingDisabled: message.checkingDisabled === true,
+    authenticData: message.authenticData === true,
+  };
+}
+
+/** ANY is what amplifies most: whoever means it can ask over TCP, where no sender is forged (RFC 8482, 4.4). */
+const overTcpOnly = ({ message }: Query): Reply => ({
+  message: { ...replyTo(message, RCODE.NOERROR), truncated: true },
+  from: 'forward',
+  transient: true,
+});
+
+/** An address that nothing in the cluster has, has no name then; other names fail. */
+function nobodyToAsk({ message, question, trail }: Query): Reply {
+  trail?.push({ plugin: 'forward', text: 'there is no upstream to ask' });
+  const rcode = isInZone(question.name, 'arpa.') ? RCODE.NXDOMAIN : RCODE.SERVFAIL;
+  const problem = rcode === RCODE.SERVFAIL ? { problem: 'there is no upstream to ask' } : {};
+  return { message: replyTo(message, rcode), from: 'forward', transient: true, ...problem };
+}
+
+function goesOn({ reply, rcode }: Forwarded, { next, nextOnNodata }: ForwardOptions): boolean {
+  return next.has(rcode) || (nextOnNodata && rcode === RCODE.NOERROR && reply?.answers.length === 0);
+}
+
+/** AD is for askers that said they know it (RFC 6840, 5.8). */
+function toldBy({ reply, rcode, upstream }: Forwarded, { message, question }: Query): Reply {
+  const knowsAd = message.edns?.dnssecOk === true || message.authenticData === true;
+  const sections = reply && asAsked(question, reply);
+  return {
+    message: {
+      ...replyTo(message, rcode),
+      ...sections,
+      questions: [question],
+      authoritative: reply?.authoritative === true,
+      authenticData: knowsAd && reply?.authenticData === true,
+      truncated: reply?.truncated === true,
+    },
+    from: 'forward',
+    ...(upstream !== undefined && { source: upstream }),
   };
 }

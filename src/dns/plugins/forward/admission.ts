@@ -1,0 +1,38 @@
+/** Who may ask now: so many questions are under way in all, and one asker that asks for everything must leave room for the others. Pure. */
+
+export interface Admission {
+  /** False: refused. Where true, `leave` is owed. */
+  enter(asker: string): boolean;
+  leave(asker: string): void;
+  readonly underWay: number;
+}
+
+/**
+ * While less than half of the limit is taken anybody may ask. From there on nobody gets more than an equal share of it, counted with
+ * one more asker than there are: so there is always room for one who has asked for nothing yet.
+ * @param limit questions under way, of all askers
+ */
+export function admission(limit: number): Admission {
+  const askers = new Map<string, number>();
+  let underWay = 0;
+  return {
+    get underWay() {
+      return underWay;
+    },
+    enter(asker) {
+      const own = askers.get(asker) ?? 0;
+      if (underWay >= limit) return false;
+      if (underWay * 2 >= limit && own > 0 && own >= limit / (askers.size + 1)) return false;
+      askers.set(asker, own + 1);
+      underWay++;
+      return true;
+    },
+    leave(asker) {
+      const own = askers.get(asker) ?? 0;
+      if (own === 0) return;
+      underWay--;
+      if (own === 1) askers.delete(asker);
+      else askers.set(asker, own - 1);
+    },
+  };
+}
