@@ -3,6 +3,7 @@
  * without a `Plugin` are known by name, so that a Corefile that uses one is told so and a typo is told apart.
  */
 import type { Plugin } from '../plugin.ts';
+import { autopathPlugin } from './autopath/plugin.ts';
 import { whoamiPlugin } from './whoami.ts';
 import { hostsPlugin } from './hosts/plugin.ts';
 import { templatePlugin } from './template/plugin.ts';
@@ -68,7 +69,7 @@ const ROWS: readonly Row[] = [
   ['rewrite', rewritePlugin],
   ['header', headerPlugin],
   ['dnssec', 'not served by Fairway'],
-  ['autopath', 'not served by Fairway'],
+  ['autopath', autopathPlugin],
   ['minimal', minimalPlugin],
   ['template', templatePlugin],
   ['transfer', 'not served by Fairway'],
