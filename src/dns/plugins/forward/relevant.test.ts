@@ -107,7 +107,7 @@ const rows: readonly Row[] = [
     asked: 'example. TYPE15',
     answers: 'example. 60 MX 10 mail.example.',
     additionals: 'mail.example. 60 A 192.0.2.1',
-    kept: 'example. 60 IN MX \\# 16 000a046d61696c076578616d706c6500\nmail.example. 60 IN A 192.0.2.1',
+    kept: 'example. 60 IN MX 10 mail.example.\nmail.example. 60 IN A 192.0.2.1',
   },
   {
     why: 'signatures stay with what they sign, and proofs with the zone that signed them',
