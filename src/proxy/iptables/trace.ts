@@ -2,12 +2,11 @@
  * Follows one packet through rules as the kernel would, every random branch taken, and says which rules decided. Refuses rules it
  * does not understand instead of guessing: a wrong explanation is worse than none.
  */
-import { cidrContains, parseCidr } from '../../lib/cidr.ts';
-import { parseIp } from '../../lib/ip.ts';
 import type { Packet } from '../plan/packet.ts';
+import { Addresses } from '../trace-addresses.ts';
 import { destinationOf, UnknownRuleError, type TraceOutcome, type TraceStep } from '../trace-outcome.ts';
 import { ruleText } from './render.ts';
-import type { Match, Rule } from './rule-set.ts';
+import type { Chain, Match, Rule } from './rule-set.ts';
 import type { Tables } from './parse.ts';
 
 export interface TraceMachine {
@@ -89,28 +88,48 @@ export function outcomeOf(verdict: TraceOutcome['verdict'], state: State): Trace
   return { verdict, destination: destinationOf(state), masquerade: state.masquerade, share: state.share, steps };
 }
 
+/** What every packet through the same tables needs. */
+interface Index {
+  /** By table and name. */
+  readonly chains: ReadonlyMap<string, ReadonlyMap<string, Chain>>;
+  /** Rules as the tool shows them. */
+  readonly texts: Map<Rule, string>;
+  readonly addresses: Addresses;
+}
+
+const indexes = new WeakMap<Tables, Index>();
+
+function indexOf(tables: Tables): Index {
+  const known = indexes.get(tables);
+  if (known) return known;
+  const chains = new Map(
+    Object.entries(tables).map(([table, all]) => [table, new Map(all.map((chain) => [chain.name, chain]))]),
+  );
+  const index = { chains, texts: new Map<Rule, string>(), addresses: new Addresses() };
+  indexes.set(tables, index);
+  return index;
+}
+
 /** Walks one packet through the rules of one hook after the other. */
 export class Walker {
-  readonly #tables: Tables;
+  readonly #index: Index;
   readonly #machine: TraceMachine;
   readonly #packet: Packet;
-  readonly #chains = new Map<string, readonly Rule[]>();
+  readonly #protocol: string;
 
   constructor(tables: Tables, machine: TraceMachine, packet: Packet) {
-    this.#tables = tables;
+    this.#index = indexOf(tables);
     this.#machine = machine;
     this.#packet = packet;
-    for (const [table, chains] of Object.entries(tables)) {
-      for (const chain of chains) this.#chains.set(`${table} ${chain.name}`, chain.rules);
-    }
+    this.#protocol = packet.protocol.toLowerCase();
   }
 
   isLocal(ip: string): boolean {
-    return this.#machine.localIPs.includes(ip) || ip === '::1' || contains('127.0.0.0/8', ip);
+    return this.#machine.localIPs.includes(ip) || this.#index.addresses.isLoopback(ip);
   }
 
   hook(table: string, name: string, state: State): Walked {
-    const policy = this.#tables[table]?.find((chain) => chain.name === name)?.policy;
+    const policy = this.#index.chains.get(table)?.get(name)?.policy;
     return this.#chain(table, name, state, 0).map(({ end, state: after }) => ({
       end: end === 'return' || end === 'continue' ? (policy === 'DROP' ? 'DROP' : 'ACCEPT') : end,
       state: after,
@@ -118,7 +137,7 @@ export class Walker {
   }
 
   #chain(table: string, name: string, state: State, depth: number): Walked {
-    const rules = this.#chains.get(`${table} ${name}`);
+    const rules = this.#index.chains.get(table)?.get(name)?.rules;
     if (!rules) {
       if (depth === 0) return [{ end: 'continue', state }];
       throw new UnknownRuleError(`${table}: a rule jumps to ${name}, which does not exist`);
@@ -143,13 +162,24 @@ export class Walker {
   #rule(table: string, chain: string, rule: Rule, state: State, depth: number): Walked {
     let chance = 1;
     for (const match of rule.matches) {
-      const matched = this.#matches(match, state, `${table} ${chain}${ruleText(rule)}`);
+      const matched = this.#matches(match, state);
+      if (matched === undefined) {
+        throw new UnknownRuleError(`do not understand this rule: ${table} ${chain} ${this.#text(rule)}`);
+      }
       if (matched === false) return [{ end: 'continue', state }];
       if (matched !== true) chance *= matched;
     }
-    const step = { table, chain, rule: ruleText(rule).trim(), before: state.last };
+    const step = { table, chain, rule: this.#text(rule), before: state.last };
     const taken = this.#target(table, rule, { ...state, share: state.share * chance, last: step }, depth);
     return chance < 1 ? [...taken, { end: 'continue', state: { ...state, share: state.share * (1 - chance) } }] : taken;
+  }
+
+  #text(rule: Rule): string {
+    const known = this.#index.texts.get(rule);
+    if (known !== undefined) return known;
+    const text = ruleText(rule).trim();
+    this.#index.texts.set(rule, text);
+    return text;
   }
 
   #target(table: string, { target }: Rule, state: State, depth: number): Walked {
@@ -187,11 +217,11 @@ export class Walker {
   }
 
   #partsOf(directions: string, state: State): readonly SetPart[] {
-    const { source, protocol } = this.#packet;
+    const { source } = this.#packet;
     return directions.split(',').map((direction) => ({
       ip: direction === 'src' ? source : state.ip,
       port: direction === 'src' ? undefined : state.port,
-      protocol: protocol.toLowerCase(),
+      protocol: this.#protocol,
     }));
   }
 
@@ -201,8 +231,9 @@ export class Walker {
     return this.#packet.fromNode ? loopback : (this.#machine.localIPs[0] ?? loopback);
   }
 
-  /** A number is the chance of a match. */
-  #matches(match: Match, state: State, where: string): boolean | number {
+  /** A number is the chance of a match; undefined: it is not understood. */
+  #matches(match: Match, state: State): boolean | number | undefined {
+    const { addresses } = this.#index;
     const packet = this.#packet;
     const is = (yes: boolean) => yes !== ('not' in match && match.not === true);
     switch (match.kind) {
@@ -210,19 +241,19 @@ export class Walker {
       case 'recent-set':
         return true;
       case 'protocol':
-        return packet.protocol.toLowerCase() === match.protocol;
+        return this.#protocol === match.protocol;
       case 'dport':
         return state.port === match.port;
       case 'source':
-        return is(contains(match.cidr, packet.source));
+        return is(addresses.contains(match.cidr, packet.source));
       case 'destination':
-        return is(contains(match.cidr, state.ip));
+        return is(addresses.contains(match.cidr, state.ip));
       case 'interface': {
         const name = packet.fromNode ? '' : (packet.interface ?? '');
         return is(match.name.endsWith('+') ? name.startsWith(match.name.slice(0, -1)) : name === match.name);
       }
       case 'address-type':
-        if (match.type !== 'LOCAL') break;
+        if (match.type !== 'LOCAL') return undefined;
         return is(match.of === 'dst' ? this.isLocal(state.ip) : packet.fromNode || this.isLocal(packet.source));
       case 'state':
         return is(match.states.includes('NEW') || (state.translated && match.states.includes('DNAT')));
@@ -230,23 +261,14 @@ export class Walker {
         return is((state.mark & match.mask) >>> 0 === match.value);
       case 'set': {
         const found = this.#machine.inSet?.(match.name, this.#partsOf(match.directions, state));
-        if (found === undefined) break;
-        return is(found);
+        return found === undefined ? undefined : is(found);
       }
       case 'random':
         return match.probability;
       case 'recent-check':
         return this.#machine.isRemembered?.(match.name) ?? false;
       case 'unknown':
-        break;
+        return undefined;
     }
-    throw new UnknownRuleError(`do not understand this rule: ${where}`);
   }
-}
-
-function contains(range: string, address: string): boolean {
-  if (range === address) return true;
-  const cidr = parseCidr(range.includes('/') ? range : `${range}/${range.includes(':') ? '128' : '32'}`);
-  const ip = parseIp(address);
-  return cidr !== undefined && ip !== undefined && cidrContains(cidr, ip);
 }

@@ -36,9 +36,13 @@ export function setName(id: SetId, family: Family): string {
   return `KUBE-${family === 'IPv6' ? '6-' : ''}${id}`.slice(0, 31);
 }
 
+const idsByName = (family: Family): ReadonlyMap<string, SetId> =>
+  new Map(SET_IDS.map((id) => [setName(id, family), id]));
+const IDS = { IPv4: idsByName('IPv4'), IPv6: idsByName('IPv6') };
+
 /** undefined: not ours. */
 export function setIdOf(name: string, family: Family): SetId | undefined {
-  return SET_IDS.find((id) => setName(id, family) === name);
+  return IDS[family].get(name);
 }
 
 /** Input for `ipset restore` that makes the set. The largest size is a bound, not a cost. */

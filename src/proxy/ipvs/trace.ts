@@ -2,12 +2,11 @@
 import type { Family } from '../../lib/ip.ts';
 import { outcomeOf, Walker, type SetPart, type State } from '../iptables/trace.ts';
 import type { Packet } from '../plan/packet.ts';
+import { Addresses } from '../trace-addresses.ts';
 import { UnknownRuleError, type TraceOutcome } from '../trace-outcome.ts';
 import type { ParsedRules } from './parse.ts';
 import { ipPort, setIdOf, SET_TYPES } from './sets.ts';
 import { addressOfKey, markKey, serverKey, type VirtualServer } from './virtual-server.ts';
-import { cidrContains, parseCidr } from '../../lib/cidr.ts';
-import { parseIp } from '../../lib/ip.ts';
 
 /** All ways a first packet can go. `nodeIPs` are the node's addresses but those of kube-ipvs0. Throws UnknownRuleError. */
 export function trace(
@@ -113,12 +112,9 @@ function holds({ sets }: ParsedRules, family: Family, name: string, parts: reado
   }
 }
 
-function hasRange(set: ReadonlySet<string>, pair: string, text: string): boolean {
-  const ip = parseIp(text);
-  return [...set].some((element) => {
-    if (!ip || !element.startsWith(`${pair},`)) return false;
-    const cidr = element.slice(pair.length + 1);
-    const parsed = parseCidr(cidr.includes('/') ? cidr : `${cidr}/${ip.family === 'IPv6' ? '128' : '32'}`);
-    return parsed !== undefined && cidrContains(parsed, ip);
-  });
+function hasRange(set: ReadonlySet<string>, pair: string, ip: string): boolean {
+  const addresses = new Addresses();
+  return [...set].some(
+    (element) => element.startsWith(`${pair},`) && addresses.contains(element.slice(pair.length + 1), ip),
+  );
 }

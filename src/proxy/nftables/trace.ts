@@ -2,9 +2,8 @@
  * Follows the first packet of a connection through our table as the kernel would, every number drawn, and says which rules and
  * elements decided. Refuses rules it does not understand instead of guessing.
  */
-import { cidrContains, parseCidr } from '../../lib/cidr.ts';
-import { parseIp } from '../../lib/ip.ts';
 import type { Packet } from '../plan/packet.ts';
+import { Addresses } from '../trace-addresses.ts';
 import { destinationOf, UnknownRuleError, type TraceOutcome, type TraceStep } from '../trace-outcome.ts';
 import type { ParsedElement, ParsedTable } from './parse.ts';
 import { partsOf, refuseToGuess, type RulePart, type Selector } from './rule-parts.ts';
@@ -81,14 +80,46 @@ function outcomeOf(verdict: TraceOutcome['verdict'], state: State): TraceOutcome
   return { verdict, destination: destinationOf(state), masquerade: state.masquerade, share: state.share, steps };
 }
 
+/** What every packet through the same table needs. */
+interface Index {
+  /** Of each hook, in the order in which the kernel runs them. */
+  readonly baseChains: ReadonlyMap<string, readonly string[]>;
+  readonly addresses: Addresses;
+}
+
+const indexes = new WeakMap<ParsedTable, Index>();
+
+function indexOf(table: ParsedTable): Index {
+  const known = indexes.get(table);
+  if (known) return known;
+  const index = { baseChains: baseChainsOf(table), addresses: new Addresses() };
+  indexes.set(table, index);
+  return index;
+}
+
 const PRIORITIES: Readonly<Record<string, number>> = { dstnat: -100, filter: 0, srcnat: 100 };
 
+function baseChainsOf(table: ParsedTable): ReadonlyMap<string, readonly string[]> {
+  const found: { name: string; hook: string; priority: number }[] = [];
+  for (const { name, base } of table.chains.values()) {
+    const [, hook, words = ''] = /hook (\w+) priority ([^;]+);/.exec(base ?? '') ?? [];
+    if (hook === undefined) continue;
+    const [, word, sign, offset] = /^(-?\w+)(?: ([+-]) (\d+))?$/.exec(words) ?? [];
+    const first = PRIORITIES[word ?? ''] ?? Number(word);
+    found.push({ name, hook, priority: first + Number(`${sign ?? ''}${offset ?? '0'}`) });
+  }
+  found.sort((a, b) => a.priority - b.priority);
+  return new Map([...Map.groupBy(found, (one) => one.hook)].map(([hook, all]) => [hook, all.map((one) => one.name)]));
+}
+
 class Walker {
+  readonly #index: Index;
   readonly #table: ParsedTable;
   readonly #machine: TraceMachine;
   readonly #packet: Packet;
 
   constructor(table: ParsedTable, machine: TraceMachine, packet: Packet) {
+    this.#index = indexOf(table);
     this.#table = table;
     this.#machine = machine;
     this.#packet = packet;
@@ -96,19 +127,11 @@ class Walker {
 
   /** Names, in the order in which the kernel runs them. */
   baseChains(hook: string): readonly string[] {
-    const found: { name: string; priority: number }[] = [];
-    for (const { name, base } of this.#table.chains.values()) {
-      const [, own, words = ''] = /hook (\w+) priority ([^;]+);/.exec(base ?? '') ?? [];
-      if (own !== hook) continue;
-      const [, word, sign, offset] = /^(-?\w+)(?: ([+-]) (\d+))?$/.exec(words) ?? [];
-      const first = PRIORITIES[word ?? ''] ?? Number(word);
-      found.push({ name, priority: first + Number(`${sign ?? ''}${offset ?? '0'}`) });
-    }
-    return found.sort((a, b) => a.priority - b.priority).map((one) => one.name);
+    return this.#index.baseChains.get(hook) ?? [];
   }
 
   isLocal(ip: string): boolean {
-    return this.#machine.localIPs.includes(ip) || ip === '::1' || contains('127.0.0.0/8', ip);
+    return this.#machine.localIPs.includes(ip) || this.#index.addresses.isLoopback(ip);
   }
 
   chain(name: string, state: State, depth: number): readonly Walked[] {
@@ -225,7 +248,7 @@ class Walker {
         return part.protocols.includes(packet.protocol.toLowerCase());
       case 'address': {
         const ip = part.of === 'saddr' ? packet.source : state.ip;
-        return part.ranges.some((range) => contains(range, ip)) !== part.not;
+        return part.ranges.some((range) => this.#index.addresses.contains(range, ip)) !== part.not;
       }
       case 'interface': {
         const name = packet.fromNode ? '' : (packet.interface ?? '');
@@ -248,7 +271,7 @@ class Walker {
     const [first = '', ...rest] = key.split(' . ');
     return [...set.elements.values()].find((element) => {
       const [range = '', ...others] = element.key.split(' . ');
-      return others.join(' . ') === rest.join(' . ') && contains(range, first);
+      return others.join(' . ') === rest.join(' . ') && this.#index.addresses.contains(range, first);
     });
   }
 
@@ -281,14 +304,3 @@ class Walker {
 
 const elementWords = ({ key, value, comment }: ParsedElement): string =>
   ` { ${key}${comment === '' ? '' : ` comment "${comment}"`} : ${value} }`;
-
-function contains(range: string, address: string): boolean {
-  if (range === address) return true;
-  const ip = parseIp(address);
-  if (!ip) return false;
-  const [from = '', to] = range.split('-');
-  const [first, last] = [parseIp(from), parseIp(to ?? '')];
-  if (first && last) return first.family === ip.family && first.value <= ip.value && ip.value <= last.value;
-  const cidr = parseCidr(range);
-  return cidr !== undefined && cidrContains(cidr, ip);
-}

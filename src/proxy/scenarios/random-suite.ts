@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import type { Family } from '../../lib/ip.ts';
 import type { Mode } from '../mode.ts';
 import { decide } from '../plan/decide.ts';
+import type { Packet } from '../plan/packet.ts';
 import { plan } from '../plan/plan.ts';
 import { defaultPlanOptions, type Plan } from '../plan/types.ts';
 import { traceRelay } from '../relays.ts';
@@ -15,8 +16,11 @@ import { clusters, NODE_IP, nodes, objectsOf, optionsWith, packetsFor } from './
 const RUNS = Number(process.env['FUZZ_RUNS'] ?? 1000);
 const read = <T>(family: Family, value: T): T => (family === 'IPv6' ? inIPv6(value) : value);
 
+const packetsOf = (family: Family): Packet[] => read(family, [0, 1, 2].flatMap(packetsFor));
+const PACKETS = { IPv4: packetsOf('IPv4'), IPv6: packetsOf('IPv6') };
+
 function assertAgreement(mode: Mode, current: Plan, told = current): void {
-  const packets = [0, 1, 2].flatMap((at) => read(current.options.family, packetsFor(at)));
+  const packets = PACKETS[current.options.family];
   const traced = mode.trace(current, packets);
   for (const [at, packet] of packets.entries()) {
     const outcomes = traceRelay(current, packet) ?? traced[at] ?? [];
