@@ -1,6 +1,8 @@
 /** The DNS of a node and the ConfigMap it lives by, asked by the real dig over both families, in a network namespace of the test's own. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +14,8 @@ import { CONFIG_MAPS, EVENTS, type Kind } from '../api/kinds.ts';
 import type { ConfigMap, KubeObject, List, Namespace, Service } from '../api/types.ts';
 import type { ListOptions } from '../client/client.ts';
 import { FakeClient } from '../client/fake-client.ts';
+import { CLASS_IN, queryFor, TYPE } from '../dns/wire/message.ts';
+import { decodeMessage, encodeMessage } from '../dns/wire/message-codec.ts';
 import { silentLog } from '../lib/log.ts';
 import { runNodeDns, type NodeDns, type NodeDnsOptions } from './node-dns.ts';
 
@@ -162,4 +166,45 @@ test('without the API server’s word it starts with the Corefile that was good 
   const dumb = new DumbClient(objects);
   await start(dumb, { directory: memory });
   assert.equal(await web(), withTtl(11));
+});
+
+test('while Corefiles come and go no question is lost, and no name of the cluster fails', async () => {
+  const client = new FakeClient([...objects, map({ Corefile: corefile(1) })]);
+  await start(client);
+  const socket = createSocket('udp4');
+  const [wrong, ttls]: [string[], Set<number>] = [[], new Set()];
+  let isOver = false;
+  const ask = async (id: number) => {
+    socket.send(
+      encodeMessage(queryFor(id, { name: 'web.default.svc.cluster.local.', type: TYPE.A, class: CLASS_IN }), 512),
+      53,
+      '127.0.0.1',
+    );
+    const [bytes] = (await once(socket, 'message', { signal: AbortSignal.timeout(5000) })) as [Buffer];
+    const { answers, rcode } = decodeMessage(bytes);
+    const [answer] = answers;
+    if (answer?.type === TYPE.A) ttls.add(answer.ttl);
+    else wrong.push(`question ${String(id)}: rcode ${String(rcode)}`);
+  };
+  const asking = (async () => {
+    for (let id = 1; !isOver; id = (id % 65_535) + 1) await ask(id);
+  })();
+  const watches = client.openWatches;
+  for (let ttl = 2; ttl <= 20; ttl++) {
+    await client.patch(CONFIG_MAPS, 'coredns', 'kube-system', 'merge', { data: { Corefile: corefile(ttl) } });
+    await eventually(
+      () => {
+        assert.ok(ttls.has(ttl), `an answer by Corefile ${String(ttl)}`);
+      },
+      10_000,
+      1,
+    );
+  }
+  isOver = true;
+  await asking;
+  socket.close();
+  assert.deepEqual(wrong, []);
+  await eventually(() => {
+    assert.equal(client.openWatches, watches, 'what a Corefile watched ends with it');
+  });
 });
