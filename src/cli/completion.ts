@@ -56,6 +56,8 @@ export function candidates(program: Command, words: readonly string[], known: Kn
   }
   const previous = before.at(-1);
   if (previous === '--name') return known.clusters();
+  const cluster = before[before.indexOf('--name') + 1];
+  if (previous === '--node') return known.nodes(before.includes('--name') ? (cluster ?? '') : 'default');
   const option = command.options.find(
     ({ long, short }) => previous !== undefined && (long === previous || short === previous),
   );

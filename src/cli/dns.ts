@@ -4,6 +4,8 @@ import { hostname } from 'node:os';
 import { InvalidArgumentError, type Command } from 'commander';
 import { Answer } from './answer.ts';
 import { withOutputFlag } from './common.ts';
+import { addDnsLog } from './dns-log.ts';
+import { addDnsQuery } from './dns-query.ts';
 
 interface Flags {
   readonly kubeconfig?: string;
@@ -61,6 +63,10 @@ export function addDns(program: Command): void {
       '\nThe Corefile is read again on SIGHUP and SIGUSR1, and with "reload" in it now and then.\n\nExamples:\n  fairway dns --kubeconfig dns.conf\n  fairway dns --corefile Corefile --check\n  fairway dns -conf /etc/coredns/Corefile -dns.port 1053\n  kubectl -n kube-system get cm coredns -o jsonpath={.data.Corefile} | fairway dns --corefile - --check',
     )
     .action((flags: Flags) => run(flags));
+  // Flags behind `query` and `log` are theirs.
+  command.enablePositionalOptions();
+  addDnsQuery(command);
+  addDnsLog(command);
 }
 
 function parsePort(text: string): number {

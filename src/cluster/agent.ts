@@ -7,6 +7,7 @@ import { runKubelet } from '../kubelet/run.ts';
 import { createLog } from '../lib/log.ts';
 import { runProxy } from '../proxy/run.ts';
 import type { ClusterConfig } from './config.ts';
+import { dnsPages } from './dns-pages.ts';
 import { runNodeDns } from './node-dns.ts';
 import { untilStopped } from './until-stopped.ts';
 
@@ -59,6 +60,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     ...(options.serviceNodePortRange !== undefined && { serviceNodePortRange: options.serviceNodePortRange }),
     log: logOf('proxy'),
   });
+  const dnsAt = { nodeName: options.nodeName, address: options.nodeIp, resolvConf: options.resolvConf };
   const dns = runNodeDns({
     client: dnsClient,
     nodeName: options.nodeName,
@@ -89,6 +91,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     },
     clusterCidr: options.clusterCidr,
     ...(options.startersDir !== undefined && { startersDir: options.startersDir }),
+    pages: (pods) => new Map([['dns', dnsPages(dns, pods, { ...dnsAt, client: dnsClient })]]),
     log: logOf('kubelet'),
   });
   await untilStopped();

@@ -149,6 +149,8 @@ export interface PluginInstance {
   readonly udpSize?: number;
   /** Takes questions of other classes than IN; without one in the block they are refused. */
   readonly anyClass?: boolean;
+  /** Zones that are answered from a cluster, without the final dot: what its names end in. */
+  readonly clusterZones?: readonly string[];
   /** Looks up names of the whole world: answers of the block say that recursion is available. */
   readonly recurses?: boolean;
 }

@@ -59,6 +59,8 @@ export interface RunningDns {
   load(text: string, file?: string): Promise<void>;
   /** What a client at `asker` would be told; each plugin that has a part in it says so in `trail`. Undefined: nothing. */
   ask(message: Message, asker: Asker, trail?: TrailStep[]): Promise<Answered | undefined>;
+  /** What names of the cluster end in, for this Corefile: `cluster.local`. */
+  clusterZones(): readonly string[];
   /** `atOnce`: without the wait of `lameduck`. */
   stop(options?: { readonly atOnce?: boolean }): Promise<void>;
 }
@@ -103,6 +105,13 @@ class DnsServer implements RunningDns {
     const router = this.#sockets.anyRouter();
     const { clock, metrics } = this.runtime;
     return router && respond(message, asker, { router, clock, metrics }, trail);
+  }
+
+  clusterZones(): readonly string[] {
+    const zones = this.#servers.flatMap(({ plugins }) =>
+      plugins.flatMap(({ instance }) => instance.clusterZones ?? []),
+    );
+    return [...new Set(zones)];
   }
 
   async stop({ atOnce = false } = {}): Promise<void> {

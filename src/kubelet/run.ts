@@ -2,7 +2,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NODES, PODS, SERVICES } from '../api/kinds.ts';
-import type { Service } from '../api/types.ts';
+import type { Pod, Service } from '../api/types.ts';
 import type { Client, Informer } from '../client/client.ts';
 import { createEventRecorder } from '../client/events.ts';
 import type { EventRecorder } from '../client/events.ts';
@@ -28,7 +28,8 @@ import type { NodeFacts, PodContext } from './pod-context.ts';
 import { PodWorker } from './pod-worker.ts';
 import { createProbeManager, createRunHandler, createRunProbe } from './probes/index.ts';
 import { dnsWarnings, parseResolvConf, podDns } from './resolv-conf.ts';
-import { createAccess, runKubeletServer } from './server/index.ts';
+import type { PodDns, PodLookup } from './parts.ts';
+import { createAccess, runKubeletServer, type Page } from './server/index.ts';
 import { createVolumeManager, isReadOnlyVolume } from './volumes/index.ts';
 
 export interface KubeletOptions {
@@ -56,7 +57,16 @@ export interface KubeletOptions {
   readonly serving: { readonly cert: string; readonly key: string; readonly clientCa: string };
   /** Folder of starter images for when no registry answers. */
   readonly startersDir?: string;
+  /** Pages beside the kubelet's own, such as those of the node's DNS server, which know its Pods. */
+  readonly pages?: (pods: PodPlaces) => ReadonlyMap<string, Page>;
   readonly log: Log;
+}
+
+/** Where the Pods of the node are, for who has to go there. */
+export interface PodPlaces extends Pick<PodLookup, 'list' | 'get' | 'sandboxId' | 'container'> {
+  readonly cri: Pick<Cri, 'sandboxInfo' | 'containerInfo'>;
+  /** What the kubelet writes into its resolv.conf now. */
+  resolverOf(pod: Pod): Promise<PodDns>;
 }
 
 /** ms after a node is ready: the first seconds of two cores belong to the first Pods, whose images are imported when they ask. */
@@ -83,7 +93,6 @@ export async function runKubelet(options: KubeletOptions): Promise<{ stop(): Pro
   const { context, images, probes } = podContext(base, options.startersDir, socket);
   const worker = new PodWorker(context);
   const { serving, nodeIp: address } = options;
-  const probeCounts = () => probes.counts();
   const server = await runKubeletServer({
     cri,
     log,
@@ -91,8 +100,9 @@ export async function runKubelet(options: KubeletOptions): Promise<{ stop(): Pro
     serving,
     address,
     healthzPort: HEALTHZ_PORT,
-    probeCounts,
+    probeCounts: () => probes.counts(),
     logsDirectory: options.podLogsDir,
+    ...pagesOf(options, worker, context),
     access: createAccess(client, nodeName, realClock),
   });
   const rotation = startLogRotation({ cri, clock: realClock, log, containers: () => worker.running() });
@@ -144,6 +154,21 @@ function voices(events: EventRecorder, nodeName: string): Pick<PodContext, 'even
     nodeWarning: (reason, message) => {
       events.event(node, 'Warning', reason, message);
     },
+  };
+}
+
+function pagesOf({ pages }: KubeletOptions, worker: PodWorker, context: PodContext) {
+  return pages ? { pages: pages(placesOf(worker, context)) } : {};
+}
+
+function placesOf(worker: PodWorker, context: PodContext): PodPlaces {
+  return {
+    cri: context.cri,
+    list: () => worker.list(),
+    get: (namespace, name) => worker.get(namespace, name),
+    sandboxId: (uid) => worker.sandboxId(uid),
+    container: (uid, name, previous) => worker.container(uid, name, previous),
+    resolverOf: async (pod) => podDns(pod, { ...context.node.dns, host: await context.hostDns() }),
   };
 }
 

@@ -16,7 +16,7 @@ export interface ResolverSettings {
 }
 
 /** Both libraries take so many and ignore the others. */
-const MAX_SERVERS = 3;
+export const MAX_SETTINGS_SERVERS = 3;
 const DEFAULTS = { ndots: 1, timeout: 5, attempts: 2 };
 const MOST = {
   glibc: { ndots: 15, timeout: 30, attempts: 5 },
@@ -35,7 +35,8 @@ export function readSettings(text: string, libc: Libc): ResolverSettings {
       .replace(/^[#;].*$/, '')
       .trim()
       .split(/\s+/);
-    if (keyword === 'nameserver' && words[0] !== undefined && servers.length < MAX_SERVERS) servers.push(words[0]);
+    if (keyword === 'nameserver' && words[0] !== undefined && servers.length < MAX_SETTINGS_SERVERS)
+      servers.push(words[0]);
     if (keyword === 'search') searches = words;
     if (keyword === 'domain') searches = words.slice(0, 1);
     if (keyword === 'options') options.push(...words);

@@ -13,6 +13,8 @@ export interface Cri {
   stopPodSandbox(id: string): Promise<void>;
   removePodSandbox(id: string): Promise<void>;
   podSandboxStatus(id: string): Promise<SandboxStatus>;
+  /** Where the sandbox is on this machine; what the runtime does not tell is left out. */
+  sandboxInfo(id: string): Promise<RuntimeInfo>;
   listPodSandboxes(): Promise<Sandbox[]>;
 
   createContainer(sandboxId: string, config: ContainerConfig, sandbox: SandboxConfig): Promise<string>;
@@ -21,6 +23,7 @@ export interface Cri {
   stopContainer(id: string, timeoutSeconds: number): Promise<void>;
   removeContainer(id: string): Promise<void>;
   containerStatus(id: string): Promise<ContainerStatus>;
+  containerInfo(id: string): Promise<RuntimeInfo>;
   listContainers(): Promise<Container[]>;
   /** Tells the runtime that the log file was renamed: it opens `logPath` anew. */
   reopenContainerLog(id: string): Promise<void>;
@@ -145,6 +148,15 @@ export interface Sandbox {
 export interface SandboxStatus extends Sandbox {
   /** Empty on the host's network and after the sandbox stopped; the first is the pod IP. */
   ips: string[];
+}
+
+/** What the runtime says of itself, beyond the interface; `pid` is as this process sees it. */
+export interface RuntimeInfo {
+  pid?: number;
+  /** A path; absent on the network of the node. */
+  networkNamespace?: string;
+  /** Destination in the container -> path on the node. */
+  mounts: ReadonlyMap<string, string>;
 }
 
 export interface ContainerConfig {

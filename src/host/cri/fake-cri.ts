@@ -12,6 +12,7 @@ import type {
   Image,
   Sandbox,
   SandboxConfig,
+  RuntimeInfo,
   SandboxStatus,
 } from './cri.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -136,6 +137,11 @@ export class FakeCri implements Cri {
     return Promise.resolve(withoutConfig(sandbox));
   }
 
+  sandboxInfo(id: string): Promise<RuntimeInfo> {
+    if (!this.sandboxes.has(id)) return Promise.reject(notFound('PodSandboxStatus', id));
+    return Promise.resolve({ mounts: new Map() });
+  }
+
   listPodSandboxes(): Promise<Sandbox[]> {
     return Promise.resolve([...this.sandboxes.values()].map(({ config: _, ips: __, ...sandbox }) => sandbox));
   }
@@ -183,6 +189,11 @@ export class FakeCri implements Cri {
   async removeContainer(id: string): Promise<void> {
     await this.#enter('removeContainer', this.containers.get(id)?.metadata.name ?? id);
     this.containers.delete(id);
+  }
+
+  containerInfo(id: string): Promise<RuntimeInfo> {
+    if (!this.containers.has(id)) return Promise.reject(notFound('ContainerStatus', id));
+    return Promise.resolve({ mounts: new Map() });
   }
 
   containerStatus(id: string): Promise<ContainerStatus> {

@@ -91,6 +91,8 @@ function sandboxCalls(call: Call) {
     },
     podSandboxStatus: async (id: string) =>
       messages.sandboxStatus((await call<{ status: messages.WireSandboxStatus }>('PodSandboxStatus', { id })).status),
+    sandboxInfo: async (id: string) =>
+      messages.runtimeInfo((await call<messages.WireInfo>('PodSandboxStatus', { id, verbose: true })).info),
     listPodSandboxes: async () =>
       (await call<{ items: messages.WireSandbox[] }>('ListPodSandbox')).items.map(messages.sandbox),
   };
@@ -119,6 +121,8 @@ function containerCalls(call: Call) {
       messages.containerStatus(
         (await call<{ status: messages.WireContainerStatus }>('ContainerStatus', { id })).status,
       ),
+    containerInfo: async (id: string) =>
+      messages.runtimeInfo((await call<messages.WireInfo>('ContainerStatus', { id, verbose: true })).info),
     listContainers: async () =>
       (await call<{ containers: messages.WireContainer[] }>('ListContainers')).containers.map(messages.container),
     reopenContainerLog: async (id: string) => {

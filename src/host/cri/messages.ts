@@ -12,6 +12,7 @@ import type {
   RuntimeVersion,
   Sandbox,
   SandboxConfig,
+  RuntimeInfo,
   SandboxStatus,
 } from './cri.ts';
 
@@ -76,6 +77,39 @@ export function sandbox(wire: WireSandbox): Sandbox {
 export function sandboxStatus(wire: WireSandboxStatus): SandboxStatus {
   const { ip = '', additionalIps = [] } = wire.network ?? {};
   return { ...sandbox(wire), ips: [ip, ...additionalIps.map((other) => other.ip)].filter((text) => text !== '') };
+}
+
+/** Verbose answers: `info` is JSON in the runtime's own shape, which is containerd's or one that says less. */
+export interface WireInfo {
+  readonly info: Readonly<Record<string, string>>;
+}
+
+interface ContainerdInfo {
+  readonly pid?: unknown;
+  readonly runtimeSpec?: {
+    readonly linux?: { readonly namespaces?: readonly { readonly type?: unknown; readonly path?: unknown }[] };
+    readonly mounts?: readonly { readonly destination?: unknown; readonly source?: unknown }[];
+  };
+}
+
+export function runtimeInfo(info: WireInfo['info']): RuntimeInfo {
+  let told: ContainerdInfo = {};
+  try {
+    told = JSON.parse(info['info'] ?? '{}') as ContainerdInfo;
+  } catch {
+    // Another runtime's: it says nothing that is understood here.
+  }
+  const { pid, runtimeSpec: { linux, mounts = [] } = {} } = told;
+  const path = linux?.namespaces?.find(({ type }) => type === 'network')?.path;
+  return {
+    ...(typeof pid === 'number' && pid > 0 && { pid }),
+    ...(typeof path === 'string' && path !== '' && { networkNamespace: path }),
+    mounts: new Map(
+      mounts.flatMap(({ destination, source }) =>
+        typeof destination === 'string' && typeof source === 'string' ? [[destination, source] as const] : [],
+      ),
+    ),
+  };
 }
 
 export function container(wire: WireContainer): Container {

@@ -10,6 +10,7 @@ import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc
 import { loadSync } from '@grpc/proto-loader';
 import { isCriNotFound } from './cri.ts';
 import { connectCri } from './grpc-cri.ts';
+import { runtimeInfo } from './messages.ts';
 import { parseProto } from '../grpc/proto.ts';
 import { Codec } from '../grpc/codec.ts';
 
@@ -135,4 +136,23 @@ test('nobody there: Unavailable, and no wait', async () => {
   const cri = connectCri('/nowhere/cri.sock');
   await assert.rejects(cri.version(), { name: 'CriError', code: 'Unavailable' });
   cri.close();
+});
+
+test('where a sandbox and a container are is read out of what containerd says of them', () => {
+  const info = JSON.stringify({
+    pid: 4711,
+    runtimeSpec: {
+      linux: { namespaces: [{ type: 'pid' }, { type: 'network', path: '/var/run/netns/cni-1' }] },
+      mounts: [{ destination: '/etc/resolv.conf', source: '/run/x/resolv.conf', type: 'bind' }, { destination: 7 }],
+    },
+  });
+  assert.deepEqual(runtimeInfo({ info }), {
+    pid: 4711,
+    networkNamespace: '/var/run/netns/cni-1',
+    mounts: new Map([['/etc/resolv.conf', '/run/x/resolv.conf']]),
+  });
+  for (const other of ['', '{', '[]', '{"pid":"x","runtimeSpec":{}}']) {
+    assert.deepEqual(runtimeInfo({ info: other }), { mounts: new Map() });
+  }
+  assert.deepEqual(runtimeInfo({}), { mounts: new Map() });
 });

@@ -20,9 +20,14 @@ export interface HandlerOptions {
   readonly pods: PodLookup;
   readonly clock: Clock;
   readonly probeCounts?: () => Iterable<ProbeCount>;
+  /** What else there is to read on this port, by the first part of the path; asks for the right to `nodes/proxy` as what runs commands does. */
+  readonly pages?: ReadonlyMap<string, Page>;
   /** Folder of the pods' log files; without it there is no `/logs/`. */
   readonly logsDirectory?: string;
 }
+
+/** Answers a GET. What it throws is refused as everywhere here. */
+export type Page = (url: URL, response: ServerResponse) => Promise<void>;
 
 /** Answers one plain request. Throws Refusal, or the runtime's error. */
 export async function answer(
@@ -30,6 +35,13 @@ export async function answer(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
+  const url = new URL(request.url ?? '/', 'https://kubelet');
+  const page = options.pages?.get(url.pathname.split('/')[1] ?? '');
+  if (page) {
+    if (request.method !== 'GET') throw new Refusal(405, 'only GET is allowed here');
+    await page(url, response);
+    return;
+  }
   const { route, query } = routeOf(request);
   const { pods } = options;
   switch (route.type) {

@@ -107,6 +107,15 @@ async function start(t: TestContext) {
           ? Promise.reject(new Error('no connection'))
           : Promise.resolve(rights[user]?.includes(subresource) === true),
     },
+    pages: new Map([
+      [
+        'extra',
+        ({ pathname, searchParams }, response) => {
+          response.end(`${pathname} ${searchParams.get('a') ?? ''}`);
+          return Promise.resolve();
+        },
+      ],
+    ]),
     pods: {
       list: () => [pod, hostPod],
       get: (namespace, name) => (namespace === 'shop' && name === 'web' ? pod : undefined),
@@ -184,6 +193,22 @@ test('a token is let in as far as the API server says, for each path its own rig
     500,
     'Authorization error (user=broken, verb=get, resource=nodes, subresource(s)=[pods proxy])',
   ]);
+});
+
+test('a page beside its own is for whom nodes/proxy is, and only read', async (t) => {
+  const { get, call } = await start(t);
+  const asToken = (token: string) => ({ authorization: `Bearer ${token}` });
+  assert.deepEqual(await get('/extra/b?a=1'), [200, '/extra/b 1']);
+  assert.deepEqual(await get('/extra/b?a=1', null, asToken('proxier')), [200, '/extra/b 1']);
+  assert.deepEqual(await get('/extra/b', null, asToken('scraper')), [
+    403,
+    'Forbidden (user=scraper, verb=get, resource=nodes, subresource(s)=[proxy])',
+  ]);
+  assert.equal((await get('/extra/b', clients.node))[0], 403);
+  const [response] = (await once(call('/extra/b', clients.admin, { method: 'POST' }).end(), 'response')) as [
+    IncomingMessage,
+  ];
+  assert.equal(response.resume().statusCode, 405);
 });
 
 test('log files are listed and read, and nothing outside their folder is', async (t) => {

@@ -62,6 +62,7 @@ function instanceOf(
   offerSearchPath(block, { zones: rules.zones, podOf });
   const ready = Promise.withResolvers<undefined>();
   return {
+    clusterZones: rules.zones.all.filter(({ kind }) => kind !== 'reverse').map(({ name }) => name.replace(/\.$/, '')),
     whenReady: ready.promise,
     isReady: () => cluster?.hasSynced('clusterset') ?? false,
     async start() {
