@@ -154,7 +154,7 @@ async function serve(flags: Flags): Promise<void> {
     );
   const log = (Number(flags.v ?? 0) >= 4 ? createLog('dns', 'debug') : createLog('dns')).child({ node: nodeName });
   const { bind = EVERYWHERE, port, resolvConf } = flags;
-  const server = await startStandalone({
+  const starting = startStandalone({
     corefile,
     addresses: bind,
     nodeName,
@@ -163,7 +163,10 @@ async function serve(flags: Flags): Promise<void> {
     ...(port !== undefined && { port }),
     ...(resolvConf !== undefined && { resolvConf }),
   });
-  for (const signal of ['SIGHUP', 'SIGUSR1'] as const) process.on(signal, () => void server.reload());
+  // Before it serves: until then these signals would end the process.
+  const reload = () => void starting.then((dns) => dns.reload()).catch(() => undefined);
+  for (const signal of ['SIGHUP', 'SIGUSR1'] as const) process.on(signal, reload);
+  const server = await starting;
   await untilStopped();
   setTimeout(() => process.exit(0), STOP_MS).unref();
   await server.stop();

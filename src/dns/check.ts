@@ -3,7 +3,7 @@ import type { Client } from '../client/client.ts';
 import { realClock } from '../lib/clock.ts';
 import { silentLog } from '../lib/log.ts';
 import { buildServers } from './chain.ts';
-import { parseReload } from './plugins/reload.ts';
+import { corefileDigest, parseReload } from './plugins/reload.ts';
 import { CorefileError } from './corefile/corefile-error.ts';
 import { diskImports } from './corefile/import-source.ts';
 import { parseCorefile } from './corefile/parse.ts';
@@ -26,6 +26,8 @@ export interface CheckedCorefile {
   readonly servers: readonly CheckedServer[];
   /** How often the file is to be looked at, ms; absent: never. */
   readonly reload?: { readonly intervalMs: number; readonly jitterMs: number };
+  /** The same for Corefiles that say the same, imports included. */
+  readonly digest: string;
   /** Every address and port it wants. */
   readonly sockets: readonly { readonly address: string; readonly port: number }[];
 }
@@ -65,6 +67,7 @@ export function checkCorefile(text: string, options: CheckOptions): CheckedCoref
       plugins: server.plugins.map(({ name }) => name),
       place: `${server.place.file}:${String(server.place.line)}`,
     })),
+    digest: corefileDigest(blocks),
     ...(reload && { reload: parseReload(reload) }),
     sockets: [...new Map(sockets.map((each) => [listenerKey(each), each])).values()].map((each) => ({
       address: each.address,

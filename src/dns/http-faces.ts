@@ -6,6 +6,7 @@
  */
 import { createServer, type Server } from 'node:http';
 import type { Clock } from '../lib/clock.ts';
+import { joinHostPort } from '../lib/ip.ts';
 import type { Log } from '../lib/log.ts';
 
 export interface FaceAnswer {
@@ -27,12 +28,15 @@ interface Port {
   readonly claims: Claim[];
   /** Resolves to the port once it is listened to; undefined when it was given up before. */
   readonly listening: Promise<number | undefined>;
+  readonly reachable: Promise<string | undefined>;
   close(): Promise<void>;
 }
 
 export interface Face {
   /** The port that was taken where 0 was asked for; undefined where it was never had. */
   readonly listening: Promise<number | undefined>;
+  /** Where it answers this machine: `http://127.0.0.1:8080`. */
+  readonly reachable: Promise<string | undefined>;
   release(): Promise<void>;
 }
 
@@ -61,11 +65,12 @@ export class HttpFaces {
   claim(address: string, path: string, handler: FaceHandler): Face {
     let port = this.#ports.get(address);
     if (!port) this.#ports.set(address, (port = openPort(address, this.#options)));
-    const { claims, listening } = port;
+    const { claims, listening, reachable } = port;
     const claim = { path, handler };
     claims.push(claim);
     return {
       listening,
+      reachable,
       release: async () => {
         const at = claims.indexOf(claim);
         if (at < 0) return;
@@ -88,8 +93,12 @@ function openPort(address: string, { log, clock, host }: HttpFacesOptions): Port
   const attempt = (isFirst: boolean) => {
     const opening = serverFor(claims);
     server = opening;
-    opening.once('error', (error) => {
+    opening.on('error', (error) => {
       if (isClosed) return;
+      if (opening.listening) {
+        log.warn({ err: error, address }, 'HTTP socket');
+        return;
+      }
       if (isFirst) log.error({ err: error, address }, 'cannot listen for HTTP, trying again until it works');
       cancel = clock.after(
         RETRY_MS,
@@ -109,6 +118,9 @@ function openPort(address: string, { log, clock, host }: HttpFacesOptions): Port
   return {
     claims,
     listening,
+    reachable: listening.then((port) =>
+      port === undefined ? undefined : originOf(splitAddress(address).host ?? host, port),
+    ),
     close() {
       isClosed = true;
       cancel();
@@ -123,6 +135,11 @@ function openPort(address: string, { log, clock, host }: HttpFacesOptions): Port
       });
     },
   };
+}
+
+function originOf(host: string | undefined, port: number): string {
+  const isEvery = host === undefined || host === '0.0.0.0' || host === '::';
+  return `http://${joinHostPort(isEvery ? '127.0.0.1' : host, port)}`;
 }
 
 function serverFor(claims: readonly Claim[]): Server {

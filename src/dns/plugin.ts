@@ -114,8 +114,6 @@ export interface Runtime {
   readonly tap: QueryTap;
   /** Names of plugins that are not ready yet. */
   readonly unready: () => readonly string[];
-  /** Reads the Corefile again and takes it where it has changed. Absent: it comes from nowhere that could be read. Never rejects. */
-  readonly reread?: () => Promise<void>;
 }
 
 /** Told before the change can be seen by a query: what is forgotten too early costs a little, what is kept too long is wrong. */

@@ -9,7 +9,7 @@ import { AnswerCache } from './plugins/cache/answer-cache.ts';
 import { remember } from './plugins/cache/plugin.ts';
 import { answerFrom } from './plugins/kubernetes/handler.ts';
 import { rulesOf } from './plugins/kubernetes/rules.ts';
-import { loadbalancePlugin } from './plugins/loadbalance.ts';
+import { loadbalancePlugin } from './plugins/loadbalance/plugin.ts';
 import { fixedView } from './plugins/kubernetes/cluster-view.ts';
 import { CLASS_IN, queryFor, RCODE, replyTo, TYPE, type Message, type Record } from './wire/message.ts';
 import { rcodeName, recordText } from './wire/record-text.ts';

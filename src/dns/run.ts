@@ -13,6 +13,8 @@ import { planListeners } from './listeners.ts';
 import { DnsMetrics } from './metrics.ts';
 import { startPlugins, stopPlugins, unreadyOf, whenReady } from './plugin-life.ts';
 import type { Asker, Runtime, TrailStep } from './plugin.ts';
+import { tellEnabled } from './plugins/enabled.ts';
+import { countReload } from './plugins/reload.ts';
 import { respond, type Answered } from './respond.ts';
 import { Sockets } from './sockets.ts';
 import { QueryTap } from './tap.ts';
@@ -85,7 +87,7 @@ class DnsServer implements RunningDns {
 
   constructor(options: DnsOptions) {
     this.#options = options;
-    this.runtime = runtimeFor(options, () => unreadyOf(this.#servers));
+    this.runtime = runtimeFor(options, () => (this.#servers.length === 0 ? ['sockets'] : unreadyOf(this.#servers)));
     this.#sockets = new Sockets({ ...options.listen, log: options.log, clock: this.runtime.clock }, this.runtime);
     const { file, text } = options.corefile;
     const first = this.#load(text, file, true);
@@ -96,7 +98,12 @@ class DnsServer implements RunningDns {
   }
 
   load(text: string, file = this.#options.corefile.file): Promise<void> {
-    const turn = this.#turn.then(() => this.#load(text, file, false));
+    const turn = this.#turn.then(() =>
+      this.#load(text, file, false).catch((error: unknown) => {
+        countReload(this.runtime.metrics, undefined);
+        throw error;
+      }),
+    );
     this.#turn = turn.catch(() => undefined);
     return turn;
   }
@@ -153,6 +160,8 @@ class DnsServer implements RunningDns {
     const before = this.#servers;
     this.#servers = servers;
     this.runtime.changes.announce(undefined);
+    tellEnabled(this.runtime.metrics, servers);
+    countReload(this.runtime.metrics, blocks);
     await stopPlugins(before, 'reload');
   }
 }

@@ -123,15 +123,18 @@ interface ReloaderOptions extends CorefileText {
 class Reloader {
   readonly #options: ReloaderOptions;
   #text: string;
+  /** Undefined: of one that was wrong. */
+  #digest: string | undefined;
   #isStopped = false;
   #cancel = (): void => undefined;
 
   constructor(options: ReloaderOptions) {
     this.#options = options;
     this.#text = options.text;
+    this.#digest = digestOf(options.text, options.check);
   }
 
-  schedule({ reload }: CheckedCorefile): void {
+  schedule({ reload }: Pick<CheckedCorefile, 'reload'>): void {
     const { clock, isOnDisk } = this.#options;
     this.#cancel();
     if (!reload || reload.intervalMs === 0 || !isOnDisk || this.#isStopped) return;
@@ -140,7 +143,7 @@ class Reloader {
       wait,
       () => {
         void this.reload().then(() => {
-          this.schedule({ servers: [], sockets: [], reload });
+          this.schedule({ reload });
         });
       },
       true,
@@ -152,12 +155,13 @@ class Reloader {
     if (!isOnDisk) return;
     try {
       const text = await readFile(file, 'utf8');
-      if (text === this.#text) return;
+      const digest = digestOf(text, check);
       // One that is wrong is told once, not at every look.
+      if (digest === this.#digest && (digest !== undefined || text === this.#text)) return;
+      this.#digest = digest;
       this.#text = text;
-      const checked = check(text);
       await dns.load(text);
-      this.schedule(checked);
+      this.schedule(check(text));
       log.info({ file }, 'another Corefile from now on');
     } catch (error) {
       log.error({ err: error, file }, 'this Corefile is not taken, the one before stays');
@@ -167,5 +171,14 @@ class Reloader {
   stop(): void {
     this.#isStopped = true;
     this.#cancel();
+  }
+}
+
+/** Undefined: it is wrong. */
+function digestOf(text: string, check: (text: string) => CheckedCorefile): string | undefined {
+  try {
+    return check(text).digest;
+  } catch {
+    return undefined;
   }
 }

@@ -56,9 +56,9 @@ export class Value implements NamedMetric {
     return cell;
   }
 
-  /** It is no longer printed. */
-  remove(labels: Labels): void {
-    this.#cells.delete(textOf(labels));
+  /** No sample is printed any more. Cells that somebody holds count for nothing. */
+  clear(): void {
+    this.#cells.clear();
   }
 
   render(): string {

@@ -20,7 +20,7 @@ import { familiesOf, planOptionsOf, type ProxyOptions } from './options.ts';
 import { nodePortsOf } from './plan/node-ports.ts';
 import type { PlanFollower } from './plan/types.ts';
 import { answerHealth, answerMetrics, ProxyServers } from './faces/serve.ts';
-import { renderProcessMetrics } from './faces/process-metrics.ts';
+import { renderProcessMetrics } from '../lib/process-metrics.ts';
 import { ServiceCIDRWatch } from './service-cidrs.ts';
 import { ServiceEvents } from './faces/service-events.ts';
 import { slim } from './slim.ts';

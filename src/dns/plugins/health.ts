@@ -1,8 +1,13 @@
-/** `health [ADDRESS]`: 200 OK at /health as long as the process runs; with `lameduck` it goes on answering a while before it ends (feature 4-057). */
-import { expectArgs, expectDuration, readOptions, refuse } from '../corefile/option.ts';
+/**
+ * `health [ADDRESS]`: 200 OK at /health as long as the process runs; with `lameduck` it goes on answering a while before it ends (feature 4-057). It
+ * asks itself once a second and says how long that takes: much is the sign of a server that cannot keep up.
+ */
+import { get } from 'node:http';
+import { exponentialBounds, Histogram, Value } from '../../lib/prometheus.ts';
 import type { Directive } from '../corefile/directive.ts';
+import { expectArgs, expectDuration, expectOnce, readOptions, refuse } from '../corefile/option.ts';
 import { parseFaceAddress, type Face } from '../http-faces.ts';
-import type { Plugin } from '../plugin.ts';
+import type { Plugin, Runtime } from '../plugin.ts';
 
 export interface HealthOptions {
   readonly address: string;
@@ -10,19 +15,29 @@ export interface HealthOptions {
   readonly lameduckMs: number;
 }
 
+/** ms between looks at oneself, and that one may take. */
+const PERIOD_MS = 1000;
+const TIMEOUT_MS = 1000;
+const BOUNDS = exponentialBounds(0.00025, 10, 5);
+
 export const healthPlugin: Plugin = {
   name: 'health',
-  setup([directive, second], { runtime }) {
-    if (!directive) throw new Error('set up without a directive');
-    if (second) refuse(second, 'may stand once in a block');
-    const { address } = parseHealth(directive);
+  setup(directives, { runtime }) {
+    const { address, lameduckMs } = parseHealth(expectOnce(directives));
     let face: Face | undefined;
+    let stopLooking = (): void => undefined;
     return {
       start() {
         face = runtime.faces.claim(address, '/health', () => ({ status: 200, body: 'OK' }));
+        stopLooking = lookAtOneself(face, runtime);
         return Promise.resolve();
       },
-      async stop() {
+      async stop(why) {
+        if (why === 'end' && lameduckMs > 0) {
+          runtime.log.info({ plugin: 'health', ms: lameduckMs }, 'going on to answer before the end');
+          await new Promise<void>((resolve) => runtime.clock.after(lameduckMs, resolve));
+        }
+        stopLooking();
         await face?.release();
       },
     };
@@ -40,4 +55,59 @@ export function parseHealth(directive: Directive): HealthOptions {
     },
   });
   return { address, lameduckMs };
+}
+
+function lookAtOneself(face: Face, { metrics, clock }: Runtime): () => void {
+  const durations = metrics.add(
+    new Histogram('coredns_health_request_duration_seconds', 'How long /health takes, asked from within.', BOUNDS),
+  );
+  const failures = metrics.add(
+    new Value(
+      'counter',
+      'coredns_health_request_failures_total',
+      'How often /health did not answer, asked from within.',
+    ),
+  );
+  let isStopped = false;
+  let cancel = (): void => undefined;
+  const look = (url: string) => {
+    const began = performance.now();
+    void answers(url).then((isWell) => {
+      if (isStopped) return;
+      durations.observe((performance.now() - began) / 1000);
+      if (!isWell) failures.add(1);
+      wait(url);
+    });
+  };
+  const wait = (url: string) => {
+    cancel = clock.after(
+      PERIOD_MS,
+      () => {
+        look(url);
+      },
+      true,
+    );
+  };
+  void face.reachable.then((origin) => {
+    if (origin !== undefined && !isStopped) wait(`${origin}/health`);
+  });
+  return () => {
+    isStopped = true;
+    cancel();
+  };
+}
+
+function answers(url: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const request = get(url, { timeout: TIMEOUT_MS, agent: false }, (response) => {
+      response.resume();
+      response.on('close', () => {
+        resolve(response.statusCode === 200);
+      });
+    });
+    request.on('timeout', () => request.destroy());
+    request.on('error', () => {
+      resolve(false);
+    });
+  });
 }

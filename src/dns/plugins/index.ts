@@ -26,7 +26,7 @@ import { errorsPlugin } from './errors/plugin.ts';
 import { forwardPlugin } from './forward/plugin.ts';
 import { healthPlugin } from './health.ts';
 import { kubernetesPlugin } from './kubernetes/plugin.ts';
-import { loadbalancePlugin } from './loadbalance.ts';
+import { loadbalancePlugin } from './loadbalance/plugin.ts';
 import { bindPlugin } from './bind.ts';
 import { loopPlugin } from './loop.ts';
 import { prometheusPlugin } from './prometheus.ts';

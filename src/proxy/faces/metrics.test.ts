@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { PROXY_MODES, type ProxyMode, type SyncResult } from '../backend.ts';
 import { ProxyMetrics } from './metrics.ts';
-import { renderProcessMetrics } from './process-metrics.ts';
+import { renderProcessMetrics } from '../../lib/process-metrics.ts';
 
 interface Sample {
   readonly labels: Readonly<Record<string, string>>;

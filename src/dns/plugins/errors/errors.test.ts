@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { corefileAsker } from '../../corefile-asker.ts';
 import { FakeClock } from '../../../lib/clock.ts';
+import { fakeRuntime } from '../../fake-runtime.ts';
 import { recordingLog } from '../../recording-log.ts';
+import { queryFor } from '../../wire/message.ts';
+import { errorsPlugin } from './plugin.ts';
 
 /** Names that begin with `bad` give no record, and the template says why; others are NXDOMAIN. */
 const ZONE = `
@@ -79,3 +82,24 @@ for (const [directive, expected] of [
     await assert.rejects(corefileAsker(`. {\n${directive}\n}`), { name: 'CorefileError', message: expected });
   });
 }
+
+test('what throws is SERVFAIL, told and counted', async () => {
+  const { lines, log } = recordingLog();
+  const runtime = fakeRuntime({ log });
+  const { wrap } = errorsPlugin.setup([{ name: 'errors', args: [], place: { file: 'Corefile', line: 1 } }], {
+    zones: ['.'],
+    server: 'dns://:53',
+    runtime,
+  });
+  const question = { name: 'a.test.', type: 1, class: 1 };
+  const asker = { address: '10.0.0.1', port: 1, transport: 'udp' as const };
+  const reply = await wrap?.(() => Promise.reject(new Error('our bug')))({
+    message: queryFor(1, question),
+    question,
+    asker,
+    at: 0,
+  });
+  assert.equal(reply?.message.rcode, 2);
+  assert.deepEqual(lines, ['error 2 a.test. A: our bug']);
+  assert.match(runtime.metrics.render(), /\ncoredns_panics_total 1\n/);
+});

@@ -1,5 +1,5 @@
 /** What this process costs, under the names every Prometheus client library uses. */
-import { Value } from '../../lib/prometheus.ts';
+import { Value } from './prometheus.ts';
 
 const startedAt = Date.now() / 1000 - process.uptime();
 
