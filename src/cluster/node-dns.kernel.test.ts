@@ -16,6 +16,7 @@ import type { ListOptions } from '../client/client.ts';
 import { FakeClient } from '../client/fake-client.ts';
 import { CLASS_IN, queryFor, TYPE } from '../dns/wire/message.ts';
 import { decodeMessage, encodeMessage } from '../dns/wire/message-codec.ts';
+import { FakeClock } from '../lib/clock.ts';
 import { silentLog } from '../lib/log.ts';
 import { runNodeDns, type NodeDns, type NodeDnsOptions } from './node-dns.ts';
 
@@ -155,6 +156,24 @@ test('imports find the other keys of the ConfigMap and nothing of the machine', 
   await seesTtl(11);
   const lab = await run('dig', ['@127.0.0.1', '+time=5', '+tries=1', 'x.lab.test']);
   assert.match(lab.stdout, /status: SERVFAIL/, 'a block of its own, with nobody who answers');
+});
+
+test('one that is right and cannot be had here says so, and is tried again', async () => {
+  const client = new FakeClient([...objects, map({ Corefile: corefile(11) })]);
+  const clock = new FakeClock();
+  await start(client, { clock });
+  const taken = createSocket('udp4');
+  await new Promise<void>((resolve) => taken.bind(1053, '127.0.0.1', resolve));
+  await client.patch(CONFIG_MAPS, 'coredns', 'kube-system', 'merge', {
+    data: { Corefile: `${corefile(12)}lab.test:1053 {\n    errors\n}\n` },
+  });
+  await eventually(() => {
+    assert.match(said(client).join(), /^CorefileNotLoaded not taken on node01, .*EADDRINUSE/);
+  });
+  assert.equal(await web(), withTtl(11));
+  await new Promise<void>((resolve) => taken.close(resolve));
+  clock.advance(5000);
+  await seesTtl(12);
 });
 
 test('without the API server’s word it starts with the Corefile that was good last', async () => {

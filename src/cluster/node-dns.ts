@@ -38,8 +38,13 @@ export interface NodeDns {
   stop(): Promise<void>;
 }
 
+/** ms after which a Corefile that is right and could not be taken, such as for a socket that is in use, is tried again. */
+const RETRY_MS = 5000;
 /** ms that the API server has to say what the Corefile is, before the node starts with what it remembers. */
 const FIRST_WORD_MS = 2000;
+
+/** Wanted before anything was: equal to no word of the API server. */
+const NOTHING: ConfigMap = { metadata: { name: '' } };
 
 export function runNodeDns(options: NodeDnsOptions): NodeDns {
   return new NodeDnsServer(options);
@@ -54,7 +59,7 @@ class NodeDnsServer implements NodeDns {
   readonly #stopped = new AbortController();
   /** Of the Corefile that is served or being tried: what its imports find. */
   #data: CorefileData = {};
-  #wanted: ConfigMap | undefined;
+  #wanted: ConfigMap | undefined = NOTHING;
   #work: Promise<void>;
   #hasComplained = false;
 
@@ -168,6 +173,7 @@ class NodeDnsServer implements NodeDns {
       } catch (error) {
         this.#data = before;
         this.#complain(map, error);
+        if (!(error instanceof CorefileError)) this.#retryLater(map);
         return;
       }
       await this.#remember();
@@ -175,6 +181,19 @@ class NodeDnsServer implements NodeDns {
     }
     if (map && this.#hasComplained) this.#say(map, 'Normal', 'CorefileLoaded', `taken on ${this.#options.nodeName}`);
     this.#hasComplained = false;
+  }
+
+  #retryLater(map: ConfigMap | undefined): void {
+    const { clock = realClock } = this.#options;
+    clock.after(
+      RETRY_MS,
+      () => {
+        if (this.#wanted !== map) return;
+        this.#wanted = NOTHING;
+        this.#work = this.#work.then(() => this.#take(map));
+      },
+      true,
+    );
   }
 
   #complain(map: ConfigMap | undefined, error: unknown): void {

@@ -7,11 +7,11 @@ import { clusterDnsController, DNS_SLICE_MANAGER, isForeign, nodeEndpoints, plan
 import { SERVICE_NAME_LABEL, SLICE_MANAGER_LABEL } from './slice-writer.ts';
 import { aNamespace, aNode, aService, runFor, until } from './test-objects.ts';
 
-test('only Nodes that are Ready answer', () => {
+test('every Node answers its own Pods, one the API server has lost sight of too', () => {
   const nodes = [
-    aNode('b', { ip: '172.30.0.12' }),
+    aNode('b', { ip: '172.30.0.12', ready: 'Unknown' }),
     aNode('a', { ip: '172.30.0.11' }),
-    aNode('c', { ready: 'Unknown' }),
+    { metadata: { name: 'without an address yet' } },
   ];
   assert.deepEqual(
     nodeEndpoints(nodes).map(({ addresses, nodeName }) => [addresses[0], nodeName]),

@@ -10,7 +10,6 @@ import { messageOf, unlessTerminating } from './api-outcomes.ts';
 import { sameSubsets } from './endpoint-subsets.ts';
 import { sortByIp } from './ip-order.ts';
 import { defineController, done, retryAfter, trigger, type Controller, type Outcome, type View } from './loop.ts';
-import { readyStatus } from './node-health.ts';
 import type { ResolvedPort } from './service-pods.ts';
 import { planSlices, type Endpoint, type SliceFrame } from './slice-plan.ts';
 import { SERVICE_NAME_LABEL, SLICE_MANAGER_LABEL, SliceWriter, sliceIndexes } from './slice-writer.ts';
@@ -99,11 +98,14 @@ export function defaultCorefileMap(corefile: string): ConfigMap {
   };
 }
 
-/** One endpoint per Node that is Ready, at its own address of that family. */
+/**
+ * One endpoint per Node, at its own address of that family: also of one that is not Ready. Nobody but its own Pods asks it, and they have nobody
+ * else; a Node that cannot reach the API server for a while still answers.
+ */
 export function nodeEndpoints(nodes: readonly Node[], family: Family = 'IPv4'): Endpoint[] {
   const endpoints = nodes.flatMap((node): Endpoint[] => {
     const address = nodeAddress(node, family);
-    if (address === undefined || readyStatus(node) !== 'True') return [];
+    if (address === undefined) return [];
     const { name, uid } = node.metadata;
     return [
       {
