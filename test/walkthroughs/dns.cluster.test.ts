@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Cluster, eventually, FAIRWAY, must, run } from '../support/cluster.ts';
 import { buildResolvers, RESOLVERS_IMAGE } from '../support/resolvers.ts';
+import { describeExplained } from './dns-explained.ts';
 
 const cluster = new Cluster('dns');
 const KUBE_DNS = '10.96.0.10';
@@ -326,6 +327,8 @@ describe('the ConfigMap, edited while everything runs', () => {
     assert.equal(say('resolver', 'resolve-glibc', 'my-nginx').trim(), `my-nginx ${addressOf('my-nginx')}`);
   });
 });
+
+describeExplained(cluster, 'resolver');
 
 test('fairway dns answers for the cluster from a machine beside it, by a kubeconfig', async (t) => {
   const flags = ['--kubeconfig', cluster.env['KUBECONFIG'] ?? '', '--bind', '172.30.0.1', '--port', '1053'];
