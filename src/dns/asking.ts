@@ -1,5 +1,5 @@
-/** Asks a DNS server over real sockets of this machine's loopback, and plays one. For tests. */
-import { createSocket, type Socket } from 'node:dgram';
+/** Asks a DNS server over real sockets of this machine's loopback. For tests. */
+import { createSocket } from 'node:dgram';
 import { connect } from 'node:net';
 import { CLASS_IN, queryFor, RCODE, replyTo, type Message, type Question, type Record } from './wire/message.ts';
 import { decodeMessage, encodeMessage, MAX_MESSAGE } from './wire/message-codec.ts';
@@ -83,29 +83,6 @@ async function collect(
     clearTimeout(timer);
     end();
   }
-}
-
-export interface Upstream {
-  readonly port: number;
-  /** Names asked for, as they came. */
-  readonly asked: readonly string[];
-  close(): void;
-}
-
-/** Knows these records and that there are no others. */
-export function startUpstream(records: readonly Record[]): Promise<Upstream> {
-  const asked: string[] = [];
-  const socket: Socket = createSocket('udp4');
-  socket.on('message', (bytes, from) => {
-    const query = decodeMessage(bytes);
-    asked.push(query.questions[0]?.name ?? '');
-    socket.send(encodeMessage(knowing(records, query), MAX_MESSAGE), from.port, from.address);
-  });
-  return new Promise((resolve) => {
-    socket.bind(0, '127.0.0.1', () => {
-      resolve({ port: socket.address().port, asked, close: () => socket.close() });
-    });
-  });
 }
 
 /** What a server says that knows these records and that there are no others. */

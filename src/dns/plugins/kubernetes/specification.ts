@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import type { EndpointSlice, KubeObject, Namespace, Pod, Service } from '../../../api/types.ts';
-import { CLASS_IN, type Message, type Question } from '../../wire/message.ts';
+import { CLASS_IN, TYPE, type Message, type Question, type Record } from '../../wire/message.ts';
 import { parseType, rcodeName, recordText } from '../../wire/record-text.ts';
 import { fixedView, type ClusterView } from './cluster-view.ts';
 import type { ServiceImport } from './service-import.ts';
@@ -26,6 +26,13 @@ export interface Row {
   /** For messages: the line it stands at. */
   readonly line: number;
 }
+
+/** What the server behind knows, and nothing else. */
+export const OUTSIDE: readonly Record[] = [
+  { name: 'www.example.com.', ttl: 60, type: TYPE.A, address: '192.0.2.1' },
+  { name: '1.2.0.192.in-addr.arpa.', ttl: 60, type: TYPE.PTR, target: 'www.example.com.' },
+  { name: 'extra.default.svc.cluster.local.', ttl: 60, type: TYPE.A, address: '192.0.2.2' },
+];
 
 type Draft = Row & { answers: string[]; additionals: string[] };
 
