@@ -6,15 +6,17 @@ export class ObjectCache<T extends KubeObject> {
   readonly #namespaced: boolean;
   readonly #indexes: Readonly<Record<string, (object: T) => string[]>>;
   readonly #objects = new Map<string, T>();
-  /** namespace -> key -> object, only for namespaced kinds. */
-  readonly #namespaces = new Map<string, Map<string, T>>();
-  /** index -> value -> key -> object. Invariant: no empty inner map. */
-  readonly #byIndex: Map<string, Map<string, Map<string, T>>>;
+  /** By namespace, only for namespaced kinds. */
+  readonly #namespaces: Groups<T>;
+  /** By index, then by value. */
+  readonly #byIndex: ReadonlyMap<string, Groups<T>>;
 
   constructor(namespaced: boolean, indexes: Readonly<Record<string, (object: T) => string[]>> = {}) {
     this.#namespaced = namespaced;
     this.#indexes = indexes;
-    this.#byIndex = new Map(Object.keys(indexes).map((name) => [name, new Map<string, Map<string, T>>()]));
+    const groups = () => new Groups<T>(({ metadata: { name, namespace: space } }) => this.#key(name, space));
+    this.#namespaces = groups();
+    this.#byIndex = new Map(Object.keys(indexes).map((name) => [name, groups()]));
   }
 
   get(name: string, namespace?: string): T | undefined {
@@ -23,14 +25,14 @@ export class ObjectCache<T extends KubeObject> {
 
   list(namespace?: string): T[] {
     if (namespace === undefined || !this.#namespaced) return [...this.#objects.values()];
-    return [...(this.#namespaces.get(namespace)?.values() ?? [])];
+    return this.#namespaces.members(namespace);
   }
 
   /** @throws Error for an index that was never declared: a caller's mistake. */
   byIndex(index: string, value: string): T[] {
     const values = this.#byIndex.get(index);
     if (!values) throw new Error(`informer has no index ${index}`);
-    return [...(values.get(value)?.values() ?? [])];
+    return values.members(value);
   }
 
   /** Undefined when exactly this version is there already. */
@@ -76,18 +78,18 @@ export class ObjectCache<T extends KubeObject> {
   }
 
   #index(key: string, object: T): void {
-    if (this.#namespaced) insert(this.#namespaces, object.metadata.namespace ?? '', key, object);
+    if (this.#namespaced) this.#namespaces.insert(object.metadata.namespace ?? '', key, object);
     for (const [name, keysOf] of Object.entries(this.#indexes)) {
       const values = this.#byIndex.get(name);
-      if (values) for (const value of keysOf(object)) insert(values, value, key, object);
+      if (values) for (const value of keysOf(object)) values.insert(value, key, object);
     }
   }
 
   #unindex(key: string, old: T): void {
-    if (this.#namespaced) drop(this.#namespaces, old.metadata.namespace ?? '', key);
+    if (this.#namespaced) this.#namespaces.drop(old.metadata.namespace ?? '', key);
     for (const [name, keysOf] of Object.entries(this.#indexes)) {
       const values = this.#byIndex.get(name);
-      if (values) for (const value of keysOf(old)) drop(values, value, key);
+      if (values) for (const value of keysOf(old)) values.drop(value, key);
     }
   }
 }
@@ -97,14 +99,39 @@ const sameVersion = (a: KubeObject, b: KubeObject): boolean =>
   a.metadata.resourceVersion === b.metadata.resourceVersion &&
   a.metadata.uid === b.metadata.uid;
 
-function insert<T>(groups: Map<string, Map<string, T>>, group: string, key: string, object: T): void {
-  const members = groups.get(group);
-  if (members) members.set(key, object);
-  else groups.set(group, new Map([[key, object]]));
-}
+/**
+ * Objects by some value of theirs. Most values are of one object alone (an address, the Service of a slice), and a Map for each would take more memory
+ * than the objects do: so one stands by itself, and several in a Map by key.
+ */
+class Groups<T extends KubeObject> {
+  readonly #groups = new Map<string, T | Map<string, T>>();
+  readonly #keyOf: (object: T) => string;
 
-function drop<T>(groups: Map<string, Map<string, T>>, group: string, key: string): void {
-  const members = groups.get(group);
-  members?.delete(key);
-  if (members?.size === 0) groups.delete(group);
+  constructor(keyOf: (object: T) => string) {
+    this.#keyOf = keyOf;
+  }
+
+  members(group: string): T[] {
+    const members = this.#groups.get(group);
+    if (members === undefined) return [];
+    return members instanceof Map ? [...members.values()] : [members];
+  }
+
+  insert(group: string, key: string, object: T): void {
+    const members = this.#groups.get(group);
+    if (members instanceof Map) members.set(key, object);
+    else if (members === undefined || this.#keyOf(members) === key) this.#groups.set(group, object);
+    else {
+      const both = new Map([[this.#keyOf(members), members]]);
+      this.#groups.set(group, both.set(key, object));
+    }
+  }
+
+  drop(group: string, key: string): void {
+    const members = this.#groups.get(group);
+    if (members instanceof Map) {
+      members.delete(key);
+      if (members.size === 0) this.#groups.delete(group);
+    } else if (members && this.#keyOf(members) === key) this.#groups.delete(group);
+  }
 }
