@@ -81,5 +81,21 @@ export default tseslint.config(
     },
   },
   { files: ['src/cli/**/*.ts'], rules: { 'no-console': 'off' } },
+  {
+    files: ['src/**/*.ts'],
+    ignores: ['src/**/*.test.ts', 'src/lib/node-http.ts'],
+    rules: {
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        {
+          paths: ['node:http', 'node:https'].map((name) => ({
+            name,
+            allowTypeImports: true,
+            message: 'Import from src/lib/node-http.ts, which says why.',
+          })),
+        },
+      ],
+    },
+  },
   ...wallRules,
 );

@@ -1,5 +1,5 @@
 /** The socket: HTTPS on Node's own server, in front of a function. Everything Kubernetes is behind that function. */
-import { createServer, type Server as HttpsServer } from 'node:https';
+import type { Server as HttpsServer } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -9,6 +9,7 @@ import { isImpersonationHeader, type HeaderPairs } from './authentication/impers
 import { MAX_BODY } from './body.ts';
 import { isStream, type ApiResponse, type BodyStream } from './request.ts';
 import { isPassedOn } from './routes.ts';
+import { createHttpsServer } from '../lib/node-http.ts';
 
 export interface ServeOptions {
   readonly bindAddress: string;
@@ -55,7 +56,7 @@ const KEEP_ALIVE = 90_000;
 
 export async function listen(options: ServeOptions, handlers: Handlers): Promise<Listening> {
   const { cert, key, clientCa, bindAddress, port } = options;
-  const server = createServer(
+  const server = createHttpsServer(
     {
       cert,
       key,

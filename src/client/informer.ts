@@ -20,7 +20,7 @@ const WATCH_SECONDS = 300;
 /** ms. One that failed earlier and brought nothing may never have been one: it can take seconds to learn that a host is away. */
 const LONG_LIFE = 60_000;
 /** Objects per page of a list: bounds what is in flight at once. */
-const PAGE = 1000;
+const PAGE = 500;
 
 export interface InformerTiming {
   readonly clock?: Clock;

@@ -1,7 +1,7 @@
 /** One HTTP exchange with an API server over a kept-alive connection. Knows HTTP and TLS, nothing of objects. */
-import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
+import { HttpAgent, HttpsAgent, httpRequest, httpsRequest } from '../lib/node-http.ts';
 
 /** How to reach an API server and as whom. PEM texts, not paths. */
 export interface ConnectionConfig {

@@ -4,10 +4,11 @@
  *
  * A port that cannot be had is told in the log and tried again: names are answered all the same.
  */
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import type { Clock } from '../lib/clock.ts';
 import { joinHostPort } from '../lib/ip.ts';
 import type { Log } from '../lib/log.ts';
+import { createHttpServer } from '../lib/node-http.ts';
 
 export interface FaceAnswer {
   readonly status: number;
@@ -143,7 +144,7 @@ function originOf(host: string | undefined, port: number): string {
 }
 
 function serverFor(claims: readonly Claim[]): Server {
-  const server = createServer({ requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS }, (request, response) => {
+  const server = createHttpServer({ requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS }, (request, response) => {
     const path = (request.url ?? '').replace(/\?.*$/, '');
     const claim = claims.findLast((each) => each.path === path);
     const { status, body, contentType = 'text/plain; charset=utf-8' } = claim?.handler() ?? NOT_FOUND;

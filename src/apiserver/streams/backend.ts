@@ -1,11 +1,12 @@
 /** A server that requests are passed on to. */
-import { request as httpRequest, type ClientRequest } from 'node:http';
-import { request as httpsRequest, type RequestOptions } from 'node:https';
+import type { ClientRequest } from 'node:http';
+import type { RequestOptions } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { connect as tlsConnect } from 'node:tls';
 import { badRequest } from '../../api/api-error.ts';
 import { joinHostPort } from '../../lib/ip.ts';
 import { openTunnel } from './tunnel.ts';
+import { httpRequest, httpsRequest } from '../../lib/node-http.ts';
 
 export interface Backend {
   readonly host: string;

@@ -2,10 +2,10 @@
  * A connection to a Pod by way of its node's kubelet. The API server's machine is often on no network with Pods: here it would ask whoever else has
  * their addresses. The kubelet is asked by HTTP CONNECT, and connects to Pods of its own node alone.
  */
-import { request as httpsRequest } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { joinHostPort } from '../../lib/ip.ts';
 import type { Backend } from './backend.ts';
+import { httpsRequest } from '../../lib/node-http.ts';
 
 const TIMEOUT = 10_000;
 /** Of a kubelet's reason. */

@@ -3,7 +3,7 @@
  * both ways; what is spoken inside (SPDY, WebSocket) is between the client and the container runtime (features 7-053 to 7-060). The proxy
  * subresources: the same, to whatever the Service, Pod or node is (feature 8-118).
  */
-import { STATUS_CODES, type IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { ApiError, badRequest, internalError } from '../../api/api-error.ts';
 import { PODS, type Kind } from '../../api/kinds.ts';
@@ -27,6 +27,7 @@ import { refusal } from './logs.ts';
 import { unreachableService } from './proxy.ts';
 import { responseHeaders, upgradeHeaders } from './proxy-headers.ts';
 import { execTarget, portForwardTarget } from './targets.ts';
+import { STATUS_CODES } from '../../lib/node-http.ts';
 
 /** Sub-protocols the runtime's streaming server speaks over WebSocket; without one of them kubectl is sent to SPDY. */
 const webSocketProtocols = ['v4.channel.k8s.io', 'v4.base64.channel.k8s.io', 'channel.k8s.io', 'base64.channel.k8s.io'];

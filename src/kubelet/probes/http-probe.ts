@@ -1,10 +1,10 @@
 /** HTTP probes (features 7-012, 7-013) on requests of our own: no keep-alive, no proxy, no check of certificates. */
-import { request as httpRequest, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http';
-import { request as httpsRequest } from 'node:https';
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
 import { isIP } from 'node:net';
 import type { Core } from '../../api/types.ts';
 import { joinHostPort } from '../../lib/ip.ts';
 import { dialError, failure, MAX_OUTPUT, succeeded, type Outcome } from './outcome.ts';
+import { httpRequest, httpsRequest } from '../../lib/node-http.ts';
 
 const MAX_REDIRECTS = 10;
 

@@ -2,9 +2,10 @@
  * exec, attach and port-forward: the handshake goes on to the runtime's streaming server, and then bytes both ways. What is spoken inside
  * (SPDY, WebSocket) is between the client and the runtime.
  */
-import { request, STATUS_CODES, type IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { STATUS_CODES, httpRequest } from '../../lib/node-http.ts';
 
 /** Bytes of a refusal by the runtime that are passed on. */
 const MAX_REFUSAL = 64 * 1024;
@@ -13,7 +14,7 @@ const CONNECT_TIMEOUT = 10_000;
 /** Resolves when both sides are joined; from then on it owns the socket. Throws an Error where the runtime does not answer. */
 export function relayUpgrade(client: IncomingMessage, socket: Duplex, head: Buffer, url: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    const onward = request(url, {
+    const onward = httpRequest(url, {
       method: client.method,
       headers: ['host', new URL(url).host, ...handshakeHeaders(client)],
       agent: false,

@@ -1,7 +1,6 @@
 /** The kubelet's HTTPS server: a certificate of the cluster's own CA, and the same or a token from whoever asks. */
 import { once } from 'node:events';
-import { createServer as createPlainServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { createServer } from 'node:https';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
@@ -13,6 +12,7 @@ import { Refusal } from './find.ts';
 import { answer, refusalOf, upgrade, type HandlerOptions } from './handlers.ts';
 import { refuse } from './relay.ts';
 import { openTunnel } from './tunnel.ts';
+import { createHttpServer, createHttpsServer } from '../../lib/node-http.ts';
 
 export interface KubeletServerOptions extends Omit<HandlerOptions, 'clock'> {
   readonly log: Log;
@@ -40,7 +40,7 @@ export interface KubeletServer {
 export async function runKubeletServer(options: KubeletServerOptions): Promise<KubeletServer> {
   const { log, serving, address, port = 10250, clock = realClock } = options;
   const handlers: Handlers = { ...options, clock };
-  const server = createServer({
+  const server = createHttpsServer({
     cert: serving.cert,
     key: serving.key,
     ca: serving.clientCa,
@@ -102,7 +102,7 @@ async function listen(
 
 /** For people and scripts on the node. A port that is taken is no reason not to run pods. */
 async function serveHealthz(port: number, log: Log) {
-  const server = createPlainServer((request, response) => {
+  const server = createHttpServer((request, response) => {
     const ok = request.url === '/healthz';
     response.statusCode = ok ? 200 : 404;
     response.end(ok ? 'ok' : '404 page not found');

@@ -1,6 +1,7 @@
 /** A very small HTTP server: one function from a path to an answer, GET and HEAD alone, everything bounded. */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { familyOf } from '../../lib/ip.ts';
+import { createHttpServer } from '../../lib/node-http.ts';
 
 export interface HttpAnswer {
   readonly status: number;
@@ -47,7 +48,7 @@ export function serve(
   const listener = (request: IncomingMessage, response: ServerResponse) => {
     handle(request, response).catch(() => response.destroy());
   };
-  const server = createServer({ ...LIMITS, connectionsCheckingInterval: patience / 5 }, listener);
+  const server = createHttpServer({ ...LIMITS, connectionsCheckingInterval: patience / 5 }, listener);
   server.headersTimeout = server.requestTimeout = patience;
   // also for who asks and does not read
   server.timeout = 2 * patience;

@@ -1,11 +1,11 @@
 /** One AdmissionReview over HTTPS: verified, in time, and no more of an answer than fits. */
-import { Agent, request } from 'node:https';
 import type { IncomingMessage } from 'node:http';
 import { MAX_BODY } from '../../body.ts';
 import type { Destination } from './destination.ts';
+import { HttpsAgent, httpsRequest } from '../../../lib/node-http.ts';
 
 /** Connections are used again: a handshake costs more than most answers. Node keeps those of different names and authorities apart. */
-const agent = new Agent({ keepAlive: true, maxFreeSockets: 4, timeout: 60_000 });
+const agent = new HttpsAgent({ keepAlive: true, maxFreeSockets: 4, timeout: 60_000 });
 
 /** The parsed JSON of the answer. Rejects with an Error whose message tells what went wrong, as a client is told. */
 export async function postReview(to: Destination, review: object, seconds: number): Promise<unknown> {
@@ -48,7 +48,7 @@ function post(
   reuse = true,
 ): Promise<string> {
   return new Promise((resolve, reject) => {
-    const outgoing = request({
+    const outgoing = httpsRequest({
       host,
       port,
       path: `${path}?timeout=${String(seconds)}s`,
