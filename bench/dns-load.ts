@@ -19,7 +19,7 @@ export interface Load {
   readonly seconds: number;
 }
 
-const CLIENTS = ['-c', '8', '-q', '200', '-t', '2'];
+const CLIENTS = ['-c', '8', '-q', '200', '-t', '5'];
 
 /** Queries answered a second with as many under way as dnsperf keeps. @throws Error where one was lost or not answered as it should be */
 export async function saturate({ target, names, seconds }: Load, isFloor = false): Promise<number> {
