@@ -257,7 +257,7 @@ for (const variant of ['legacy', 'nft'] as const) {
 it('says that the lock is held by another, after five seconds', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'fairway-lock-'));
   const file = join(folder, 'lock');
-  const holder = spawn('flock', [file, 'sh', '-c', 'echo held; exec sleep 60'], {
+  const holder = spawn('flock', ['--no-fork', file, 'sh', '-c', 'echo held; exec sleep 60'], {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   await once(holder.stdout, 'data');
