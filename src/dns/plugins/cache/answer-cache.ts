@@ -1,103 +1,165 @@
-/**
- * Forwarded answers for as long as their TTL allows; bounded in number and in memory, for a Pod may ask for what it likes. The oldest
- * goes first. Names of the cluster are never kept here.
- */
-import { RCODE, TYPE, type Message, type Question, type Record } from '../../wire/message.ts';
+/** Answers by question, for as long as they live and a while longer where stale ones are told; bounded in number and in memory. Effect-free: time is given. */
+import type { Dependency, Reply } from '../../plugin.ts';
+import type { Message, Question } from '../../wire/message.ts';
+import { isInZone } from '../../zone-list.ts';
+import { kindOf, ttlOf, weightOf, type Kind } from './lifetime.ts';
+import type { CacheOptions } from './options.ts';
+import { SegmentedMap } from './segmented-map.ts';
 
-export interface CacheOptions {
-  /** Entries; 5000 where absent. */
-  readonly capacity?: number;
-  /** Bytes of memory, roughly; 8 MiB where absent. */
-  readonly maxBytes?: number;
-  /** Longest life of an answer in seconds; 30 where absent, as in the usual Corefile (feature 4-046). */
-  readonly maxTtl?: number;
-}
-
-interface Entry {
+export interface Entry {
+  readonly key: string;
+  readonly kind: Kind;
   readonly message: Message;
+  /** Of the answer's origin, for people. */
+  readonly source?: string;
   /** Milliseconds. */
   readonly storedAt: number;
-  readonly expiresAt: number;
-  /** Bytes. */
+  /** Seconds it lives, all told. */
+  readonly ttl: number;
   readonly weight: number;
+  readonly until?: readonly Dependency[];
+  /** How often it was asked for without a gap, and when last: kept when it is fetched anew. */
+  hits: number;
+  hitAt: number;
+  /** Present while it is fetched anew. */
+  refresh: Promise<Reply | undefined> | undefined;
+  /** When that was last tried, milliseconds. */
+  triedAt: number;
 }
 
-/** Short-lived answers are kept so long at least: a burst of the same question costs one. */
-const MIN_TTL = 5;
+/** What sets one question apart from another, beside its text: signatures wanted, unchecked data taken. */
+export interface Bits {
+  readonly dnssecOk: boolean;
+  readonly checkingDisabled: boolean;
+}
+
+/** Half of it for each kind. */
+const MAX_BYTES = 32 << 20;
+const SWEPT_AT = 1000;
+
+export interface CacheEvents {
+  readonly onEvict?: (kind: 'success' | 'denial') => void;
+  /** Bytes; 32 MiB where absent. */
+  readonly maxBytes?: number;
+}
 
 export class AnswerCache {
-  readonly #capacity: number;
-  readonly #maxBytes: number;
-  readonly #maxTtl: number;
-  #weight = 0;
-  /** In the order they were stored. */
-  readonly #entries = new Map<string, Entry>();
+  readonly #options: CacheOptions;
+  readonly #success: SegmentedMap<Entry>;
+  /** Failures too. */
+  readonly #denial: SegmentedMap<Entry>;
+  /** Keys of what ends with a change of the cluster. */
+  readonly #dependents = new Map<Dependency, Set<string>>();
+  #sweepAt = SWEPT_AT;
 
-  constructor({ capacity = 5000, maxBytes = 8 << 20, maxTtl = 30 }: CacheOptions = {}) {
-    this.#capacity = capacity;
-    this.#maxBytes = maxBytes;
-    this.#maxTtl = maxTtl;
+  constructor(options: CacheOptions, { onEvict, maxBytes = MAX_BYTES }: CacheEvents = {}) {
+    this.#options = options;
+    const make = (kind: 'success' | 'denial') =>
+      new SegmentedMap<Entry>(options[kind].capacity, maxBytes / 2, () => onEvict?.(kind));
+    this.#success = make('success');
+    this.#denial = make('denial');
   }
 
-  /** With TTLs as they are by now. `now` in milliseconds. */
-  get(question: Question, now: number): Message | undefined {
-    const entry = this.#entries.get(keyOf(question));
-    if (!entry || now >= entry.expiresAt) return undefined;
-    const age = Math.floor((now - entry.storedAt) / 1000);
-    const aged = (records: Message['answers']) =>
-      records.map((record) => ({ ...record, ttl: Math.max(1, record.ttl - age) }));
-    const { message } = entry;
-    return {
-      ...message,
-      answers: aged(message.answers),
-      authorities: aged(message.authorities),
-      additionals: aged(message.additionals),
-    };
+  get sizes(): { readonly success: number; readonly denial: number } {
+    return { success: this.#success.size, denial: this.#denial.size };
   }
 
-  put(question: Question, message: Message, now: number): void {
-    const ttl = lifetime(message);
-    if (ttl === undefined || message.truncated) return;
-    const key = keyOf(question);
-    const life = Math.min(this.#maxTtl, Math.max(MIN_TTL, ttl));
-    const weight = weightOf(message);
+  /** With its life over it is there only where stale answers are told, and for so long. */
+  get(key: string, now: number): Entry | undefined {
+    const entry = this.#denial.get(key) ?? this.#success.get(key);
+    if (!entry || this.#isUsable(entry, now)) return entry;
     this.#drop(key);
-    this.#entries.set(key, { message, storedAt: now, expiresAt: now + life * 1000, weight });
-    this.#weight += weight;
-    for (const oldest of this.#entries.keys()) {
-      if (this.#entries.size <= this.#capacity && this.#weight <= this.#maxBytes) return;
-      this.#drop(oldest);
+    return undefined;
+  }
+
+  /** Undefined: it is not to be kept. @param until what ends it before its time */
+  put(key: string, question: Question, told: Told, now: number): Entry | undefined {
+    const { message, source, until } = told;
+    const kind = kindOf(message);
+    if (kind === undefined || this.#isDisabled(kind, question.name)) return undefined;
+    const ttl = ttlOf(kind, message, this.#options);
+    if (ttl <= 0) return undefined;
+    const before = this.#peek(key);
+    // A failure says nothing new about a name that something is known about.
+    if (kind === 'servfail' && before && before.kind !== 'servfail' && this.#isUsable(before, now)) return undefined;
+    const entry: Entry = {
+      key,
+      kind,
+      message,
+      storedAt: now,
+      ttl,
+      weight: weightOf(message) + 2 * key.length,
+      ...(source !== undefined && { source }),
+      ...(until && { until }),
+      hits: before?.hits ?? 0,
+      hitAt: before?.hitAt ?? now,
+      refresh: undefined,
+      triedAt: -Infinity,
+    };
+    this.#drop(key);
+    (kind === 'success' ? this.#success : this.#denial).set(key, entry);
+    for (const dependency of until ?? []) this.#depend(dependency, key);
+    return entry;
+  }
+
+  /** Undefined: everything that depends on anything. */
+  forget(dependency: Dependency | undefined): void {
+    const all = dependency === undefined ? [...this.#dependents.keys()] : [dependency];
+    for (const each of all) {
+      const keys = this.#dependents.get(each);
+      this.#dependents.delete(each);
+      for (const key of keys ?? []) if (this.#holds(key, each)) this.#drop(key);
     }
   }
 
+  #isUsable({ kind, storedAt, ttl }: Entry, now: number): boolean {
+    const overdue = now - storedAt - ttl * 1000;
+    return overdue < 0 || (kind !== 'servfail' && overdue < (this.#options.stale?.upToMs ?? 0));
+  }
+
+  #peek(key: string): Entry | undefined {
+    return this.#denial.peek(key) ?? this.#success.peek(key);
+  }
+
+  #isDisabled(kind: Kind, name: string): boolean {
+    const zones = this.#options.disabled[kind === 'success' ? 'success' : 'denial'];
+    return zones.some((zone) => isInZone(name, zone));
+  }
+
   #drop(key: string): void {
-    this.#weight -= this.#entries.get(key)?.weight ?? 0;
-    this.#entries.delete(key);
+    this.#success.delete(key);
+    this.#denial.delete(key);
   }
 
-  get size(): number {
-    return this.#entries.size;
+  #depend(dependency: Dependency, key: string): void {
+    const keys = this.#dependents.get(dependency) ?? new Set();
+    // What was driven out is left behind here: swept when it has become much.
+    if (keys.size >= SWEPT_AT) for (const old of keys) if (!this.#holds(old, dependency)) keys.delete(old);
+    keys.add(key);
+    this.#dependents.set(dependency, keys);
+    if (this.#dependents.size >= this.#sweepAt) this.#sweep();
+  }
+
+  #sweep(): void {
+    for (const [dependency, keys] of this.#dependents) {
+      for (const key of keys) if (!this.#holds(key, dependency)) keys.delete(key);
+      if (keys.size === 0) this.#dependents.delete(dependency);
+    }
+    this.#sweepAt = Math.max(SWEPT_AT, this.#dependents.size * 2);
+  }
+
+  #holds(key: string, dependency: Dependency): boolean {
+    return this.#peek(key)?.until?.includes(dependency) ?? false;
   }
 }
 
-const keyOf = ({ name, type }: Question): string => `${String(type)} ${name.toLowerCase()}`;
-
-/** Bytes, roughly: what an object costs beside its text, and the text. */
-function weightOf({ answers, authorities, additionals }: Message): number {
-  return [...answers, ...authorities, ...additionals].reduce((sum, record) => sum + 250 + textLength(record), 500);
+export interface Told {
+  readonly message: Message;
+  readonly source?: string;
+  readonly until?: readonly Dependency[];
 }
 
-function textLength(record: Record): number {
-  if (record.type === 'other') return record.name.length + record.bytes.length;
-  return record.name.length + (record.type === TYPE.TXT ? record.texts.join('').length : 0);
-}
-
-/** Seconds an answer may live: its shortest TTL, for a denial what its SOA says (RFC 2308); undefined: not at all. */
-function lifetime({ rcode, answers, authorities }: Message): number | undefined {
-  if (rcode !== RCODE.NOERROR && rcode !== RCODE.NXDOMAIN) return undefined;
-  if (answers.length > 0 && rcode === RCODE.NOERROR) return Math.min(...answers.map(({ ttl }) => ttl));
-  const denials = authorities.flatMap((record) =>
-    record.type === TYPE.SOA ? [Math.min(record.ttl, record.minimum)] : [],
-  );
-  return denials.length === 0 ? undefined : Math.min(...denials);
+/** Two questions with one key have one answer. */
+export function keyOf({ name, type }: Question, { dnssecOk, checkingDisabled }: Bits): string {
+  return `${String(type)} ${dnssecOk ? 'd' : ''}${checkingDisabled ? 'c' : ''} ${name.toLowerCase()}`;
 }

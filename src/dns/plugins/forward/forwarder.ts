@@ -93,7 +93,7 @@ export class Forwarder {
   #together(ask: Ask): Promise<Forwarded> {
     const { question, overTcp, dnssecOk, checkingDisabled, authenticData, recursionDesired } = ask;
     const bits = [overTcp, dnssecOk, checkingDisabled, authenticData, recursionDesired].map(Number).join('');
-    const key = `${String(question.type)} ${bits} ${question.name.toLowerCase()}`;
+    const key = `${String(question.class)} ${String(question.type)} ${bits} ${question.name.toLowerCase()}`;
     let flight = this.#flights.get(key);
     if (!flight) {
       flight = this.#alone(ask).finally(() => this.#flights.delete(key));
