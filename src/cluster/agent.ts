@@ -50,6 +50,16 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const client = clientAs('kubelet');
   const proxyClient = clientAs('kube-proxy', options.proxyKubeconfig);
   const dnsClient = clientAs('fairway-dns', options.dnsKubeconfig);
+  // First to come and last to go: Pods that run on meanwhile have nobody else to ask.
+  const dns = runNodeDns({
+    client: dnsClient,
+    nodeName: options.nodeName,
+    addresses: [options.nodeIp],
+    clusterDomain: options.clusterDomain,
+    resolvConf: options.resolvConf,
+    directory: join(options.dataDir, 'dns'),
+    log: logOf('dns'),
+  });
   const proxy = runProxy({
     client: proxyClient,
     nodeName: options.nodeName,
@@ -61,15 +71,6 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     log: logOf('proxy'),
   });
   const dnsAt = { nodeName: options.nodeName, address: options.nodeIp, resolvConf: options.resolvConf };
-  const dns = runNodeDns({
-    client: dnsClient,
-    nodeName: options.nodeName,
-    addresses: [options.nodeIp],
-    clusterDomain: options.clusterDomain,
-    resolvConf: options.resolvConf,
-    directory: join(options.dataDir, 'dns'),
-    log: logOf('dns'),
-  });
   const kubelet = await runKubelet({
     client,
     nodeName: options.nodeName,
@@ -97,6 +98,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   await untilStopped();
   // Something may be under way that does not end, such as an import: containers and rules stay as they are either way.
   setTimeout(() => process.exit(0), STOP_MS).unref();
-  await Promise.all([kubelet.stop(), proxy.stop(), dns.stop()]);
+  await Promise.all([kubelet.stop(), proxy.stop()]);
+  await dns.stop();
   for (const each of [client, proxyClient, dnsClient]) each.close();
 }

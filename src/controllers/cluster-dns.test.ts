@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CONFIG_MAPS, ENDPOINTS, ENDPOINT_SLICES, NODES, SERVICES } from '../api/kinds.ts';
+import { CONFIG_MAPS, ENDPOINTS, ENDPOINT_SLICES, EVENTS, NODES, SERVICES } from '../api/kinds.ts';
 import type { EndpointSlice } from '../api/types.ts';
 import { FakeClient } from '../client/fake-client.ts';
 import { clusterDnsController, DNS_SLICE_MANAGER, isForeign, nodeEndpoints, planDnsService } from './cluster-dns.ts';
@@ -121,4 +121,16 @@ test('beside a DNS of somebody’s own no Corefile is made, and our slices go', 
   runFor(t, client, [clusterDnsController(DNS)]);
   await until(client, ENDPOINT_SLICES, (all) => all.length === 0);
   assert.deepEqual(client.all(CONFIG_MAPS), []);
+});
+
+test('a Service at another address than Pods are told is complained of', async (t) => {
+  const service = aService({ clusterIP: '10.96.0.99' }, { name: 'kube-dns', namespace: 'kube-system' });
+  const client = new FakeClient([aNode('a'), service]);
+  client.seed(aNamespace('kube-system'));
+  runFor(t, client, [clusterDnsController(DNS)]);
+  const [event] = await until(client, EVENTS, (all) => all.length > 0);
+  assert.deepEqual(
+    [event?.reason, event?.message],
+    ['ClusterDNSAddressMismatch', 'Pods are told to ask 10.96.0.10; at 10.96.0.99 nobody asks this Service'],
+  );
 });

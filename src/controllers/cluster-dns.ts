@@ -208,6 +208,7 @@ async function keep({ clusterIPs, corefile }: ClusterDns, writer: SliceWriter, v
   const current = view.get(SERVICES, NAME, NAMESPACE);
   const existing = writer.slicesOf(KEY, view);
   if (!existing) return retryAfter(100);
+  if (current) warnOfAddress(current, clusterIPs, view);
   if (current && isForeign(current)) {
     await writer.apply(KEY, { create: [], update: [], remove: existing }, view);
     return done;
@@ -240,4 +241,12 @@ async function writeService(wanted: Service, current: Service | undefined, view:
       view.event(wanted, 'Warning', 'FailedToCreateClusterDNS', messageOf(error));
     throw error;
   }
+}
+
+/** Pods are told the address the kubelets were started with; a Service at another one is asked by nobody. */
+function warnOfAddress(current: Service, [told = '']: readonly string[], view: View): void {
+  const { clusterIP } = current.spec;
+  if (clusterIP === told || clusterIP === undefined) return;
+  const message = `Pods are told to ask ${told}; at ${clusterIP} nobody asks this Service`;
+  view.event(current, 'Warning', 'ClusterDNSAddressMismatch', message);
 }

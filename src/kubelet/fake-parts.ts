@@ -92,6 +92,7 @@ export function fakeSurroundings(
     podDns: () => ({ servers: ['10.96.0.10'], searches: [], options: [] }),
     dnsWarnings: () => [],
     hostDns: () => Promise.resolve({ servers: [], searches: [], options: [] }),
+    hostFile: () => Promise.resolve('127.0.0.1 localhost\n'),
     nodeWarning: (reason, message) => events.push(`Node Warning ${reason} ${message}`),
     renderHostsFile: () => '127.0.0.1 localhost\n',
     runHandler: (handler, target) => {
@@ -107,7 +108,6 @@ export function fakeSurroundings(
       allocatable: { cpu: '2', memory: '1Gi' },
       memoryCapacity: 2 ** 30,
       dns: { clusterDns: ['10.96.0.10'], clusterDomain: 'cluster.local' },
-      hostFile: '127.0.0.1 localhost\n',
       rootDir: join(directory, 'kubelet'),
       podLogsDir: join(directory, 'logs'),
       cgroupRoot: '/fairway-test-no-such-cgroup/node01',

@@ -51,6 +51,8 @@ export interface PodContext {
   readonly dnsWarnings: (pod: Pod, node: NodeDns) => DnsWarning[];
   /** The node's own resolver as it is now: networks come and go under a running kubelet. */
   readonly hostDns: () => Promise<PodDns>;
+  /** Text of the node's own /etc/hosts, as it is now. */
+  readonly hostFile: () => Promise<string>;
   readonly renderHostsFile: RenderHostsFile;
   readonly runHandler: RunHandler;
   readonly objects: ObjectSource;
@@ -66,8 +68,6 @@ export interface NodeFacts {
   readonly allocatable: Readonly<Record<string, string>>;
   readonly memoryCapacity: number;
   readonly dns: Omit<NodeDns, 'host'>;
-  /** Text of the node's /etc/hosts. */
-  readonly hostFile: string;
   readonly rootDir: string;
   readonly podLogsDir: string;
   readonly cgroupRoot: string;

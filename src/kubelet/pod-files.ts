@@ -61,7 +61,7 @@ async function writeHostsFile(context: PodContext, pod: Pod, podIPs: readonly st
   const hosts = isHostNetwork(pod) ? { hostname: node.name, domain: '' } : names;
   const path = join(directory, 'etc-hosts');
   await mkdir(directory, { recursive: true, mode: 0o750 });
-  await writeFile(path, context.renderHostsFile(pod, podIPs, hosts, node.hostFile), { mode: 0o644 });
+  await writeFile(path, context.renderHostsFile(pod, podIPs, hosts, await context.hostFile()), { mode: 0o644 });
   return path;
 }
 

@@ -6,15 +6,17 @@ import type { Core, Pod } from '../api/types.ts';
 import { startInformer } from '../client/informer.ts';
 import { FakeClock } from '../lib/clock.ts';
 import { fakeSurroundings, testPod } from './fake-parts.ts';
+import type { PodContext } from './pod-context.ts';
 import { PodWorker } from './pod-worker.ts';
+import { dnsWarnings, podDns } from './resolv-conf.ts';
 
 /** A worker fed by a watch of the fake API server, on a clock that the test moves. */
-async function runWorker(t: TestContext, pods: Pod[], images?: string[]) {
+async function runWorker(t: TestContext, pods: Pod[], images?: string[], change: Partial<PodContext> = {}) {
   const clock = new FakeClock(Date.parse('2026-01-01T00:00:00Z'));
   const fakes = fakeSurroundings(clock, pods, images);
   const informer = startInformer(fakes.client, PODS, { fieldSelector: 'spec.nodeName=node01' });
   await informer.synced;
-  const worker = new PodWorker(fakes.context);
+  const worker = new PodWorker({ ...fakes.context, ...change });
   await worker.start(informer.list());
   informer.onChange((change) => {
     if (change.type === 'deleted') worker.remove(change.object);
@@ -271,4 +273,31 @@ test('activeDeadlineSeconds ends the pod as Failed with DeadlineExceeded', async
   run.clock.advance(60_000);
   await run.until('Failed', () => run.pod()?.status?.phase === 'Failed');
   assert.equal(run.pod()?.status?.reason, 'DeadlineExceeded');
+});
+
+test('what a pod’s resolver lacks is told on the pod, and on the node where that is why (4-070, 4-072)', async (t) => {
+  const dnsConfig = { nameservers: ['192.0.2.1', '192.0.2.2', '192.0.2.3'] };
+  const resolv = { servers: ['192.0.2.9'], searches: [], options: [] };
+  const dns = { clusterDns: [], clusterDomain: 'cluster.local' };
+  const { node } = fakeSurroundings(new FakeClock(), []).context;
+  const run = await runWorker(t, [testPod('a', { dnsConfig })], undefined, {
+    ...{ podDns, dnsWarnings, node: { ...node, dns } },
+    hostDns: () => Promise.resolve(resolv),
+  });
+  await run.until('Ready', () => isReady(run.pod()));
+  assert.deepEqual(
+    run.events.filter((event) => event.includes('Warning')).map((event) => event.split(' ').slice(0, 3).join(' ')),
+    ['Node Warning MissingClusterDNS', 'Warning MissingClusterDNS pod:', 'Warning DNSConfigForming Nameserver'],
+  );
+});
+
+test('a pod whose whole name no kernel takes waits, and an event says why (4-075)', async (t) => {
+  const spec = { hostname: 'x'.repeat(40), subdomain: 'sub', setHostnameAsFQDN: true };
+  const run = await runWorker(t, [testPod('a', spec)]);
+  await run.until('the event', () => run.events.length > 0);
+  assert.match(
+    run.events[0] ?? '',
+    /^Warning FailedCreatePodSandBox Failed to create pod sandbox: .* is too long \(64 characters is the max, 70 characters requested\)$/,
+  );
+  assert.equal(run.pod()?.status?.phase, 'Pending');
 });

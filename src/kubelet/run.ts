@@ -87,9 +87,8 @@ export async function runKubelet(options: KubeletOptions): Promise<{ stop(): Pro
   const { event, nodeWarning } = voices(events, nodeName);
   const machine = await readMachine(rootDir);
   const [version] = await Promise.all([eventually('the container runtime', () => cri.version(), log), network.start()]);
-  const hostDns = async () => parseResolvConf(await readFile(options.resolvConf, 'utf8').catch(() => ''));
   const node = await nodeFacts(options, machine);
-  const base = { client, cri, event, nodeWarning, hostDns, log, services, node };
+  const base = { client, cri, event, nodeWarning, ...ownNames(options.resolvConf), log, services, node };
   const { context, images, probes } = podContext(base, options.startersDir, socket);
   const worker = new PodWorker(context);
   const { serving, nodeIp: address } = options;
@@ -144,6 +143,14 @@ export async function runKubelet(options: KubeletOptions): Promise<{ stop(): Pro
   };
 }
 
+/** How the node itself finds names, read when a pod starts: networks change under a running kubelet. */
+function ownNames(resolvConf: string): Pick<PodContext, 'hostDns' | 'hostFile'> {
+  return {
+    hostDns: async () => parseResolvConf(await readFile(resolvConf, 'utf8').catch(() => '')),
+    hostFile: () => readFile('/etc/hosts', 'utf8').catch(() => '127.0.0.1\tlocalhost\n'),
+  };
+}
+
 /** How pods are spoken of in events, and the Node: as by a kubelet, by its name alone. */
 function voices(events: EventRecorder, nodeName: string): Pick<PodContext, 'event' | 'nodeWarning'> {
   const node = { apiVersion: 'v1', kind: 'Node', metadata: { name: nodeName, uid: nodeName } };
@@ -175,12 +182,13 @@ function placesOf(worker: PodWorker, context: PodContext): PodPlaces {
 /** Where the machine's own supervision may ask, on loopback (7-066). */
 const HEALTHZ_PORT = 10248;
 
-type Base = Pick<PodContext, 'client' | 'cri' | 'event' | 'nodeWarning' | 'hostDns' | 'log' | 'node'> & {
+type Base = Pick<PodContext, 'client' | 'cri' | 'event' | 'nodeWarning' | 'hostDns' | 'hostFile' | 'log' | 'node'> & {
   services: Informer<Service>;
 };
 
 function podContext(base: Base, startersDir: string | undefined, socket: string) {
-  const { client, cri, event, nodeWarning, hostDns, log, node, services } = base;
+  const { services, ...rest } = base;
+  const { client, cri, event, log, node } = rest;
   const objects = objectSource(client);
   const clock = realClock;
   const runner = { cri, clock, version: KUBELET_VERSION.replace(/^v(\d+\.\d+).*/, '$1') };
@@ -188,7 +196,8 @@ function podContext(base: Base, startersDir: string | undefined, socket: string)
   const images = createImageManager({ cri, event, clock, log, objects, ...starters });
   const probes = createProbeManager({ run: createRunProbe(runner), clock, event });
   const context: PodContext = {
-    ...{ client, cri, clock, log, event, nodeWarning, hostDns, node, objects, images, probes },
+    ...rest,
+    ...{ clock, objects, images, probes },
     ...{ isReadOnlyVolume, makeEnvironment, expandVariables, podDns, dnsWarnings, renderHostsFile },
     runHandler: createRunHandler(runner),
     volumes: createVolumeManager({ directory: join(node.rootDir, 'volumes'), client, objects, clock, log }),
@@ -199,10 +208,9 @@ function podContext(base: Base, startersDir: string | undefined, socket: string)
 }
 
 async function nodeFacts(options: KubeletOptions, machine: MachineFacts): Promise<NodeFacts> {
-  const hostFile = await readFile('/etc/hosts', 'utf8').catch(() => '127.0.0.1\tlocalhost\n');
   const { clusterDns, clusterDomain, rootDir, podLogsDir, cgroupRoot } = options;
   return {
-    ...{ rootDir, podLogsDir, cgroupRoot, hostFile },
+    ...{ rootDir, podLogsDir, cgroupRoot },
     name: options.nodeName,
     ips: [options.nodeIp],
     allocatable: capacityOf(machine),
