@@ -9,7 +9,7 @@ import type { ClusterView } from './cluster-view.ts';
 import { addressRecord, addressRecords, isExposed, NO_DATA, record, type Found, type Lookup } from './lookup.ts';
 import { defaultNameServer, nameServers } from './name-servers.ts';
 import { parseName, type Target } from './names.ts';
-import { recorded } from './recorded-view.ts';
+import { RecordedView } from './recorded-view.ts';
 import { reverseRecords } from './reverse-records.ts';
 import type { Rules } from './rules.ts';
 import { serviceRecords } from './service-records.ts';
@@ -53,9 +53,9 @@ export function answerIn(
   rules: Rules,
   askerZone?: string,
 ): InsideAnswer {
-  const seen = new Set<Dependency>();
+  const watched = new RecordedView(view);
   const lookup: Lookup = {
-    view: recorded(view, seen),
+    view: watched,
     rules,
     zone,
     type: question.type,
@@ -71,7 +71,7 @@ export function answerIn(
     additionals,
     ...(alias !== undefined && { follow: alias }),
     ...(nearby && { nearby }),
-    dependencies: [...seen],
+    dependencies: [...watched.seen],
   };
 }
 

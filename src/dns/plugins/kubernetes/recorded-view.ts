@@ -1,6 +1,8 @@
 /** Writes down what was looked up: what an answer was made from, and when it no longer holds. */
+import type { EndpointSlice, Pod, Service } from '../../../api/types.ts';
 import type { Dependency } from '../../plugin.ts';
 import type { ClusterView } from './cluster-view.ts';
+import type { ServiceImport } from './service-import.ts';
 
 /**
  * What the names of dependencies are. A `service` is the Service with its slices; an `import` a ServiceImport with its slices. `zone` is the
@@ -15,43 +17,57 @@ export const dependency = {
   zone: 'zone',
 } as const;
 
-export function recorded(view: ClusterView, seen: Set<Dependency>): ClusterView {
-  return {
-    service(namespace, name) {
-      seen.add(dependency.service(namespace, name));
-      return view.service(namespace, name);
-    },
-    slicesOf(namespace, service) {
-      seen.add(dependency.service(namespace, service));
-      return view.slicesOf(namespace, service);
-    },
-    hasNamespace(name) {
-      seen.add(dependency.namespace(name));
-      return view.hasNamespace(name);
-    },
-    serviceWithAddress(address) {
-      seen.add(dependency.address(address));
-      return view.serviceWithAddress(address);
-    },
-    slicesWithAddress(address) {
-      seen.add(dependency.address(address));
-      return view.slicesWithAddress(address);
-    },
-    podsWithAddress(address) {
-      seen.add(dependency.pod(address));
-      return view.podsWithAddress(address);
-    },
-    serviceImport(namespace, name) {
-      seen.add(dependency.import(namespace, name));
-      return view.serviceImport(namespace, name);
-    },
-    importSlicesOf(namespace, service) {
-      seen.add(dependency.import(namespace, service));
-      return view.importSlicesOf(namespace, service);
-    },
-    get serial() {
-      seen.add(dependency.zone);
-      return view.serial;
-    },
-  };
+/** Every look-up is added to `seen`. */
+export class RecordedView implements ClusterView {
+  readonly seen: Set<Dependency> = new Set();
+  readonly #view: ClusterView;
+
+  constructor(view: ClusterView) {
+    this.#view = view;
+  }
+
+  service(namespace: string, name: string): Service | undefined {
+    this.seen.add(dependency.service(namespace, name));
+    return this.#view.service(namespace, name);
+  }
+
+  slicesOf(namespace: string, service: string): readonly EndpointSlice[] {
+    this.seen.add(dependency.service(namespace, service));
+    return this.#view.slicesOf(namespace, service);
+  }
+
+  hasNamespace(name: string): boolean {
+    this.seen.add(dependency.namespace(name));
+    return this.#view.hasNamespace(name);
+  }
+
+  serviceWithAddress(address: string): Service | undefined {
+    this.seen.add(dependency.address(address));
+    return this.#view.serviceWithAddress(address);
+  }
+
+  slicesWithAddress(address: string): readonly EndpointSlice[] {
+    this.seen.add(dependency.address(address));
+    return this.#view.slicesWithAddress(address);
+  }
+
+  podsWithAddress(address: string): readonly Pod[] {
+    this.seen.add(dependency.pod(address));
+    return this.#view.podsWithAddress(address);
+  }
+
+  serviceImport(namespace: string, name: string): ServiceImport | undefined {
+    this.seen.add(dependency.import(namespace, name));
+    return this.#view.serviceImport(namespace, name);
+  }
+
+  importSlicesOf(namespace: string, service: string): readonly EndpointSlice[] {
+    this.seen.add(dependency.import(namespace, service));
+    return this.#view.importSlicesOf(namespace, service);
+  }
+
+  get serial(): number {
+    this.seen.add(dependency.zone);
+    return this.#view.serial;
+  }
 }
