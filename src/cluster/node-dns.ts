@@ -147,6 +147,9 @@ class NodeDnsServer implements NodeDns {
       imports: mapImports(() => this.#data),
       // Who may write the ConfigMap may not read what this process was started with.
       environment: () => undefined,
+      onLoop: (message) => {
+        this.#tellLoop(message);
+      },
       ...(clock && { clock }),
     });
     this.#stopped.signal.addEventListener('abort', () => void running.stop({ atOnce: true }), { once: true });
@@ -204,6 +207,16 @@ class NodeDnsServer implements NodeDns {
     const why = error instanceof Error ? error.message : String(error);
     const reason = error instanceof CorefileError ? 'InvalidCorefile' : 'CorefileNotLoaded';
     this.#say(map, 'Warning', reason, `not taken on ${nodeName}, where the one before stays: ${why}`);
+  }
+
+  /** The log has it already. */
+  #tellLoop(message: string | undefined): void {
+    const map = this.#informer.get(COREFILE_MAP, COREFILE_NAMESPACE);
+    const { nodeName } = this.#options;
+    if (!map) return;
+    if (message === undefined)
+      this.#say(map, 'Normal', 'ForwardingLoopEnded', `upstreams are asked again on ${nodeName}`);
+    else this.#say(map, 'Warning', 'ForwardingLoop', `on ${nodeName}: ${message}`);
   }
 
   #say(map: ConfigMap, type: 'Normal' | 'Warning', reason: string, message: string): void {

@@ -114,6 +114,11 @@ export interface Runtime {
   readonly tap: QueryTap;
   /** Names of plugins that are not ready yet. */
   readonly unready: () => readonly string[];
+  /**
+   * Told by `loop` that the upstreams forward to this server, with what to do; undefined: no longer. What they would be asked for gets SERVFAIL
+   * meanwhile; a program that rather ends, as CoreDNS does, ends here.
+   */
+  readonly onLoop?: (message: string | undefined) => void;
 }
 
 /** Told before the change can be seen by a query: what is forgotten too early costs a little, what is kept too long is wrong. */

@@ -39,6 +39,8 @@ export interface DnsOptions {
   /** Read where the Corefile names `/etc/resolv.conf`, which it is where absent. */
   readonly resolvConf?: string;
   readonly nodeName?: string;
+  /** As `Runtime.onLoop`. */
+  readonly onLoop?: Runtime['onLoop'];
   readonly log: Log;
   readonly clock?: Clock;
   readonly random?: () => number;
@@ -175,6 +177,7 @@ export function runtimeFor(options: Omit<DnsOptions, 'corefile'>, unready: Runti
     random,
     ...(client && { client }),
     ...(nodeName !== undefined && { nodeName }),
+    ...(options.onLoop && { onLoop: options.onLoop }),
     resolvConf: options.resolvConf ?? '/etc/resolv.conf',
     ownAddresses: options.listen.addresses,
     changes: createChangeFeed(),

@@ -28,7 +28,7 @@ import { healthPlugin } from './health.ts';
 import { kubernetesPlugin } from './kubernetes/plugin.ts';
 import { loadbalancePlugin } from './loadbalance/plugin.ts';
 import { bindPlugin } from './bind.ts';
-import { loopPlugin } from './loop.ts';
+import { loopPlugin } from './loop/plugin.ts';
 import { prometheusPlugin } from './prometheus.ts';
 import { readyPlugin } from './ready.ts';
 import { reloadPlugin } from './reload.ts';
