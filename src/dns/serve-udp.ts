@@ -1,4 +1,4 @@
-/** The UDP socket: packets that are ready go out at once, the rest when the chain has answered. */
+/** One UDP socket: packets that are ready go out at once, the rest when the chain has answered. */
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import type { Asker } from './plugin.ts';
 import { busyReply, replyBytes } from './reply-bytes.ts';
@@ -24,16 +24,30 @@ const noLookup = (address: string, _family: unknown, done: (error: null, address
   done(null, address, address.includes(':') ? 6 : 4);
 };
 
-export function listenUdp({ address, port, log, ...options }: ServeOptions): Promise<OpenSocket> {
+/** Questions under way, of all sockets that belong together. */
+export interface Load {
+  underWay: number;
+}
+
+export interface UdpOptions extends ServeOptions {
+  readonly load: Load;
+  /** Beside sockets of other addresses on the same port. */
+  readonly isOneOfSeveral?: boolean;
+}
+
+/** @throws the socket's error where the address or port cannot be had */
+export function openUdp(options: UdpOptions): Promise<OpenSocket> {
+  const { address, port, log, isOneOfSeveral = false } = options;
   const socket = createSocket({
     type: address.includes(':') ? 'udp6' : 'udp4',
     // or :: would take IPv4 as well, and 0.0.0.0 beside it could not be had
     ipv6Only: address.includes(':'),
+    reuseAddr: isOneOfSeveral,
     recvBufferSize: RECEIVE_BUFFER,
     sendBufferSize: SEND_BUFFER,
     lookup: noLookup,
   });
-  socket.on('message', receiver(socket, { address, port, log, ...options }));
+  socket.on('message', receiver(socket, options));
   return new Promise((resolve, reject) => {
     socket.once('error', reject);
     socket.bind(port, address, () => {
@@ -46,12 +60,11 @@ export function listenUdp({ address, port, log, ...options }: ServeOptions): Pro
   });
 }
 
-function receiver(socket: Socket, options: ServeOptions): (bytes: Buffer, sender: RemoteInfo) => void {
-  const { respond, log, packets, maxUnderWay = MAX_UNDER_WAY } = options;
+function receiver(socket: Socket, options: UdpOptions): (bytes: Buffer, sender: RemoteInfo) => void {
+  const { respond, log, packets, load, maxUnderWay = MAX_UNDER_WAY } = options;
   const table = packets?.table;
   const source = packets ? sourceOf(packets.number, 'udp', options.address.includes(':') ? 'IPv6' : 'IPv4') : 0;
   const keeping = table && { table, source };
-  let underWay = 0;
   const send = (reply: Buffer, length: number, sender: RemoteInfo) => {
     try {
       // Not taken, or the client has gone: it asks again.
@@ -68,15 +81,15 @@ function receiver(socket: Socket, options: ServeOptions): (bytes: Buffer, sender
       if (socket.getSendQueueCount() > 0) table.out = Buffer.alloc(table.out.length);
       return;
     }
-    if (underWay >= maxUnderWay) {
+    if (load.underWay >= maxUnderWay) {
       const busy = busyReply(bytes);
       if (busy) send(busy, busy.length, sender);
       return;
     }
-    underWay++;
+    load.underWay++;
     const asker: Asker = { address: sender.address.replace(/%.*$/, ''), port: sender.port, transport: 'udp' };
     void replyBytes(bytes, asker, respond, log, keeping).then((reply) => {
-      underWay--;
+      load.underWay--;
       if (reply) send(reply, reply.length, sender);
     });
   };

@@ -3,7 +3,8 @@ import type { Log } from '../lib/log.ts';
 import type { PacketTable } from './packets/packet-table.ts';
 import type { Respond } from './reply-bytes.ts';
 import { listenTcp, type TcpLimits } from './serve-tcp.ts';
-import { listenUdp } from './serve-udp.ts';
+import { listenEverywhere, isEverywhere } from './serve-everywhere.ts';
+import { openUdp } from './serve-udp.ts';
 
 export interface ServeOptions {
   readonly address: string;
@@ -41,7 +42,8 @@ export async function serveDns(options: ServeOptions): Promise<DnsSockets> {
   for (let left = options.port === 0 ? TRIES : 1; ; left--) {
     const tcp = await listenTcp(options);
     try {
-      const udp = await listenUdp({ ...options, port: tcp.port });
+      const own = { ...options, port: tcp.port, load: { underWay: 0 } };
+      const udp = await (isEverywhere(options.address) ? listenEverywhere(own) : openUdp(own));
       return {
         port: tcp.port,
         async close() {
