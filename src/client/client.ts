@@ -76,6 +76,10 @@ export interface Informer<T extends KubeObject> {
   /** Resolves when the first list has been taken in. */
   readonly synced: Promise<void>;
   readonly hasSynced: boolean;
+  /** Takes in the whole state anew, as after a 410: for one who has found it wrong. What differs is told as changes; the copy stays readable. */
+  relist(): void;
+  /** Called after each whole list has been taken in. Returns the unsubscribe. */
+  onList(handler: () => void): () => void;
   /** Milliseconds since the epoch of the last event or bookmark: how deaf it may be. */
   readonly lastEventAt: number;
   stop(): void;

@@ -45,6 +45,7 @@ export class FakeClient implements Client {
   #oldest = 0;
   #serial = 0;
   #failures: { verb: FakeVerb; kind: Kind | undefined; error: Error }[] = [];
+  readonly #lost = new Map<string, number>();
   #watches = new Set<{ wake: () => void; end: Error | true | undefined; bookmark: boolean }>();
 
   /** Objects need apiVersion and kind; they are kept as they are, status included. */
@@ -66,6 +67,12 @@ export class FakeClient implements Client {
   /** The next call of `verb` (for `kind`, where given) throws `error`, and does nothing. */
   failNext(verb: FakeVerb, error: Error, kind?: Kind): void {
     this.#failures.push({ verb, kind, error });
+  }
+
+  /** The next `count` changes of `kind` are made and no watch ever tells them, nor that anything is missing. */
+  loseEvents(kind: Kind, count = 1): void {
+    const id = collectionOf(kind);
+    this.#lost.set(id, (this.#lost.get(id) ?? 0) + count);
   }
 
   /** Ends all running watches: quietly, or by throwing `error`. */
@@ -116,6 +123,11 @@ export class FakeClient implements Client {
     const metadata = {
       resourceVersion: String(this.#version),
       ...(last && items.length < found.length && { continue: keyOf(kind, last) }),
+      // With selectors the real one does not count.
+      ...(last &&
+        items.length < found.length &&
+        options.labelSelector === undefined &&
+        options.fieldSelector === undefined && { remainingItemCount: found.length - items.length }),
     };
     return { apiVersion: apiVersionOf(kind), kind: `${kind.kind}List`, metadata, items };
   }
@@ -226,7 +238,10 @@ export class FakeClient implements Client {
     const previous = collection.get(keyOf(kind, stored));
     if (deleted) collection.delete(keyOf(kind, stored));
     else collection.set(keyOf(kind, stored), stored);
-    this.#history.push({ version: this.#version, collection: collectionOf(kind), object: stored, deleted, previous });
+    const lost = this.#lost.get(collectionOf(kind)) ?? 0;
+    if (lost > 0) this.#lost.set(collectionOf(kind), lost - 1);
+    else
+      this.#history.push({ version: this.#version, collection: collectionOf(kind), object: stored, deleted, previous });
     for (const watch of this.#watches) watch.wake();
     return stored;
   }

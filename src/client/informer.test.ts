@@ -156,6 +156,25 @@ test('after 410 the list is taken anew and arrives as differences', async () => 
   informer.stop();
 });
 
+test('who finds the copy wrong has it listed anew, and hears when that is done', async () => {
+  const client = new FakeClient([pod('a')]);
+  const informer = startInformer(client, PODS, {}, undefined, soon);
+  const { until } = record(informer);
+  await until(1);
+  await turns();
+  client.loseEvents(PODS);
+  await client.create(PODS, pod('lost'));
+  await client.create(PODS, pod('told'));
+  assert.deepEqual(await until(2), ['added a', 'added told']);
+  const listed = new Promise<void>((resolve) => informer.onList(resolve));
+  informer.relist();
+  await listed;
+  assert.deepEqual(await until(3), ['added a', 'added told', 'added lost']);
+  await client.create(PODS, pod('later'));
+  assert.deepEqual((await until(4)).at(-1), 'added later');
+  informer.stop();
+});
+
 test('a list that fails is tried again until it works', async () => {
   const client = new FakeClient([pod('a')]);
   for (let count = 0; count < 3; count += 1) client.failNext('list', new Error('connect ECONNREFUSED'));

@@ -55,6 +55,9 @@ class Reflector<T extends KubeObject> implements Informer<T> {
   readonly #cache: ObjectCache<T>;
   readonly #transform: (object: T) => T;
   readonly #handlers = new Set<(change: Change<T>) => void>();
+  readonly #listHandlers = new Set<() => void>();
+  /** Aborted: what is watched is of no use, list again. */
+  #current = new AbortController();
   readonly #stopped = new AbortController();
   #markSynced = () => {};
   #hasSynced = false;
@@ -108,6 +111,20 @@ class Reflector<T extends KubeObject> implements Informer<T> {
     return this.#lastEventAt;
   }
 
+  relist(): void {
+    this.#current.abort();
+  }
+
+  onList(handler: () => void): () => void {
+    const own = () => {
+      handler();
+    };
+    this.#listHandlers.add(own);
+    return () => {
+      this.#listHandlers.delete(own);
+    };
+  }
+
   stop(): void {
     this.#stopped.abort();
   }
@@ -116,11 +133,13 @@ class Reflector<T extends KubeObject> implements Informer<T> {
   async run(): Promise<void> {
     while (!this.#stopped.signal.aborted) {
       try {
-        const version = await this.#relist();
+        this.#current = new AbortController();
+        const version = await this.#takeIn();
         if (!this.#hasSynced) {
           this.#hasSynced = true;
           this.#markSynced();
         }
+        for (const handler of this.#listHandlers) this.#tryTo(handler, 'list handler threw');
         await this.#follow(version);
       } catch (error) {
         if (this.#stopped.signal.aborted) return;
@@ -131,7 +150,7 @@ class Reflector<T extends KubeObject> implements Informer<T> {
   }
 
   /** Takes in the present state; what happened in between arrives as differences. Returns the version to watch from. */
-  async #relist(): Promise<string> {
+  async #takeIn(): Promise<string> {
     const items: T[] = [];
     let page: { continue?: string } = {};
     for (;;) {
@@ -151,7 +170,7 @@ class Reflector<T extends KubeObject> implements Informer<T> {
   async #follow(from: string): Promise<void> {
     let version = from;
     let tooOld = false;
-    while (!tooOld && !this.#stopped.signal.aborted) {
+    while (!tooOld && !this.#stopped.signal.aborted && !this.#current.signal.aborted) {
       const startedAt = this.#clock.now();
       const before = version;
       let hasFailed = false;
@@ -166,6 +185,7 @@ class Reflector<T extends KubeObject> implements Informer<T> {
       }
       // A watch that lived or brought something was a good one: only those that die at once wait longer and longer, 410 included.
       const lived = this.#clock.now() - startedAt;
+      if (this.#current.signal.aborted) return;
       if (version !== before || lived >= (hasFailed ? LONG_LIFE : 1000)) {
         this.#backoff.reset();
         this.#trouble.clear();
@@ -176,7 +196,7 @@ class Reflector<T extends KubeObject> implements Informer<T> {
   /** One watch. Yields the version after each event. Ends when the server ends it, or after too long a silence. */
   async *#listen(version: string): AsyncGenerator<string> {
     const controller = new AbortController();
-    const signal = AbortSignal.any([controller.signal, this.#stopped.signal]);
+    const signal = AbortSignal.any([controller.signal, this.#stopped.signal, this.#current.signal]);
     const iterator = this.#client
       .watch(this.#kind, {
         ...this.#selection,
@@ -243,10 +263,21 @@ class Reflector<T extends KubeObject> implements Informer<T> {
 
   /** A handler's mistake must not make the copy deaf for everybody else. */
   #tell(handler: (change: Change<T>) => void, change: Change<T>): void {
+    const { name } = change.object.metadata;
+    this.#tryTo(
+      () => {
+        handler(change);
+      },
+      'change handler threw',
+      { change: change.type, name },
+    );
+  }
+
+  #tryTo(act: () => void, complaint: string, fields: object = {}): void {
     try {
-      handler(change);
+      act();
     } catch (error) {
-      this.#log.error({ err: error, change: change.type, name: change.object.metadata.name }, 'change handler threw');
+      this.#log.error({ err: error, ...fields }, complaint);
     }
   }
 

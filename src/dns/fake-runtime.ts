@@ -20,6 +20,7 @@ export function fakeRuntime(change: Partial<Runtime> = {}): Runtime {
     metrics: new DnsMetrics(),
     faces: new HttpFaces({ log: change.log ?? silentLog, clock }),
     tap: new QueryTap(),
+    ailments: new Map(),
     unready: () => [],
     ...change,
   };

@@ -112,6 +112,8 @@ export interface Runtime {
   readonly faces: HttpFaces;
   /** Who listens to what is asked; packets in front of the chain are left out while somebody does. */
   readonly tap: QueryTap;
+  /** What is wrong with the server that only another process could put right, by who says so: `health` then says 503. */
+  readonly ailments: Map<string, string>;
   /** Names of plugins that are not ready yet. */
   readonly unready: () => readonly string[];
   /**

@@ -188,6 +188,7 @@ export function runtimeFor(options: Omit<DnsOptions, 'corefile'>, unready: Runti
       ...(options.listen.httpAddress !== undefined && { host: options.listen.httpAddress }),
     }),
     tap: new QueryTap(),
+    ailments: new Map(),
     unready,
   };
 }

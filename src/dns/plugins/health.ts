@@ -2,11 +2,11 @@
  * `health [ADDRESS]`: 200 OK at /health as long as the process runs; with `lameduck` it goes on answering a while before it ends (feature 4-057). It
  * asks itself once a second and says how long that takes: much is the sign of a server that cannot keep up.
  */
-import { get } from 'node:http';
+import { httpRequest } from '../../lib/node-http.ts';
 import { exponentialBounds, Histogram, Value } from '../../lib/prometheus.ts';
 import type { Directive } from '../corefile/directive.ts';
 import { expectArgs, expectDuration, expectOnce, readOptions, refuse } from '../corefile/option.ts';
-import { parseFaceAddress, type Face } from '../http-faces.ts';
+import { parseFaceAddress, type Face, type FaceAnswer } from '../http-faces.ts';
 import type { Plugin, Runtime } from '../plugin.ts';
 
 export interface HealthOptions {
@@ -28,7 +28,7 @@ export const healthPlugin: Plugin = {
     let stopLooking = (): void => undefined;
     return {
       start() {
-        face = runtime.faces.claim(address, '/health', () => ({ status: 200, body: 'OK' }));
+        face = runtime.faces.claim(address, '/health', () => answerOf(runtime));
         stopLooking = lookAtOneself(face, runtime);
         return Promise.resolve();
       },
@@ -43,6 +43,12 @@ export const healthPlugin: Plugin = {
     };
   },
 };
+
+/** CoreDNS is always OK; what cannot be mended from within is no less than that (trap T14). */
+function answerOf({ ailments }: Runtime): FaceAnswer {
+  if (ailments.size === 0) return { status: 200, body: 'OK' };
+  return { status: 503, body: [...ailments].map(([who, what]) => `${who}: ${what}\n`).join('') };
+}
 
 /** @throws CorefileError */
 export function parseHealth(directive: Directive): HealthOptions {
@@ -99,7 +105,7 @@ function lookAtOneself(face: Face, { metrics, clock }: Runtime): () => void {
 
 function answers(url: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const request = get(url, { timeout: TIMEOUT_MS, agent: false }, (response) => {
+    const request = httpRequest(url, { timeout: TIMEOUT_MS, agent: false }, (response) => {
       response.resume();
       response.on('close', () => {
         resolve(response.statusCode === 200);
@@ -109,5 +115,6 @@ function answers(url: string): Promise<boolean> {
     request.on('error', () => {
       resolve(false);
     });
+    request.end();
   });
 }

@@ -5,6 +5,7 @@ import type { Change, Client, Informer, InformerOptions } from '../../../client/
 import { startInformer } from '../../../client/informer.ts';
 import type { Dependency, Runtime } from '../../plugin.ts';
 import type { ConnectionSource } from './connection.ts';
+import { keepTrue } from './keep-true.ts';
 import { Shared, type Held } from './shared.ts';
 
 export interface Watch<T extends KubeObject> {
@@ -60,9 +61,11 @@ export class Watches {
         // Before the first list is complete nothing is answered from it.
         if (informer.hasSynced) for (const dependency of changed(change)) changes.announce(dependency);
       });
+      const stopChecking = keepTrue(this.#runtime, { client: this.#client, kind, informer, selection: options });
       return {
         value,
         close: () => {
+          stopChecking();
           informer.stop();
         },
       };
