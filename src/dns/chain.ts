@@ -3,6 +3,8 @@ import type { Directive, Place, ServerBlock } from './corefile/directive.ts';
 import { CorefileError } from './corefile/corefile-error.ts';
 import { parseServerKey, type ServerKey } from './corefile/server-key.ts';
 import type { Block, Handler, PluginInstance, Reply, Runtime } from './plugin.ts';
+import { joinHostPort } from '../lib/ip.ts';
+import { boundAddresses } from './plugins/bind.ts';
 import { findPlugin, rankOf, servedPlugins } from './plugins/index.ts';
 import { Router } from './router.ts';
 import { RCODE, replyTo, type Message } from './wire/message.ts';
@@ -16,8 +18,32 @@ export interface Server {
   readonly addresses?: readonly string[];
   readonly handler: Handler;
   readonly plugins: readonly NamedInstance[];
+  /** What its plugins have in common, looked for once. */
+  readonly traits: Traits;
   /** True where the answer of that plugin may be kept in front of the chain: all before it leave such an answer as it is. */
   keeps(from: string): boolean;
+}
+
+export interface Traits {
+  readonly hasPrometheus: boolean;
+  readonly isBalanced: boolean;
+  readonly recurses: boolean;
+  readonly anyClass: boolean;
+  readonly udpSize?: number;
+  readonly collectsFor?: readonly string[];
+}
+
+export function traitsOf(plugins: readonly NamedInstance[]): Traits {
+  const udpSize = plugins.find(({ instance }) => instance.udpSize)?.instance.udpSize;
+  const collectsFor = plugins.find(({ instance }) => instance.collectsFor)?.instance.collectsFor;
+  return {
+    hasPrometheus: plugins.some(({ name }) => name === 'prometheus'),
+    isBalanced: plugins.some(({ name }) => name === 'loadbalance'),
+    recurses: plugins.some(({ instance }) => instance.recurses === true),
+    anyClass: plugins.some(({ instance }) => instance.anyClass === true),
+    ...(udpSize !== undefined && { udpSize }),
+    ...(collectsFor && { collectsFor }),
+  };
 }
 
 export interface NamedInstance {
@@ -43,16 +69,16 @@ type Surroundings = Pick<Block, 'runtime' | 'lookUp'> & { readonly port: number 
 function buildServer(written: ServerBlock, keys: readonly ServerKey[], { port, ...around }: Surroundings): Server {
   const { directives, place } = written;
   const zones = [...new Set(keys.map(({ zone }) => zone))];
-  const block: Block = { zones, server: `dns://:${String(port)}`, ...around };
   const byName = Map.groupBy(directives, ({ name }) => name);
   for (const [name, [first]] of byName) if (first) expectServed(name, first);
+  const addresses = byName.has('bind') ? boundAddresses(byName.get('bind') ?? []) : undefined;
+  const block: Block = { zones, server: `dns://${joinHostPort(addresses?.[0] ?? '', port)}`, ...around };
   const plugins = [...byName]
     .sort(([a], [b]) => rankOf(a) - rankOf(b))
     .flatMap(([name, each]): NamedInstance[] => {
       const plugin = findPlugin(name);
       return plugin === undefined || typeof plugin === 'string' ? [] : [{ name, instance: plugin.setup(each, block) }];
     });
-  const addresses = plugins.find(({ instance }) => instance.listen)?.instance.listen;
   return {
     block,
     place,
@@ -60,19 +86,22 @@ function buildServer(written: ServerBlock, keys: readonly ServerKey[], { port, .
     ...(addresses && { addresses }),
     handler: chainOf(plugins),
     plugins,
-    keeps(from) {
-      const before = plugins.slice(
-        0,
-        plugins.findIndex(({ name }) => name === from),
-      );
-      return before.every(({ instance }) => instance.wrap === undefined || instance.transparent === true);
-    },
+    traits: traitsOf(plugins),
+    keeps: keepsOf(plugins),
   };
+}
+
+/** The plugins up to the first that is in the way, it included. */
+function keepsOf(plugins: readonly NamedInstance[]): Server['keeps'] {
+  const inTheWay = plugins.findIndex(({ instance }) => instance.wrap && instance.transparent !== true);
+  const names = new Set(plugins.slice(0, inTheWay < 0 ? undefined : inTheWay + 1).map(({ name }) => name));
+  return (from) => names.has(from);
 }
 
 function expectServed(name: string, { place }: Directive): void {
   const plugin = findPlugin(name);
-  if (typeof plugin === 'string') throw new CorefileError(place, `plugin ${name} is ${plugin}`);
+  if (typeof plugin === 'string')
+    throw new CorefileError(place, `plugin ${name}${plugin.startsWith('not ') ? ' is ' : ': '}${plugin}`);
   if (plugin) return;
   const known = servedPlugins.map((each) => each.name).join(', ');
   throw new CorefileError(place, `unknown plugin "${name}", there are ${known}`);

@@ -79,7 +79,7 @@ export type Handler = (query: Query) => Reply | undefined | Promise<Reply | unde
 export interface Block {
   /** Lower case, with the final dot: `cluster.local.`, `.`. */
   readonly zones: readonly string[];
-  /** As metrics call the server: `dns://:53`. */
+  /** As metrics call the server: `dns://:53`; with `bind` its first address: `dns://127.0.0.53:53`. */
   readonly server: string;
   readonly runtime: Runtime;
   /**
@@ -146,8 +146,6 @@ export interface PluginInstance {
   readonly isReady?: () => boolean;
   /** Resolves when `isReady` is true for the first time. */
   readonly whenReady?: Promise<void>;
-  /** `bind`: the addresses to listen at instead of those the program was started with. */
-  readonly listen?: readonly string[];
   /** `metadata`: zones whose queries have their `metadata` filled by all plugins of the block before the chain begins. */
   readonly collectsFor?: readonly string[];
   /** `bufsize`: answers of the block over UDP have so many bytes at most, or what the asker takes if that is less. */

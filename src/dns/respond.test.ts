@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { silentLog } from '../lib/log.ts';
 import { FakeClock } from '../lib/clock.ts';
-import type { Server } from './chain.ts';
+import { traitsOf, type Server } from './chain.ts';
 import { fakeRuntime } from './fake-runtime.ts';
 import type { Asker, Block, Handler } from './plugin.ts';
 import { cachePlugin } from './plugins/cache/plugin.ts';
@@ -63,7 +63,7 @@ function world({ hasSynced = true, recurses = true }: WorldOptions = {}) {
   const cached = cachePlugin.setup([{ name: 'cache', args: ['30'], place }], block).wrap?.(cluster) ?? cluster;
   const handler = loadbalance.wrap?.(cached) ?? cached;
   const plugins = [{ name: 'forward', instance: { recurses } }];
-  const server: Server = { block, place, port: 53, handler, plugins, keeps: () => false };
+  const server: Server = { block, place, port: 53, handler, plugins, traits: traitsOf(plugins), keeps: () => false };
   const context: RespondContext = { router: new Router([server]), clock, metrics: runtime.metrics };
   const ask = async (message: Message) => (await respond(message, asker, context))?.message;
   return { asked, clock, context, ask };

@@ -22,7 +22,7 @@ export interface Answered extends Reply {
 }
 
 export interface RespondContext {
-  readonly router: Pick<Router, 'find'>;
+  readonly router: Pick<Router, 'find' | 'metered'>;
   readonly clock: Clock;
   readonly metrics: DnsMetrics;
 }
@@ -37,9 +37,9 @@ export async function respond(
   if (message.isResponse) return undefined;
   const refusal = refuse(message);
   const [question] = message.questions;
-  if (refusal !== undefined || !question) return dropped(message, refusal ?? RCODE.FORMERR);
-  const route = context.router.find(question.name);
-  if (!route || !takesClass(route.server, question)) return dropped(message, RCODE.REFUSED);
+  if (refusal !== undefined || !question) return dropped(message, refusal ?? RCODE.FORMERR, asker, context);
+  const route = context.router.find(question.name, question.type);
+  if (!route || !takesClass(route.server, question)) return dropped(message, RCODE.REFUSED, asker, context);
   const { server } = route;
   const metadata = metadataOf(server, question.name);
   const query: Query = {
@@ -53,12 +53,12 @@ export async function respond(
   if (metadata) for (const { instance } of server.plugins) instance.describe?.(query, metadata);
   const reply = await server.handler(query);
   if (!reply) return undefined;
-  const udpSize = server.plugins.find(({ instance }) => instance.udpSize)?.instance.udpSize;
+  const { udpSize, isBalanced } = server.traits;
   const counter = counterFor(route, query, reply, context.metrics);
   return {
     ...reply,
     message: framed(message, reply, server),
-    isBalanced: server.plugins.some(({ name }) => name === 'loadbalance'),
+    isBalanced,
     ...(udpSize !== undefined && { udpSize }),
     mayKeep: reply.holds !== undefined && reply.transient !== true && udpSize === undefined && server.keeps(reply.from),
     ...(counter && { counter }),
@@ -75,19 +75,26 @@ function refuse(message: Message): number | undefined {
   return undefined;
 }
 
-const takesClass = ({ plugins }: Server, question: Question): boolean =>
-  question.class === CLASS_IN || plugins.some(({ instance }) => instance.anyClass === true);
+const takesClass = ({ traits }: Server, question: Question): boolean => question.class === CLASS_IN || traits.anyClass;
 
-/** What never came to a chain. */
-function dropped(message: Message, rcode: number): Answered {
+/** What never came to a chain; it is counted as a zone of its own. */
+function dropped(message: Message, rcode: number, asker: Asker, { router, metrics }: RespondContext): Answered {
   const reply = { message: replyTo(message, rcode), from: '' };
-  return { ...reply, message: framed(message, reply, undefined), mayKeep: false, isBalanced: false };
+  const server = router.metered;
+  const labels = server !== undefined && { server, zone: 'dropped', plugin: '', ...figuresOf(message, asker, reply) };
+  return {
+    ...reply,
+    message: framed(message, reply, undefined),
+    mayKeep: false,
+    isBalanced: false,
+    ...(labels && { counter: metrics.forPacket(labels) }),
+  };
 }
 
 /** Options of EDNS are the asker's own: they go back only where a plugin put some into the reply. */
 function framed(query: Message, { message: reply, flags }: Reply, server: Server | undefined): Message {
   const { edns, ...rest } = reply;
-  const recursionAvailable = server?.plugins.some(({ instance }) => instance.recurses === true) ?? false;
+  const recursionAvailable = server?.traits.recurses ?? false;
   const options = edns === query.edns || edns?.options?.length === 0 ? undefined : edns?.options;
   return {
     ...rest,
@@ -102,9 +109,8 @@ function framed(query: Message, { message: reply, flags }: Reply, server: Server
   };
 }
 
-function metadataOf({ plugins }: Server, name: string): Map<string, () => string> | undefined {
-  const zones = plugins.find(({ instance }) => instance.collectsFor)?.instance.collectsFor;
-  return zones?.some((zone) => isInZone(name, zone)) ? new Map<string, () => string>() : undefined;
+function metadataOf({ traits }: Server, name: string): Map<string, () => string> | undefined {
+  return traits.collectsFor?.some((zone) => isInZone(name, zone)) ? new Map<string, () => string>() : undefined;
 }
 
 function counterFor(
@@ -113,15 +119,19 @@ function counterFor(
   reply: Reply,
   metrics: DnsMetrics,
 ): PacketCounter | undefined {
-  if (!server.plugins.some(({ name }) => name === 'prometheus')) return undefined;
+  if (!server.traits.hasPrometheus) return undefined;
   return metrics.forPacket({
     server: server.block.server,
     zone,
-    transport: asker.transport,
-    family: asker.address.includes(':') ? 'IPv6' : 'IPv4',
-    type: message.questions[0]?.type ?? 0,
-    dnssecOk: message.edns?.dnssecOk ?? false,
-    rcode: reply.message.rcode,
     plugin: reply.from,
+    ...figuresOf(message, asker, reply),
   });
 }
+
+const figuresOf = (message: Message, asker: Asker, reply: Pick<Reply, 'message'>) => ({
+  transport: asker.transport,
+  family: asker.address.includes(':') ? ('IPv6' as const) : ('IPv4' as const),
+  type: message.questions[0]?.type ?? 0,
+  dnssecOk: message.edns?.dnssecOk ?? false,
+  rcode: reply.message.rcode,
+});

@@ -134,6 +134,7 @@ test('health, ready and prometheus answer, and go on over a reload', async () =>
     await ask(await portOf(dns), 'x.test.');
     await dns.load(zone('192.0.2.2', 'test.:53', faces));
     await ask(await portOf(dns), 'x.test.');
+    assert.equal(await ask(await portOf(dns), 'x.other.'), 'REFUSED');
     assert.deepEqual(await face('127.0.0.1:0', '/health'), [200, 'OK']);
     const [, text] = await face('127.0.0.3:0', '/metrics');
     for (const line of [
@@ -143,6 +144,8 @@ test('health, ready and prometheus answer, and go on over a reload', async () =>
       'coredns_dns_response_size_bytes_count{server="dns://:53",zone="test.",view="",proto="udp"} 2',
       'coredns_dns_request_duration_seconds_count{server="dns://:53",zone="test.",view=""} 2',
       'coredns_plugin_enabled{server="dns://:53",zone="test.",view="",name="template"} 1',
+      'coredns_dns_requests_total{server="dns://:53",zone="dropped",view="",proto="udp",family="1",type="A"} 1',
+      'coredns_dns_responses_total{server="dns://:53",zone="dropped",view="",rcode="REFUSED",plugin=""} 1',
       'coredns_panics_total 0',
     ]) {
       assert.ok(text.includes(`\n${line}\n`), `${line} is not in\n${text}`);

@@ -10,11 +10,12 @@ export type Interfaces = Readonly<Record<string, readonly string[]>>;
 
 export const bindPlugin: Plugin = {
   name: 'bind',
-  setup: (directives) => ({ listen: boundAddresses(directives, ownInterfaces()) }),
+  // What it says was read before the others were set up: they are told where they are.
+  setup: () => ({}),
 };
 
 /** Of several lines all count. @throws CorefileError */
-export function boundAddresses(directives: readonly Directive[], interfaces: Interfaces): string[] {
+export function boundAddresses(directives: readonly Directive[], interfaces: Interfaces = ownInterfaces()): string[] {
   const addresses = directives.flatMap((directive) => {
     const named = expectArgs(directive, 1, Infinity, 'addresses or names of interfaces').flatMap((arg) =>
       addressesOf(directive, arg, interfaces),
