@@ -97,6 +97,9 @@ const ROWS: readonly Row[] = [
   ['proxy', 'CoreDNS replaced it in 1.5: write forward in its place'],
 ];
 
+/** Names of all that are known, in their order. */
+export const plugins: readonly string[] = ROWS.map(([name]) => name);
+
 /** The plugin called so, or why there is none; undefined: nobody knows the name. */
 export function findPlugin(name: string): Plugin | string | undefined {
   return ROWS.find(([known]) => known === name)?.[1];
