@@ -111,6 +111,7 @@ function answers(url: string): Promise<boolean> {
         resolve(response.statusCode === 200);
       });
     });
+    request.end();
     request.on('timeout', () => request.destroy());
     request.on('error', () => {
       resolve(false);

@@ -27,6 +27,7 @@ import { forwardPlugin } from './forward/plugin.ts';
 import { healthPlugin } from './health.ts';
 import { kubernetesPlugin } from './kubernetes/plugin.ts';
 import { loadbalancePlugin } from './loadbalance/plugin.ts';
+import { chaosPlugin } from './chaos.ts';
 import { bindPlugin } from './bind.ts';
 import { loopPlugin } from './loop/plugin.ts';
 import { prometheusPlugin } from './prometheus.ts';
@@ -62,7 +63,7 @@ const ROWS: readonly Row[] = [
   ['dns64', dns64Plugin],
   ['acl', aclPlugin],
   ['any', anyPlugin],
-  ['chaos', 'not served by Fairway'],
+  ['chaos', chaosPlugin],
   ['loadbalance', loadbalancePlugin],
   ['tsig', 'not served by Fairway'],
   ['cache', cachePlugin],

@@ -22,7 +22,7 @@ export const prometheusPlugin: Plugin = {
       start() {
         const { metrics } = runtime;
         const build = metrics.add(new Value('gauge', 'coredns_build_info', 'What this is.', []));
-        build.set(1, { version: `fairway-${version()}`, revision: '', goversion: `node-${process.version}` });
+        build.set(1, { version: `fairway-${packageVersion()}`, revision: '', goversion: `node-${process.version}` });
         face = runtime.faces.claim(address, '/metrics', () => ({
           status: 200,
           body: metrics.render() + renderProcessMetrics(),
@@ -37,8 +37,8 @@ export const prometheusPlugin: Plugin = {
   },
 };
 
-/** Of the package. */
-function version(): string {
+/** Of Fairway. */
+export function packageVersion(): string {
   const text = readFileSync(join(import.meta.dirname, '..', '..', '..', 'package.json'), 'utf8');
   return (JSON.parse(text) as { version: string }).version;
 }

@@ -142,6 +142,16 @@ for (const [directive, expected] of [
   });
 }
 
+test('chaos answers in its class, and the others are not asked in it', async () => {
+  const { ask } = await corefileAsker(`. {\nchaos Lab-1 a@lab.test b@lab.test\n${ZONE}}`);
+  const asked = (name: string, type: number) => ask(name, { questions: [{ name: `${name}.`, type, class: 3 }] });
+  assert.equal(await asked('Version.bind', 16), 'NOERROR\n?Version.bind. TXT\nVersion.bind. 0 CH TXT "Lab-1"');
+  assert.equal((await asked('authors.bind', 16)).split('\n').length, 4);
+  assert.match(await asked('id.server', 16), /\nid\.server\. 0 CH TXT "/);
+  assert.equal(await asked('version.bind', 1), 'SERVFAIL\n?version.bind. A');
+  assert.equal(await ask('a.test'), `NOERROR aa\n${A_ALL}`);
+});
+
 test('nsid is told to who asks for it, and to nobody else', async () => {
   const { answer } = await corefileAsker(`. {\nnsid Use The Force\n${ZONE}}`);
   const asked = { edns: { ...EDNS.edns, options: [{ code: 3, bytes: Buffer.alloc(0) }] } };

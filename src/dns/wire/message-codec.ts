@@ -170,7 +170,7 @@ const codeOf = (record: Record): number => (record.type === 'other' ? record.cod
 function writeRecord(writer: WireWriter, record: Record): void {
   writer.name(record.name);
   writer.u16(codeOf(record));
-  writer.u16(CLASS_IN);
+  writer.u16(record.class ?? CLASS_IN);
   writer.u32(record.ttl);
   writer.u16(0);
   const start = writer.at;

@@ -60,8 +60,8 @@ export type RecordData =
   /** Kept as bytes, with any compressed name inside written out where the type is known to hold one. */
   | { readonly type: 'other'; readonly code: number; readonly bytes: Buffer };
 
-/** `ttl` in seconds. The class is always IN. */
-export type Record = { readonly name: string; readonly ttl: number } & RecordData;
+/** `ttl` in seconds. The class is IN where absent; of those that are read it always is. */
+export type Record = { readonly name: string; readonly ttl: number; readonly class?: number } & RecordData;
 
 /** What OPT says (RFC 6891). */
 export interface Edns {

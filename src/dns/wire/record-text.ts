@@ -1,5 +1,5 @@
 /** Records and messages in the words of zone files: `web.default.svc.cluster.local. 5 IN A 10.96.0.7`. Pure. */
-import { TYPE, type Record } from './message.ts';
+import { CLASS_IN, TYPE, type Record } from './message.ts';
 import { classCodes, rcodeCodes, typeCodes } from './type-names.ts';
 import { WireReader } from './wire-reader.ts';
 
@@ -35,7 +35,7 @@ function codeOf(text: string, codes: ReadonlyMap<string, number>, numbered: RegE
 
 export function recordText(record: Record): string {
   const type = record.type === 'other' ? record.code : record.type;
-  return `${record.name} ${String(record.ttl)} IN ${typeName(type)} ${dataText(record)}`;
+  return `${record.name} ${String(record.ttl)} ${className(record.class ?? CLASS_IN)} ${typeName(type)} ${dataText(record)}`;
 }
 
 function dataText(record: Record): string {
