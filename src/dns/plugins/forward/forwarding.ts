@@ -1,4 +1,4 @@
-/** The `forward` lines of a Corefile at work, for tests: what an asker would be told. */
+/** The `forward` lines of a Corefile at work, with a `cache` in front where it has one, for tests: what an asker would be told. */
 import { realClock } from '../../../lib/clock.ts';
 import { diskImports } from '../../corefile/import-source.ts';
 import { parseCorefile } from '../../corefile/parse.ts';
@@ -6,6 +6,7 @@ import { fakeRuntime } from '../../fake-runtime.ts';
 import type { Asker, Block, Handler, Query, Reply, Runtime, TrailStep } from '../../plugin.ts';
 import { queryFor, RCODE, replyTo, TYPE, type Message } from '../../wire/message.ts';
 import { rcodeName, recordText } from '../../wire/record-text.ts';
+import { cachePlugin } from '../cache/plugin.ts';
 import { forwardPlugin } from './plugin.ts';
 
 export interface AskOptions {
@@ -35,9 +36,12 @@ export async function forwarding(text: string, change: Partial<Runtime> = {}): P
   const source = { file: 'Corefile', environment: () => undefined, imports: diskImports };
   const [written] = parseCorefile(`. {\n${text}\n}`, source);
   const block: Block = { zones: ['.'], server: 'dns://:53', runtime };
-  const instance = forwardPlugin.setup(written?.directives ?? [], block);
+  const named = Map.groupBy(written?.directives ?? [], ({ name }) => name);
+  const instance = forwardPlugin.setup(named.get('forward') ?? [], block);
   await instance.start?.();
-  const handler = instance.wrap?.(nobody) ?? nobody;
+  const cache = named.has('cache') ? cachePlugin.setup(named.get('cache') ?? [], block) : undefined;
+  const forward = instance.wrap?.(nobody) ?? nobody;
+  const handler = cache?.wrap?.(forward) ?? forward;
   const ask: Forwarding['ask'] = async (name, { type = TYPE.A, asker, change: changed } = {}) => {
     const question = { name, type, class: 1 };
     const trail: TrailStep[] = [];
@@ -62,6 +66,7 @@ export async function forwarding(text: string, change: Partial<Runtime> = {}): P
       return [rcodeName(rcode), ...(truncated ? ['tc'] : []), ...answers.map(recordText)].join(' ');
     },
     stop: async () => {
+      await cache?.stop?.('end');
       await instance.stop?.('end');
     },
   };
