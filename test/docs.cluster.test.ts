@@ -54,6 +54,7 @@ test('the examples about DNS work line by line', () => {
     /^search default\.svc\.cluster\.local svc\.cluster\.local cluster\.local/m,
     /^Name:\thostnames\.default\.svc\.cluster\.local$/m,
     /^0 100 80 hostnames\.default\.svc\.cluster\.local\.$/m,
+    /^The application gets +10\.96\.\d+\.\d+$/m,
     /^1\.0\.96\.10\.in-addr\.arpa\.\s+\d+\s+IN\s+PTR\s+kubernetes\.default\.svc\.cluster\.local\.$/m,
     /^lab\.test\.:53 {2}\(Corefile\.after:1\)\n {4}errors\n/m,
     /Warning +InvalidCorefile .* not taken on node01, .*Corefile:\d+: unknown plugin "loadbalanse"/,
