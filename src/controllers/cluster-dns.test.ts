@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { CONFIG_MAPS, ENDPOINTS, ENDPOINT_SLICES, EVENTS, NODES, SERVICES } from '../api/kinds.ts';
 import type { EndpointSlice } from '../api/types.ts';
 import { FakeClient } from '../client/fake-client.ts';
-import { clusterDnsController, DNS_SLICE_MANAGER, isForeign, nodeEndpoints, planDnsService } from './cluster-dns.ts';
+import { clusterDnsController, DNS_SLICE_MANAGER } from './cluster-dns.ts';
+import { isForeign, keepsOurPolicy, nodeEndpoints, planDnsService } from './cluster-dns-plan.ts';
 import { SERVICE_NAME_LABEL, SLICE_MANAGER_LABEL } from './slice-writer.ts';
 import { aNamespace, aNode, aService, runFor, until } from './test-objects.ts';
 
@@ -121,6 +122,29 @@ test('beside a DNS of somebody’s own no Corefile is made, and our slices go', 
   runFor(t, client, [clusterDnsController(DNS)]);
   await until(client, ENDPOINT_SLICES, (all) => all.length === 0);
   assert.deepEqual(client.all(CONFIG_MAPS), []);
+});
+
+test('whoever takes the Service over without a word on the policy gets the usual one, since not every Node has one of their Pods', async (t) => {
+  const client = new FakeClient([aNode('a')]);
+  client.seed(aNamespace('kube-system'));
+  runFor(t, client, [clusterDnsController(DNS)]);
+  await until(client, ENDPOINT_SLICES, ([only]) => only?.endpoints.length === 1);
+  await client.patch(SERVICES, 'kube-dns', 'kube-system', 'merge', { spec: { selector: { 'k8s-app': 'kube-dns' } } });
+  await until(client, ENDPOINT_SLICES, (all) => all.length === 0);
+  assert.equal(client.all(SERVICES)[0]?.spec.internalTrafficPolicy, 'Cluster');
+  const spec = { selector: { a: 'b' }, internalTrafficPolicy: 'Local' };
+  const last = { 'kubectl.kubernetes.io/last-applied-configuration': '{"spec":{"internalTrafficPolicy":"Local"}}' };
+  assert.deepEqual(
+    [
+      aService(spec),
+      aService(spec, { annotations: last }),
+      aService({ ...spec, internalTrafficPolicy: 'Cluster' }),
+    ].map(keepsOurPolicy),
+    [true, false, false],
+  );
+  const owned = (manager: string) =>
+    aService(spec, { managedFields: [{ manager, fieldsV1: { 'f:spec': { 'f:internalTrafficPolicy': {} } } }] });
+  assert.deepEqual([owned('helm'), owned('kube-controller-manager')].map(keepsOurPolicy), [false, true]);
 });
 
 test('a Service at another address than Pods are told is complained of', async (t) => {

@@ -2,7 +2,8 @@
 import type { Client } from '../client/client.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
-import { clusterDnsController, type ClusterDns } from './cluster-dns.ts';
+import { clusterDnsController } from './cluster-dns.ts';
+import type { ClusterDns } from './cluster-dns-plan.ts';
 import { clusterRoleAggregationController } from './cluster-role-aggregation.ts';
 import { cronJobController } from './cron-job.ts';
 import { daemonSetController } from './daemon-set.ts';
