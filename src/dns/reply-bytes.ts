@@ -51,7 +51,7 @@ export async function replyBytes(
     const most = asker.transport === 'udp' ? Math.min(limit, udpSize) : limit;
     const reply = encodeMessage(response.message, most);
     counter?.count(bytes.length, reply.length, (performance.now() - began) / 1000);
-    if (keeping && mayKeep && holds) {
+    if (keeping && mayKeep && holds && isWhole(response.message, reply)) {
       keeping.table.keep(bytes, keeping.source, reply, { madeAt, holds, isBalanced, ...(counter && { counter }) });
     }
     return reply;
@@ -59,6 +59,12 @@ export async function replyBytes(
     log.error({ err: error, question: query.questions[0]?.name }, 'a question could not be answered');
     return encodeMessage(replyTo(query, RCODE.SERVFAIL), limit);
   }
+}
+
+/** False: something was left out for this asker, who takes less than others may; additional records go without a mark. */
+function isWhole({ answers, authorities, additionals, edns }: Message, reply: Buffer): boolean {
+  const counts = [answers.length, authorities.length, additionals.length + (edns ? 1 : 0)];
+  return counts.every((count, section) => reply.readUInt16BE(6 + 2 * section) === count);
 }
 
 /**

@@ -60,7 +60,7 @@ export async function respond(
     message: framed(message, reply, server),
     isBalanced,
     ...(udpSize !== undefined && { udpSize }),
-    mayKeep: reply.holds !== undefined && reply.transient !== true && udpSize === undefined && server.keeps(reply.from),
+    mayKeep: reply.holds !== undefined && reply.transient !== true && server.keeps(reply.from),
     ...(counter && { counter }),
   };
 }

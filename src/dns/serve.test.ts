@@ -311,3 +311,28 @@ test('a packet that is ready goes out without anybody being asked, over UDP and 
     assert.equal(asked, 5);
   });
 });
+
+test('what was left out for an asker who takes little is there for others', async () => {
+  const table = new PacketTable({ random: Math.random });
+  const additionals = Array.from({ length: 40 }, (_, at) => ({
+    name: `pod-${String(at)}.`,
+    ttl: 5,
+    type: TYPE.A,
+    address: `192.0.2.${String(at)}`,
+  }));
+  const respond = (query: Message) => {
+    const { edns } = query;
+    const message = { ...replyTo(query, RCODE.NOERROR), additionals, ...(edns && { edns }) };
+    return Promise.resolve({ message, mayKeep: true, holds: ['zone'] });
+  };
+  const asking = (size: number) =>
+    encodeMessage(
+      queryFor(1, { name: 'a.', type: TYPE.SRV, class: CLASS_IN }, { size, version: 0, dnssecOk: false }),
+      512,
+    );
+  await serving({ respond, packets: { table, number: 0, isLeftOut: () => false } }, async (port) => {
+    const counts = (await udp(port, ...[512, 4096, 4096, 512].map(asking))).map((reply) => reply.additionals.length);
+    assert.deepEqual(counts, [counts[0], 40, 40, counts[0]]);
+    assert.ok((counts[0] ?? 0) < 40);
+  });
+});
