@@ -16,7 +16,7 @@ import {
 import type { ConnectionSource } from './connection.ts';
 import { programmingDuration } from './programming-duration.ts';
 import { SERVICE_IMPORTS } from './service-import.ts';
-import { slimNamespace, slimNode, slimPod, slimService, slimSlice } from './slim.ts';
+import { Slimmer } from './slim.ts';
 import { Watches } from './watches.ts';
 import type { Zone } from './zones.ts';
 
@@ -47,7 +47,7 @@ export interface WatchedCluster extends ClusterView {
 export function watchCluster(runtime: Runtime, source: ConnectionSource, selection: Selection): WatchedCluster {
   const watches = new Watches(runtime, source);
   const services = watchServices(watches, selection);
-  const slices = selection.endpoints ? watchSlices(watches, selection) : undefined;
+  const slices = selection.endpoints ? watchSlices(watches, selection, runtime.clock.now()) : undefined;
   const namespaces = watchNamespaces(watches, selection);
   const pods = selection.pods ? watchPods(watches, selection) : undefined;
   const imports = selection.imports
@@ -86,37 +86,39 @@ const labelled = (labels: string | undefined): Pick<ListOptions, 'labelSelector'
 const watchServices = (watches: Watches, { labels }: Selection) =>
   watches.open(SERVICES, changedByService, {
     ...labelled(labels),
-    transform: slimService,
+    transform: new Slimmer().service,
     indexes: { address: clusterIpsOf },
   });
 
-const watchSlices = (watches: Watches, { labels, podNames }: Selection) =>
-  watches.open(
+function watchSlices(watches: Watches, { labels, podNames }: Selection, since: number) {
+  const slimmer = new Slimmer();
+  return watches.open(
     ENDPOINT_SLICES,
     changedBySlice,
     {
       ...labelled(labels),
-      transform: (slice) => slimSlice(slice, podNames),
+      transform: (slice) => slimmer.slice(slice, podNames, since),
       indexes: { service: serviceKeysOf, import: importKeysOf, address: addressesOf },
     },
     podNames ? 'with Pods' : '',
   );
+}
 
 const watchNamespaces = (watches: Watches, { namespaceLabels }: Selection) =>
-  watches.open(NAMESPACES, changedByNamespace, { ...labelled(namespaceLabels), transform: slimNamespace });
+  watches.open(NAMESPACES, changedByNamespace, { ...labelled(namespaceLabels), transform: new Slimmer().namespace });
 
 const watchPods = (watches: Watches, { labels }: Selection) =>
   watches.open(PODS, changedByPod, {
     ...labelled(labels),
     fieldSelector: 'status.phase!=Succeeded,status.phase!=Failed',
-    transform: slimPod,
+    transform: new Slimmer().pod,
     indexes: { address: podAddressesOf },
   });
 
 const watchNodes = (watches: Watches, nodes: NonNullable<Selection['nodes']>) =>
   watches.open(NODES, changedByNode, {
     ...(nodes !== 'all' && { fieldSelector: `metadata.name=${nodes.name}` }),
-    transform: slimNode,
+    transform: new Slimmer().node,
   });
 
 /** Answers for askers of a Node do not say so: where its zone changes, none of them holds. */
