@@ -79,11 +79,21 @@ function withTargets(record: Record, rewriters: readonly NameRewriter[]): Record
   }
 }
 
+/** A rule may make of a name what is too long to be one: then it stays as it is. */
+function isName(text: string): boolean {
+  try {
+    nameBytes(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** What the first that knows the name makes of it. */
 export function firstOf(rewriters: readonly NameRewriter[], name: string): string | undefined {
   for (const rewriter of rewriters) {
     const made = rewriter(name.toLowerCase());
-    if (made !== undefined) return made;
+    if (made !== undefined && isName(made)) return made;
   }
   return undefined;
 }
