@@ -1,6 +1,6 @@
 """SCTP for kernels that track and translate it but have no sockets for it: the first two packets of an association, by raw sockets.
-`serve NAME PORT…` answers every INIT with an INIT ACK that carries `NAME:PORT` and whom it saw; `ask HOST PORT` sends an INIT and prints what came back,
-or REJECT, or DROP after two seconds."""
+`serve NAME PORT…` answers every INIT with an INIT ACK that carries `NAME:PORT` and whom it saw;
+`ask` reads lines `HOST PORT SECONDS`, sends an INIT for each and prints what came back, or REJECT, or DROP after that time."""
 import random
 import select
 import socket
@@ -66,10 +66,10 @@ def serve(name, ports):
             one.sendto(answer, (address[0], 0))
 
 
-def ask(host, port):
+def ask(host, port, seconds):
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     client = raw(family)
-    client.settimeout(2)
+    client.settimeout(seconds)
     own_port, tag = random.randint(20000, 60000), random.getrandbits(32) or 1
     try:
         # connected, so that an ICMP error reaches it
@@ -85,8 +85,9 @@ def ask(host, port):
         return "REJECT"
 
 
-mode, first, numbers = sys.argv[1], sys.argv[2], [int(text) for text in sys.argv[3:]]
-if mode == "serve":
-    serve(first, numbers)
+if sys.argv[1] == "serve":
+    serve(sys.argv[2], [int(text) for text in sys.argv[3:]])
 else:
-    print(ask(first, numbers[0]))
+    for line in sys.stdin:
+        host, port, seconds = line.split()
+        print(ask(host, int(port), float(seconds)), flush=True)

@@ -1,13 +1,13 @@
 """SCTP for the tests of a kernel that has it, because Node has none. `serve NAME PORT` answers every association with its name and whom it
-saw; `ask HOST PORT` prints the answer, or REJECT, or DROP after two seconds."""
+saw; `ask` reads lines `HOST PORT SECONDS` and prints the answer to each, or REJECT, or DROP after that time."""
 import socket
 import struct
 import sys
 
-mode, first, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
 IPPROTO_SCTP = 132
 
-if mode == "serve":
+
+def serve(name, port):
     server = socket.socket(socket.AF_INET6, socket.SOCK_STREAM, IPPROTO_SCTP)
     server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     server.bind(("::", port))
@@ -15,22 +15,34 @@ if mode == "serve":
     print("ready", flush=True)
     while True:
         client, address = server.accept()
-        client.sendall(f"{first} {address[0].removeprefix('::ffff:')}".encode())
+        client.sendall(f"{name} {address[0].removeprefix('::ffff:')}".encode())
         client.close()
-else:
-    client = socket.socket(socket.AF_INET6 if ":" in first else socket.AF_INET, socket.SOCK_STREAM, IPPROTO_SCTP)
-    client.settimeout(2)
+
+
+def ask(host, port, seconds):
+    client = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM, IPPROTO_SCTP)
+    client.settimeout(seconds)
     # SCTP_RTOINFO: ask again soon. The first refusal may come while connect() holds the socket, and is not heard then.
     client.setsockopt(IPPROTO_SCTP, 0, struct.pack("IIII", 0, 200, 400, 100))
     # an SCTP socket hears of refusals only if it asks to: IP_RECVERR, IPV6_RECVERR
-    if ":" in first:
+    if ":" in host:
         client.setsockopt(41, 25, 1)
     else:
         client.setsockopt(0, 11, 1)
     try:
-        client.connect((first, port))
-        print(client.recv(200).decode())
+        client.connect((host, port))
+        return client.recv(200).decode()
     except TimeoutError:
-        print("DROP")
+        return "DROP"
     except OSError:
-        print("REJECT")
+        return "REJECT"
+    finally:
+        client.close()
+
+
+if sys.argv[1] == "serve":
+    serve(sys.argv[2], int(sys.argv[3]))
+else:
+    for line in sys.stdin:
+        host, port, seconds = line.split()
+        print(ask(host, int(port), float(seconds)), flush=True)

@@ -29,7 +29,7 @@ export interface KernelSuite {
   readonly create: (context: BackendContext) => Promise<Backend>;
   readonly cleanup: (context: BackendContext) => Promise<unknown>;
   /** Told of every update, after the sync: what listens on loopback. */
-  readonly relays?: () => PlanFollower & { stop(): Promise<void> };
+  readonly relays?: () => PlanFollower & { settled(): Promise<void>; stop(): Promise<void> };
   /** Scenario, or `affinity-time`, or `fragments-from-node`, -> why it is not run with real packets here. */
   readonly excused?: Readonly<Record<string, string>>;
 }
@@ -75,7 +75,9 @@ export function testWithRealPackets(suite: KernelSuite): void {
       const sync = async (plan: Plan) => {
         const update = wholePlan(plan);
         relays?.follow(update);
-        return backend.sync(update);
+        const result = await backend.sync(update);
+        await relays?.settled();
+        return result;
       };
       before(async () => {
         backend = await suite.create(context);
@@ -95,7 +97,7 @@ export function testWithRealPackets(suite: KernelSuite): void {
             return;
           }
           await sync(loadScenario(scenario, reading).plan);
-          for (const packet of scenario.packets) await expectAnswers(world, scenario, packet, reading);
+          await Promise.all(scenario.packets.map((packet) => expectAnswers(world, scenario, packet, reading)));
         });
       }
       testAffinity(planOf, sync, () => world, family);

@@ -4,6 +4,7 @@
  * tests, and only inside an outer namespace of their own.
  */
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -11,7 +12,7 @@ import { exec, execInNamespace, type Exec } from '../../host/exec.ts';
 import type { Family } from '../../lib/ip.ts';
 import { inIPv6 } from './ipv6.ts';
 import { WORLD, type PodName } from './scenario.ts';
-import type { Probe, ProbeResult } from './station.ts';
+import type { Done, Order, Probe, ProbeResult } from './station.ts';
 
 export type Machine = PodName | 'node' | 'outside';
 
@@ -101,8 +102,8 @@ async function takeDown(): Promise<void> {
 class Station {
   readonly ready: Promise<unknown>;
   readonly #child: ChildProcessWithoutNullStreams;
-  readonly #waiting: ((value: unknown) => void)[] = [];
-  #last: Promise<unknown>;
+  readonly #waiting = new Map<number, (result: ProbeResult) => void>();
+  #orders = 0;
 
   constructor(namespace: string | undefined, name: string, ports: readonly number[]) {
     const script = fileURLToPath(new URL('station.ts', import.meta.url));
@@ -111,24 +112,24 @@ class Station {
     const [file = '', ...args] = [...enter, ...command];
     this.#child = spawn(file, args, { stdio: ['pipe', 'pipe', 'pipe'] });
     this.#child.stderr.on('data', (chunk: Buffer) => process.stderr.write(chunk));
+    const lines = createInterface({ input: this.#child.stdout });
+    this.ready = once(lines, 'line').then(() => {
+      lines.on('line', (line) => {
+        const { id, result } = JSON.parse(line) as Done;
+        this.#tell(id, result);
+      });
+    });
     this.#child.on('exit', () => {
       // whoever still waits is told, rather than waiting for ever
-      for (const tell of this.#waiting.splice(0)) tell([`${name} ended`]);
+      for (const id of this.#waiting.keys()) this.#tell(id, [`${name} ended`]);
     });
-    createInterface({ input: this.#child.stdout }).on('line', (line) => {
-      this.#waiting.shift()?.(JSON.parse(line));
-    });
-    this.ready = this.#next();
-    this.#last = this.ready;
   }
 
-  async ask(probe: Probe): Promise<ProbeResult> {
-    const result = this.#last.then(() => {
-      this.#child.stdin.write(`${JSON.stringify(probe)}\n`);
-      return this.#next();
-    });
-    this.#last = result;
-    return (await result) as ProbeResult;
+  /** What is asked while another question is open is asked beside it. */
+  ask(probe: Probe): Promise<ProbeResult> {
+    const order: Order = { id: ++this.#orders, probe };
+    this.#child.stdin.write(`${JSON.stringify(order)}\n`);
+    return new Promise((resolve) => this.#waiting.set(order.id, resolve));
   }
 
   close(): Promise<void> {
@@ -140,10 +141,9 @@ class Station {
     });
   }
 
-  #next(): Promise<unknown> {
-    return new Promise((resolve) => {
-      this.#waiting.push(resolve);
-    });
+  #tell(id: number, result: ProbeResult): void {
+    this.#waiting.get(id)?.(result);
+    this.#waiting.delete(id);
   }
 }
 

@@ -25,7 +25,7 @@ export async function expectAnswers(
     ...(size !== undefined && { size }),
     tries: isQuiet ? 1 : 80,
     // an ICMP refusal that comes while connect() still holds the socket is lost, and the next one follows the SYN sent again after 1 s
-    timeout: expect === 'REJECT' ? 2500 : isQuiet ? 600 : 3000,
+    timeout: expect === 'REJECT' ? 2500 : isQuiet ? 300 : 3000,
   });
   assert.deepEqual(
     got.map((one) => spell(told, one, reading)).sort(),

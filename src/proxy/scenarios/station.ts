@@ -1,12 +1,14 @@
 /**
  * One machine of the kernel world, as a process: answers on the ports it is told with its name and whom it saw, and sends probes.
- * Orders come as JSON lines on standard input, results go out the same way. `station.ts NAME PORT…`.
+ * Orders come as JSON lines on standard input, and results go out the same way as soon as they are there, each with the number of
+ * its order. `station.ts NAME PORT…`.
  */
-import { execFile, spawn } from 'node:child_process';
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { existsSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 
 export interface Probe {
@@ -22,6 +24,16 @@ export interface Probe {
   readonly from?: number;
   /** ms without any answer that count as DROP. */
   readonly timeout: number;
+}
+
+export interface Order {
+  readonly id: number;
+  readonly probe: Probe;
+}
+
+export interface Done {
+  readonly id: number;
+  readonly result: ProbeResult;
 }
 
 /** `NAME:PORT SEEN` for each kind of answer, or REJECT, or DROP. */
@@ -65,12 +77,23 @@ function serveSctp(...args: string[]): Promise<void> {
   );
 }
 
-function askSctp({ host, port }: Probe): Promise<string> {
-  return new Promise((resolve) => {
-    execFile('python3', [SCTP, 'ask', host, String(port)], (error, stdout) => {
-      resolve(error ? error.message : stdout.trim());
-    });
-  });
+/** Asks one question after the other; started with the first. */
+let sctpAsker:
+  { child: ChildProcessByStdio<Writable, Readable, null>; answers: ((text: string) => void)[] } | undefined;
+
+function askSctp({ host, port, timeout }: Probe): Promise<string> {
+  sctpAsker ??= startSctpAsker();
+  const { child, answers } = sctpAsker;
+  child.stdin.write(`${host} ${String(port)} ${String(timeout / 1000)}\n`);
+  return new Promise((resolve) => answers.push(resolve));
+}
+
+function startSctpAsker(): NonNullable<typeof sctpAsker> {
+  const child = spawn('python3', [SCTP, 'ask'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const answers: ((text: string) => void)[] = [];
+  createInterface({ input: child.stdout }).on('line', (line) => answers.shift()?.(line));
+  process.on('exit', () => child.kill());
+  return { child, answers };
 }
 
 function askTcp({ host, port, timeout }: Probe): Promise<string> {
@@ -133,12 +156,17 @@ async function run(probe: Probe): Promise<ProbeResult> {
   return [...seen].sort();
 }
 
+async function answer({ id, probe }: Order): Promise<void> {
+  const done: Done = { id, result: await run(probe) };
+  process.stdout.write(`${JSON.stringify(done)}\n`);
+}
+
 if (import.meta.main) {
   await Promise.all(ports.map((port) => listen(Number(port))));
   await listenSctp();
   process.stdout.write('"ready"\n');
   for await (const line of createInterface({ input: process.stdin })) {
-    process.stdout.write(`${JSON.stringify(await run(JSON.parse(line) as Probe))}\n`);
+    void answer(JSON.parse(line) as Order);
   }
   process.exit(0);
 }
