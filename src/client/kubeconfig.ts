@@ -4,11 +4,19 @@ import { dirname, resolve } from 'node:path';
 import { parse, stringify } from 'yaml';
 import type { ConnectionConfig } from './raw-request.ts';
 
-/** The connection of the current context. @throws Error naming the file and what is wrong with it. */
-export function loadKubeconfig(path: string, context?: string): ConnectionConfig {
+/**
+ * The connection of the current context.
+ * @param readFile another where somebody else names the file
+ * @throws Error naming the file and what is wrong with it
+ */
+export function loadKubeconfig(
+  path: string,
+  context?: string,
+  readFile: (file: string) => Buffer = (file) => readFileSync(file),
+): ConnectionConfig {
   try {
-    const read = (file: string) => readFileSync(resolve(dirname(path), file));
-    return parseKubeconfig(readFileSync(path, 'utf8'), read, context);
+    const read = (file: string) => readFile(resolve(dirname(path), file));
+    return parseKubeconfig(readFile(path).toString(), read, context);
   } catch (error) {
     throw new Error(`kubeconfig ${path}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }

@@ -1,6 +1,7 @@
 /** Where `import` gets its files from: the disk, or what a test says. */
-import { globSync, readFileSync } from 'node:fs';
+import { globSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { readSmallFile } from '../../lib/small-file.ts';
 
 export interface ImportSource {
   /** The text, or undefined where there is no such file. */
@@ -14,7 +15,7 @@ export interface ImportSource {
 export const diskImports: ImportSource = {
   read(file) {
     try {
-      return readFileSync(file, 'utf8');
+      return readSmallFile(file).toString();
     } catch {
       return undefined;
     }

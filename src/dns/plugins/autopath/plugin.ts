@@ -1,5 +1,5 @@
 /** `autopath [ZONES...] FILE|@kubernetes`: the search list of the client, gone through by the server (feature 4-053). */
-import { readFileSync } from 'node:fs';
+import { readSmallFile } from '../../../lib/small-file.ts';
 import { Value } from '../../../lib/prometheus.ts';
 import { expectNoBody, refuse } from '../../corefile/option.ts';
 import type { Directive } from '../../corefile/directive.ts';
@@ -80,7 +80,7 @@ function parse(directive: Directive, block: Block): Parsed {
 
 function searchesOf(file: string, otherwise: (reason: string) => readonly string[]): readonly string[] {
   try {
-    return readSettings(readFileSync(file, 'utf8'), 'glibc').searches.map((search) => nameOf(labelsOf(search)));
+    return readSettings(readSmallFile(file).toString(), 'glibc').searches.map((search) => nameOf(labelsOf(search)));
   } catch (error) {
     return otherwise(error instanceof Error ? error.message : String(error));
   }

@@ -1,5 +1,6 @@
 /** A file that may change, or be replaced by another of its name: looked at again and again, which works through links and mounts where watching does not. */
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
+import { loadSmallFile } from '../../../lib/small-file.ts';
 import type { Clock } from '../../../lib/clock.ts';
 
 export interface FollowedFile {
@@ -31,7 +32,7 @@ export function followFile(file: string, clock: Clock, changed: (text: string | 
 
 export async function textOf(file: string): Promise<string | undefined> {
   try {
-    return await readFile(file, 'utf8');
+    return (await loadSmallFile(file)).toString();
   } catch {
     return undefined;
   }

@@ -1,5 +1,5 @@
 /** `forward FROM TO...`: names of the rest of the world, from other servers (feature 4-051). Several in a block are asked in their order. */
-import { readFile } from 'node:fs/promises';
+import { loadSmallFile } from '../../../lib/small-file.ts';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { CorefileError } from '../../corefile/corefile-error.ts';
 import type { Block, Handler, Plugin, Query, Reply } from '../../plugin.ts';
@@ -80,7 +80,7 @@ async function readSecureContext({ tls, place }: ForwardOptions): Promise<Secure
 }
 
 const readIfNamed = async (file: string | undefined): Promise<Buffer | undefined> =>
-  file === undefined ? undefined : readFile(file);
+  file === undefined ? undefined : loadSmallFile(file);
 
 /** @param isFollowed by another `forward`, which `next` is for */
 function handle(stanza: Stanza, next: Handler, isFollowed: boolean): Handler {

@@ -1,5 +1,5 @@
 /** `hosts [FILE [ZONES...]]`: addresses and names from a hosts file and from the Corefile itself. */
-import { readFile } from 'node:fs/promises';
+import { loadSmallFile } from '../../../lib/small-file.ts';
 import { resolve } from 'node:path';
 import { expectOnce } from '../../corefile/option.ts';
 import { Value } from '../../../lib/prometheus.ts';
@@ -78,7 +78,7 @@ class WatchedHosts {
 
   /** Without the file what stands in the Corefile is served on. */
   async #read(): Promise<void> {
-    const text = await readFile(this.#file, 'utf8').catch(() => undefined);
+    const text = await loadSmallFile(this.#file).then(String, () => undefined);
     if (this.#isStopped || (text === this.#text && text !== undefined)) return;
     const { inline, zones } = this.#options;
     this.#text = text;

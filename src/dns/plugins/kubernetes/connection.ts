@@ -1,6 +1,6 @@
 /** Which API server a `kubernetes` directive reads: the program's own, or one that its options name (feature 4-042). */
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readSmallFile } from '../../../lib/small-file.ts';
 import type { Client } from '../../../client/client.ts';
 import { createHttpClient, type ConnectionConfig } from '../../../client/http-client.ts';
 import { loadKubeconfig } from '../../../client/kubeconfig.ts';
@@ -28,7 +28,7 @@ export function connectionSource(options: ConnectionOptions, runtime: Runtime, p
     const { path, context } = kubeconfig;
     return remote(
       path,
-      at(kubeconfig.place, () => loadKubeconfig(path, context)),
+      at(kubeconfig.place, () => loadKubeconfig(path, context, readSmallFile)),
     );
   }
   if (endpoint) return remote(endpoint.url, endpointConfig(options, endpoint));
@@ -45,7 +45,7 @@ function endpointConfig({ tls }: ConnectionOptions, { url, place }: { url: strin
     );
   }
   if (!tls) return { server: url };
-  const read = (path: string) => at(tls.place, () => readFileSync(path));
+  const read = (path: string) => at(tls.place, () => readSmallFile(path));
   return { server: url, cert: read(tls.cert), key: read(tls.key), ca: read(tls.ca) };
 }
 

@@ -1,5 +1,5 @@
 /** `loadbalance [round_robin | weighted FILE]`: clients that take the first address spread over all of them (feature 4-054). */
-import { readFile } from 'node:fs/promises';
+import { loadSmallFile } from '../../../lib/small-file.ts';
 import { resolve } from 'node:path';
 import { parseNetwork, type Cidr } from '../../../lib/cidr.ts';
 import type { Directive } from '../../corefile/directive.ts';
@@ -113,7 +113,7 @@ class WeightFile {
   }
 
   async #read(): Promise<void> {
-    const text = await readFile(this.#file, 'utf8');
+    const text = (await loadSmallFile(this.#file)).toString();
     if (text === this.#text) return;
     this.weights = parseWeights(text);
     this.#text = text;
