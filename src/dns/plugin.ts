@@ -102,6 +102,8 @@ export interface Runtime {
   readonly resolvConf: string;
   /** Addresses this server listens at: never asked as upstreams. */
   readonly ownAddresses: readonly string[];
+  /** The port that stands in for 53 of the Corefile; absent: 53 itself. */
+  readonly ownPort?: number;
   /** The Node this runs on: its zone is the asker's. */
   readonly nodeName?: string;
   /** Which packets no longer hold. */

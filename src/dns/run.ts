@@ -180,6 +180,7 @@ export function runtimeFor(options: Omit<DnsOptions, 'corefile'>, unready: Runti
     ...(options.onLoop && { onLoop: options.onLoop }),
     resolvConf: options.resolvConf ?? '/etc/resolv.conf',
     ownAddresses: options.listen.addresses,
+    ...(options.listen.port !== undefined && { ownPort: options.listen.port }),
     changes: createChangeFeed(),
     metrics: new DnsMetrics(),
     faces: new HttpFaces({

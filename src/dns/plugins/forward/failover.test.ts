@@ -1,6 +1,7 @@
 /** Real sockets on the loopback link. Times are measured and bounded by what is promised: an answer within a second. */
 import assert from 'node:assert/strict';
 import { after, suite, test } from 'node:test';
+import { extendedErrorOf } from '../../wire/extended-error.ts';
 import { RCODE, replyTo } from '../../wire/message.ts';
 import { fakeUpstream, recordOf, type Answering, type FakeUpstream } from './fake-upstream.ts';
 import { forwarding, type Forwarding } from './forwarding.ts';
@@ -115,9 +116,11 @@ suite('a dead upstream', { concurrency: true }, () => {
   test('nobody answers: it is told before the asker gives up, with what each server did', async () => {
     const [hole, gone] = [await server(silent), await closedPort()];
     const forward = await forwardTo(`forward . ${hole.to} ${gone} {\npolicy sequential\n}`);
-    const { message, trail, ms, transient } = await forward.ask('www.example.');
+    const edns = { size: 1232, version: 0, dnssecOk: false };
+    const { message, trail, ms, transient } = await forward.ask('www.example.', { change: { edns } });
     assert.deepEqual([message.rcode, transient], [RCODE.SERVFAIL, true]);
     assert.ok(ms < 5000, `${String(ms)} ms`);
+    assert.equal(extendedErrorOf(message)?.code, 22);
     const texts = trail.map(({ text }) => text);
     assert.ok(texts.includes(`${gone} refused the connection (nothing listens there)`), texts.join('\n'));
     assert.ok(texts.includes(`${hole.to} did not answer within 2 s`), texts.join('\n'));

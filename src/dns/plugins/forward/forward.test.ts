@@ -272,6 +272,13 @@ test('max_concurrent refuses what is too much, and one asker cannot take all of 
   assert.match(forward.runtime.metrics.render(), /^coredns_forward_max_concurrent_rejects_total 15$/m);
 });
 
+test('beside another resolver on this machine a server at another port may ask it', async () => {
+  const own = { ownAddresses: ['0.0.0.0'], clock: realClock };
+  const stopped = await forwarding('forward . 127.0.0.1', { ...own, ownPort: 1053 });
+  await stopped.stop();
+  await assert.rejects(forwarding('forward . 127.0.0.1:1053', { ...own, ownPort: 1053 }), /is this server itself/);
+});
+
 test('answers are counted by server and code', async () => {
   const upstream = await server(({ query }) => replyTo(query, RCODE.NXDOMAIN));
   const forward = await forwardTo(`forward . ${upstream.to}`);

@@ -3,6 +3,7 @@ import { loadSmallFile } from '../../../lib/small-file.ts';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { CorefileError } from '../../corefile/corefile-error.ts';
 import type { Block, Handler, Plugin, Query, Reply } from '../../plugin.ts';
+import { EXTENDED_ERROR, withExtendedError } from '../../wire/extended-error.ts';
 import { RCODE, replyTo, TYPE } from '../../wire/message.ts';
 import { isInZone } from '../../zone-list.ts';
 import { forwardMetrics } from './forward-metrics.ts';
@@ -11,6 +12,9 @@ import { parseForward, type ForwardOptions } from './options.ts';
 import { asAsked } from './relevant.ts';
 import type { Ask } from './upstream-client.ts';
 import { UpstreamSource } from './upstream-source.ts';
+
+/** Bytes of what is told to an asker about servers that failed: a failure must not be much larger than its question. */
+const MOST_WORDS = 120;
 
 /** One `forward` line, set up. */
 interface Stanza {
@@ -44,7 +48,8 @@ export const forwardPlugin: Plugin = {
 };
 
 function makeStanza(options: ForwardOptions, { runtime, server }: Block): Stanza {
-  const ownPort = Number(/:(\d+)$/.exec(server)?.[1] ?? 53);
+  const written = Number(/:(\d+)$/.exec(server)?.[1] ?? 53);
+  const ownPort = written === 53 ? (runtime.ownPort ?? 53) : written;
   const { log, clock, resolvConf, ownAddresses: own } = runtime;
   const source = new UpstreamSource({ forward: options, log, clock, resolvConf, own, ownPort });
   return { options, source, forwarder: undefined };
@@ -92,10 +97,19 @@ function handle(stanza: Stanza, next: Handler, isFollowed: boolean): Handler {
     if (question.type === TYPE.ANY && asker.transport === 'udp') return overTcpOnly(query);
     if (!forwarder?.hasUpstreams) return nobodyToAsk(query);
     const found = await forwarder.ask(askOf(query, options), asker.address);
+    const { upstream } = found;
+    if (upstream !== undefined) query.metadata?.set('forward/upstream', () => upstream);
     for (const text of found.steps) query.trail?.push({ plugin: 'forward', text });
     if (!found.reply) {
       const problem = found.steps.join(', ');
-      return { message: replyTo(message, found.rcode), from: 'forward', transient: true, problem };
+      const refusal = replyTo(message, found.rcode);
+      const told = withExtendedError(
+        refusal,
+        message,
+        EXTENDED_ERROR.NO_REACHABLE_AUTHORITY,
+        problem.slice(0, MOST_WORDS),
+      );
+      return { message: told, from: 'forward', transient: true, problem };
     }
     if (isFollowed && goesOn(found, options)) return next(query);
     return toldBy(found, query);

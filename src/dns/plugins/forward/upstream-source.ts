@@ -27,13 +27,21 @@ export class UpstreamSource {
   readonly #files: FollowedFile[] = [];
   #said = '';
 
+  /** @throws CorefileError where a server is this one */
   constructor(options: SourceOptions) {
     this.#options = options;
+    const { forward, own, ownPort } = options;
+    const oneself = forward.to.find((to) => 'address' in to && isOneself(to, own, ownPort));
+    if (!oneself || 'file' in oneself) return;
+    throw new CorefileError(
+      forward.place,
+      `forward: ${upstreamText(oneself)} is this server itself, that would be a loop`,
+    );
   }
 
   /**
    * The upstreams now; `changed` is called with others whenever a file changes.
-   * @throws CorefileError for a server that is this one, and for a file that is not there, unless it is /etc/resolv.conf
+   * @throws CorefileError for a file that is not there, unless it is /etc/resolv.conf
    */
   async open(changed: (upstreams: readonly Upstream[]) => void): Promise<Upstream[]> {
     const { forward, clock, own, ownPort } = this.#options;
