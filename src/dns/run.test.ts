@@ -207,3 +207,26 @@ test('what no plugin answers is SERVFAIL', async () => {
     await dns.stop();
   }
 });
+
+test('a server that has begun to answer before the cluster was listed is not ready, however often it was asked before', async () => {
+  const client = new FakeClient();
+  const listed = Promise.withResolvers<undefined>();
+  const list = client.list.bind(client);
+  client.list = async (kind, options) => {
+    if (kind.plural === 'services') await listed.promise;
+    return list(kind, options);
+  };
+  const dns = start('.:53 {\n ready 127.0.0.1:0\n kubernetes cluster.local {\n startup_timeout 1ms\n}\n}\n', {
+    client,
+  });
+  try {
+    assert.deepEqual(dns.runtime.unready(), ['kubernetes', 'sockets']);
+    await dns.listening;
+    assert.deepEqual(dns.runtime.unready(), ['kubernetes']);
+    listed.resolve(undefined);
+    await dns.ready;
+    assert.deepEqual(dns.runtime.unready(), []);
+  } finally {
+    await dns.stop({ atOnce: true });
+  }
+});

@@ -84,12 +84,14 @@ class DnsServer implements RunningDns {
   readonly #sockets: Sockets;
   readonly #stopped = new AbortController();
   #servers: readonly Server[] = [];
+  /** Of the first Corefile, as long as its sockets are not open. */
+  #starting: readonly Server[] = [];
   /** Loads one after the other. */
   #turn: Promise<unknown>;
 
   constructor(options: DnsOptions) {
     this.#options = options;
-    this.runtime = runtimeFor(options, () => (this.#servers.length === 0 ? ['sockets'] : unreadyOf(this.#servers)));
+    this.runtime = runtimeFor(options, () => this.#unready());
     this.#sockets = new Sockets({ ...options.listen, log: options.log, clock: this.runtime.clock }, this.runtime);
     const { file, text } = options.corefile;
     const first = this.#load(text, file, true);
@@ -130,6 +132,11 @@ class DnsServer implements RunningDns {
     await this.#sockets.close();
   }
 
+  /** Plugins too while the sockets are not open: `ready` asks nobody again whom it once did not find here. */
+  #unready(): string[] {
+    return this.#servers.length > 0 ? unreadyOf(this.#servers) : [...unreadyOf(this.#starting), 'sockets'];
+  }
+
   /** Not for ever: an API server may be away. */
   async #readySoon(servers: readonly Server[]): Promise<void> {
     const enough = Promise.withResolvers<undefined>();
@@ -149,6 +156,7 @@ class DnsServer implements RunningDns {
     if (blocks.length === 0) throw new CorefileError({ file, line: 1 }, 'expected a server block such as ".:53 {"');
     const servers = buildServers(blocks, this.runtime);
     const listeners = planListeners(servers, listen.addresses);
+    if (isFirst) this.#starting = servers;
     await startPlugins(servers);
     // What is there answers until the new knows as much.
     if (!isFirst) await this.#readySoon(servers);
