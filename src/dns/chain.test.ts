@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
 import { FakeClient } from '../client/fake-client.ts';
-import { buildServers } from './chain.ts';
+import { buildServers, traitsOf } from './chain.ts';
 import { corefileAsker } from './corefile-asker.ts';
 import { CorefileError } from './corefile/corefile-error.ts';
 import type { Directive } from './corefile/directive.ts';
@@ -73,6 +73,23 @@ for (const [directive, keeps] of [
     assert.equal(server?.keeps('kubernetes'), keeps);
   });
 }
+
+test('recursion is available as soon as a followed file names a server, and no longer than it does', () => {
+  let recurses = false;
+  const traits = traitsOf([
+    {
+      name: 'forward',
+      instance: {
+        get recurses() {
+          return recurses;
+        },
+      },
+    },
+  ]);
+  const seen = [traits.recurses];
+  for (recurses of [true, false]) seen.push(traits.recurses);
+  assert.deepEqual(seen, [false, true, false]);
+});
 
 test('aliases that lead in a circle end', async () => {
   const { ask } = await corefileAsker('. {\ntemplate IN A {\nanswer "{{ .Name }} 5 IN CNAME x{{ .Name }}"\n}\n}');

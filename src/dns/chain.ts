@@ -27,6 +27,7 @@ export interface Server {
 export interface Traits {
   readonly hasPrometheus: boolean;
   readonly isBalanced: boolean;
+  /** May change: the servers that a followed file names come and go. */
   readonly recurses: boolean;
   readonly anyClass: boolean;
   readonly udpSize?: number;
@@ -35,11 +36,14 @@ export interface Traits {
 
 export function traitsOf(plugins: readonly NamedInstance[]): Traits {
   const udpSize = plugins.find(({ instance }) => instance.udpSize)?.instance.udpSize;
+  const recursing = plugins.filter(({ instance }) => 'recurses' in instance);
   const collectsFor = plugins.find(({ instance }) => instance.collectsFor)?.instance.collectsFor;
   return {
     hasPrometheus: plugins.some(({ name }) => name === 'prometheus'),
     isBalanced: plugins.some(({ name }) => name === 'loadbalance'),
-    recurses: plugins.some(({ instance }) => instance.recurses === true),
+    get recurses() {
+      return recursing.some(({ instance }) => instance.recurses === true);
+    },
     anyClass: plugins.some(({ instance }) => instance.anyClass === true),
     ...(udpSize !== undefined && { udpSize }),
     ...(collectsFor && { collectsFor }),
