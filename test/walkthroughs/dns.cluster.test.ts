@@ -10,6 +10,7 @@ import { after, before, describe, test } from 'node:test';
 import { Cluster, eventually, FAIRWAY, must, run } from '../support/cluster.ts';
 import { buildResolvers, RESOLVERS_IMAGE } from '../support/resolvers.ts';
 import { describeExplained } from './dns-explained.ts';
+import { describeNearby } from './dns-nearby.ts';
 
 const cluster = new Cluster('dns');
 const KUBE_DNS = '10.96.0.10';
@@ -337,6 +338,7 @@ describe('the ConfigMap, edited while everything runs', () => {
 });
 
 describeExplained(cluster, 'resolver');
+describeNearby(cluster);
 
 test('fairway dns answers for the cluster from a machine beside it, by a kubeconfig', async (t) => {
   const flags = ['--kubeconfig', cluster.env['KUBECONFIG'] ?? '', '--bind', '172.30.0.1', '--port', '1053'];
