@@ -2,9 +2,9 @@
 import type { Block, Handler, Query, Reply } from '../../plugin.ts';
 import { labelsOf } from '../../wire/domain-name.ts';
 import { RCODE, replyTo, type Message } from '../../wire/message.ts';
-import { rcodeName } from '../../wire/record-text.ts';
 import { answerIn, type InsideAnswer } from './answer.ts';
 import type { ClusterView } from './cluster-view.ts';
+import { inWords } from './in-words.ts';
 import { parseName } from './names.ts';
 import type { Rules } from './rules.ts';
 import type { Zone } from './zones.ts';
@@ -40,7 +40,7 @@ export function answerFrom(cluster: () => Cluster, options: HandlerOptions, next
     const asker = rules.preferZone ? zoneOfAsker?.(query) : undefined;
     const found = answerIn(zone, target, view, question, rules, asker?.zone);
     if (found.rcode === RCODE.NXDOMAIN && isIn(question.name, through)) return passOn(query, found, next);
-    query.trail?.push({ plugin: 'kubernetes', text: inWords(found) });
+    query.trail?.push({ plugin: 'kubernetes', text: inWords(target, view, found, question.type) });
     const reply: Reply = {
       message: messageOf(query, found),
       from: 'kubernetes',
@@ -100,9 +100,3 @@ const withBehind = (alias: Message, behind: Message | undefined): Message => ({
   truncated: behind?.truncated ?? false,
   answers: [...alias.answers, ...(behind?.answers ?? [])],
 });
-
-function inWords({ rcode, answers, dependencies }: InsideAnswer): string {
-  const found = answers.length === 1 ? '1 record' : `${String(answers.length)} records`;
-  const source = dependencies.length === 0 ? '' : ` from ${dependencies.join(', ')}`;
-  return `${rcodeName(rcode)}, ${found}${source}`;
-}

@@ -186,7 +186,7 @@ test('a trail says what an answer was made from', async () => {
   await ask('web.default.svc.cluster.local.', undefined, TYPE.A, trail);
   await ask('9.9.9.10.in-addr.arpa.', undefined, TYPE.PTR, trail);
   assert.deepEqual(trail, [
-    { plugin: 'kubernetes', text: 'NOERROR, 1 record from service/default/web' },
+    { plugin: 'kubernetes', text: '1 record: Service default/web with cluster IP 10.96.0.7' },
     { plugin: 'kubernetes', text: 'knows no such name, and lets the next plugin answer' },
   ]);
 });
