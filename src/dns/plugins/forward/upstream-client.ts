@@ -7,7 +7,7 @@ import { connect } from 'node:net';
 import { connect as connectTls, type SecureContext } from 'node:tls';
 import type { Clock } from '../../../lib/clock.ts';
 import { TYPE, queryFor, RCODE, type Message, type Question } from '../../wire/message.ts';
-import { mixCase } from './letter-case.ts';
+import { mixCase, withPlainCase } from './letter-case.ts';
 import { StreamPool } from './stream-pool.ts';
 import { askOverUdp, UDP_SIZE } from './udp.ts';
 import type { Upstream } from './upstream.ts';
@@ -115,13 +115,14 @@ export class UpstreamClient {
     if (outcome.verdict === 'stream') return this.#overStream(query, signal);
     if (outcome.verdict === 'other case' && mixes) return this.#inPlainCase(query, mixed, signal);
     if (outcome.verdict === 'no edns') return { verdict: 'no edns', reply: outcome.reply };
-    if (!outcome.reply.truncated) return { verdict: 'fits', reply: outcome.reply };
+    const reply = mixes ? withPlainCase(outcome.reply, nameOf(mixed), nameOf(query)) : outcome.reply;
+    if (!reply.truncated) return { verdict: 'fits', reply };
     try {
       return await this.#overStream(query, signal);
     } catch (error) {
       if (error instanceof UpstreamError && error.kind === 'aborted') throw error;
       // No TCP there: half an answer, which says that it is one.
-      return { verdict: 'fits', reply: outcome.reply };
+      return { verdict: 'fits', reply };
     }
   }
 
@@ -133,7 +134,8 @@ export class UpstreamClient {
     try {
       const { verdict, reply } = await this.#streams.ask(mixed, this.#options.timeoutMs, signal);
       if (verdict === 'other case') this.#noCaseUntil = this.#now + REMEMBERED_MS;
-      return { verdict: verdict === 'no edns' ? verdict : 'fits', reply };
+      const plain = withPlainCase(reply, nameOf(mixed), nameOf(query));
+      return { verdict: verdict === 'no edns' ? verdict : 'fits', reply: plain };
     } catch (error) {
       if (error instanceof UpstreamError && error.kind === 'aborted') throw error;
       const again = { ...query, id: randomInt(0x10000) };
@@ -167,6 +169,8 @@ function queryOf(
     authenticData,
   };
 }
+
+const nameOf = ({ questions }: Message): string => questions[0]?.name ?? '.';
 
 function withMixedCase(query: Message): Message {
   const questions = query.questions.map((each) => ({ ...each, name: mixCase(each.name, randomBytes(32)) }));
