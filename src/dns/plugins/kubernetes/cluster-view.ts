@@ -24,8 +24,9 @@ export interface ClusterView {
 export const SERVICE_NAME = 'kubernetes.io/service-name';
 export const IMPORT_NAME = 'multicluster.kubernetes.io/service-name';
 
-/** The Service's addresses, canonical; none for a headless one. */
+/** The Service's addresses, canonical; none for a headless one or an alias. */
 export function clusterIpsOf({ spec }: Service): string[] {
+  if (spec.type === 'ExternalName') return [];
   const all = spec.clusterIPs?.length ? spec.clusterIPs : [spec.clusterIP ?? ''];
   return all.flatMap((address) => canonicalAddress(address) ?? []);
 }

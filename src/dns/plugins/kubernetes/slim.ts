@@ -34,7 +34,8 @@ export class Slimmer {
   readonly node = (node: Node): Node => ({ metadata: this.#metadata(node, [ZONE_LABEL]) });
 
   readonly service = (service: Service): Service => {
-    const { type, clusterIP, clusterIPs, externalName, ports, selector } = service.spec;
+    const { type, clusterIPs, externalName, ports, selector } = service.spec;
+    const clusterIP = service.spec.clusterIP ?? clusterIPs?.[0];
     return {
       metadata: this.#metadata(service),
       spec: {
