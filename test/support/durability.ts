@@ -14,6 +14,8 @@ import { ServerProcess } from './server.ts';
 const WRITERS = 4;
 /** Objects each writer works on in turn: few, so that every object is written often. */
 const OBJECTS = 5;
+/** Writes of all together. */
+const MANY = 25;
 
 /** Values an object may have now: what was acknowledged last, and everything sent since. undefined: no such object. */
 type Possible = (string | undefined)[];
@@ -78,9 +80,13 @@ export async function surviveKills(kills: number, port: number): Promise<{ ackno
         }
       }
     });
+    const acknowledged = () => writers.reduce((sum, writer) => sum + writer.acknowledged, 0);
     for (let i = 0; i < kills; i++) {
       await ready();
+      // on a slow machine a moment is few writes: every second time it is killed amid many
+      const enough = acknowledged() + (i % 2) * MANY;
       await new Promise((resolve) => setTimeout(resolve, Math.random() * 150));
+      while (acknowledged() < enough) await new Promise((resolve) => setTimeout(resolve, 2));
       await server.kill('SIGKILL');
       server.start();
     }
@@ -98,7 +104,7 @@ export async function surviveKills(kills: number, port: number): Promise<{ ackno
         );
       }
     }
-    return { acknowledged: writers.reduce((sum, writer) => sum + writer.acknowledged, 0) };
+    return { acknowledged: acknowledged() };
   } finally {
     client.close();
     await server.remove();
