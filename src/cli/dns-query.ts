@@ -3,6 +3,7 @@ import { InvalidArgumentError, type Command } from 'commander';
 import type { QueryReport } from '../dns/explain/report.ts';
 import { Answer } from './answer.ts';
 import { withOutputFlag } from './common.ts';
+import { parseServer, queryHere, type HereOptions } from './dns-query-here.ts';
 import { connectApi, findNode, findPod, nodeNames, openPage, withApiFlags, type ApiFlags } from './node-page.ts';
 
 interface Flags extends ApiFlags {
@@ -10,6 +11,8 @@ interface Flags extends ApiFlags {
   readonly namespace: string;
   readonly node?: string;
   readonly type: string;
+  readonly server?: HereOptions['server'];
+  readonly resolvConf?: string;
   readonly output?: 'json';
 }
 
@@ -24,11 +27,13 @@ export function addDnsQuery(dns: Command): void {
     .option('-t, --type <types>', 'record types, with commas between', parseTypes, 'A,AAAA')
     .option('--from <pod>', 'a Pod (web, shop/web) or a node; without it the DNS server of a node is asked directly')
     .option('-n, --namespace <namespace>', 'of the Pod', 'default')
-    .option('--node <node>', 'whose DNS server is asked, where nobody is to ask it (default: the first)');
+    .option('--node <node>', 'whose DNS server is asked, where nobody is to ask it (default: the first)')
+    .option('--server <address>', 'ask any server from this machine, without a cluster: 10.96.0.10:53', parseServer)
+    .option('--resolv-conf <file>', 'look up from this machine by this file, without a cluster');
   withOutputFlag(withApiFlags(command))
     .addHelpText(
       'after',
-      '\nExamples:\n  fairway dns query web --from client -n shop\n  fairway dns query www.example.org --from shop/client\n  fairway dns query _http._tcp.web.shop.svc.cluster.local --type SRV\n  fairway dns query kubernetes.default --from node01 -o json',
+      '\nExamples:\n  fairway dns query web --from client -n shop\n  fairway dns query www.example.org --from shop/client\n  fairway dns query _http._tcp.web.shop.svc.cluster.local --type SRV\n  fairway dns query kubernetes.default --from node01 -o json\n  fairway dns query web --resolv-conf /etc/resolv.conf',
     )
     .action(run);
 }
@@ -55,20 +60,27 @@ async function run(name: string, flags: Flags): Promise<void> {
 }
 
 async function ask(name: string, flags: Flags): Promise<QueryReport> {
-  const client = await connectApi(flags, 'dns query');
   const waiting = setTimeout(() => {
     console.error('fairway: waiting for answers …');
   }, QUIET);
   try {
-    const { node, query } = await placeFor(client, name, flags);
-    const { readText } = await import('../client/lines.ts');
-    const stream = await openPage(client, node, '/dns/query', query, { timeoutMs: PATIENCE });
-    return JSON.parse(await readText(stream, MOST_REPORT)) as QueryReport;
+    return flags.server || flags.resolvConf !== undefined ? await queryHere(name, flags) : await askNode(name, flags);
   } catch (error) {
     if (error instanceof Answer) throw error;
     throw new Answer(2, `fairway: ${error instanceof Error ? error.message : String(error)}`);
   } finally {
     clearTimeout(waiting);
+  }
+}
+
+async function askNode(name: string, flags: Flags): Promise<QueryReport> {
+  const client = await connectApi(flags, 'dns query');
+  try {
+    const { node, query } = await placeFor(client, name, flags);
+    const { readText } = await import('../client/lines.ts');
+    const stream = await openPage(client, node, '/dns/query', query, { timeoutMs: PATIENCE });
+    return JSON.parse(await readText(stream, MOST_REPORT)) as QueryReport;
+  } finally {
     client.close();
   }
 }

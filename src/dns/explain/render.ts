@@ -14,6 +14,7 @@ function head({ name, types, from }: QueryReport): string {
   const places = {
     pod: `Pod ${from.namespace ?? ''}/${from.pod ?? ''} on ${from.node}${from.hostNetwork ? ' (network of the node)' : ''}`,
     node: `node ${from.node}`,
+    here: 'this machine',
     server: `node ${from.node}, straight to its DNS server`,
   };
   return table([

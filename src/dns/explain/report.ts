@@ -8,7 +8,8 @@ import type { Libc } from './resolver-settings.ts';
 import type { Outcome } from './search-list.ts';
 
 export interface ReportFrom {
-  readonly kind: 'pod' | 'node' | 'server';
+  /** `here`: the machine that the command runs on, which may be no node. */
+  readonly kind: 'pod' | 'node' | 'server' | 'here';
   readonly node: string;
   readonly namespace?: string;
   readonly pod?: string;
