@@ -20,6 +20,14 @@ export function keepOldHeapSmall(): void {
   setFlagsFromString('--memory-pool-timeout=1');
 }
 
+/**
+ * For a process that has read much and keeps little of it: what is kept moves together and the rest goes back to the kernel. Stops the process for 0.1 s
+ * for 25 MB kept, so it is for once, after a start. Nothing happens where Node was started without `--expose-gc`.
+ */
+export function compactHeap(): void {
+  globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
+}
+
 /** Gives what the C library keeps for later back to the kernel: after much went through pipes, tens of MB. Takes some ms. Only glibc can. */
 export function returnFreeMemory(): void {
   trim ??= findTrim();
