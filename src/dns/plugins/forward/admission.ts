@@ -8,8 +8,8 @@ export interface Admission {
 }
 
 /**
- * While less than half of the limit is taken anybody may ask. From there on nobody gets more than an equal share of it, counted with
- * one more asker than there are: so there is always room for one who has asked for nothing yet.
+ * Nobody may have more under way than is still free. One who asks for everything so gets half, of several each as much as is left over; and the last place is always for
+ * one who has nothing under way yet.
  * @param limit questions under way, of all askers
  */
 export function admission(limit: number): Admission {
@@ -22,7 +22,7 @@ export function admission(limit: number): Admission {
     enter(asker) {
       const own = askers.get(asker) ?? 0;
       if (underWay >= limit) return false;
-      if (underWay * 2 >= limit && own > 0 && own >= limit / (askers.size + 1)) return false;
+      if (own > 0 && own >= limit - underWay) return false;
       askers.set(asker, own + 1);
       underWay++;
       return true;
