@@ -65,7 +65,7 @@ const cluster: fc.Arbitrary<OracleCluster> = fc
       maxLength: 6,
       selector: ([{ namespace, name }]) => `${namespace}/${name}`,
     }),
-    slices: fc.array(fc.tuple(place, fc.array(endpoint, { maxLength: 4 }), ports), { maxLength: 8 }),
+    slices: fc.array(fc.tuple(place, fc.array(endpoint, { maxLength: 12 }), ports), { maxLength: 8 }),
     pods: fc.array(fc.tuple(place, fc.constantFrom(...ADDRESSES.slice(0, 3))), { maxLength: 3 }),
   })
   .map((drawn) => {

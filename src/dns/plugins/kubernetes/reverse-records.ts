@@ -4,7 +4,7 @@ import { TYPE } from '../../wire/message.ts';
 import { serviceNameOf, type ClusterView } from './cluster-view.ts';
 import { exposedService, type ExposedService } from './exposed-service.ts';
 import { isExposed, NO_DATA, record, type Found, type Lookup } from './lookup.ts';
-import { readyEndpoints, type NamedEndpoint } from './service-endpoints.ts';
+import { endpointsCalled, type NamedEndpoint } from './service-endpoints.ts';
 import { nameOfEndpoint, nameOfService } from './service-records.ts';
 
 /** Undefined: no Service and no endpoint has this address. */
@@ -38,8 +38,6 @@ export function endpointsAt(
     const found = view.service(slice.metadata.namespace ?? '', serviceNameOf(slice));
     const service = found && exposedService(found);
     if (!service || service.kind === 'alias' || service.kind === 'nowhere') return [];
-    return readyEndpoints([slice], podNames)
-      .filter((endpoint) => endpoint.address === address)
-      .map((endpoint) => ({ service, endpoint }));
+    return endpointsCalled([slice], 'address', address, podNames).map((endpoint) => ({ service, endpoint }));
   });
 }

@@ -42,15 +42,57 @@ export const isReady = ({ conditions }: Endpoint): boolean => conditions?.ready 
  * @param podNames whether a Pod's name serves as hostname (feature 4-035)
  */
 export function readyEndpoints(slices: readonly EndpointSlice[], podNames = false): NamedEndpoint[] {
-  return slices.flatMap((slice) => {
-    const ports = (slice.ports ?? []).flatMap(({ name, protocol, port }) =>
-      port === undefined ? [] : [{ name: name ?? '', protocol: (protocol ?? 'TCP').toLowerCase(), port }],
-    );
-    const cluster = slice.metadata.labels?.[CLUSTER_LABEL]?.toLowerCase();
-    return endpointsOf(slice)
-      .filter(isReady)
-      .flatMap((endpoint) => namedEndpoints(endpoint, ports, podNames, cluster));
-  });
+  return slices.flatMap((slice) => (isLarge(slice) ? namesOf(slice, podNames).all : readSlice(slice, podNames)));
+}
+
+/** Those of `readyEndpoints` with this hostname, or this address: of a large Service found without going through all of them. */
+export function endpointsCalled(
+  slices: readonly EndpointSlice[],
+  by: 'hostname' | 'address',
+  name: string,
+  podNames: boolean,
+): NamedEndpoint[] {
+  return slices.flatMap((slice) =>
+    isLarge(slice)
+      ? (namesOf(slice, podNames)[by].get(name) ?? [])
+      : readSlice(slice, podNames).filter((endpoint) => endpoint[by] === name),
+  );
+}
+
+/** Smaller ones are read anew each time: that is no slower, and takes no memory. */
+const isLarge = (slice: EndpointSlice): boolean => endpointsOf(slice).length > 8;
+
+interface SliceNames {
+  readonly all: readonly NamedEndpoint[];
+  readonly hostname: ReadonlyMap<string, readonly NamedEndpoint[]>;
+  readonly address: ReadonlyMap<string, readonly NamedEndpoint[]>;
+}
+
+const kept = { withPods: new WeakMap<EndpointSlice, SliceNames>(), without: new WeakMap<EndpointSlice, SliceNames>() };
+
+/** Of a slice that changes there is another object: what was made of this one stays true. */
+function namesOf(slice: EndpointSlice, podNames: boolean): SliceNames {
+  const known = podNames ? kept.withPods : kept.without;
+  const found = known.get(slice);
+  if (found) return found;
+  const all = readSlice(slice, podNames);
+  const made = {
+    all,
+    hostname: Map.groupBy(all, ({ hostname }) => hostname),
+    address: Map.groupBy(all, ({ address }) => address),
+  };
+  known.set(slice, made);
+  return made;
+}
+
+function readSlice(slice: EndpointSlice, podNames: boolean): NamedEndpoint[] {
+  const ports = (slice.ports ?? []).flatMap(({ name, protocol, port }) =>
+    port === undefined ? [] : [{ name: name ?? '', protocol: (protocol ?? 'TCP').toLowerCase(), port }],
+  );
+  const cluster = slice.metadata.labels?.[CLUSTER_LABEL]?.toLowerCase();
+  return endpointsOf(slice)
+    .filter(isReady)
+    .flatMap((endpoint) => namedEndpoints(endpoint, ports, podNames, cluster));
 }
 
 function namedEndpoints(

@@ -12,7 +12,14 @@ import {
   type Lookup,
 } from './lookup.ts';
 import type { ServiceTarget } from './names.ts';
-import { differByZone, nearest, readyEndpoints, type NamedEndpoint, type NamedPort } from './service-endpoints.ts';
+import {
+  differByZone,
+  endpointsCalled,
+  nearest,
+  readyEndpoints,
+  type NamedEndpoint,
+  type NamedPort,
+} from './service-endpoints.ts';
 import { below, type Zone } from './zones.ts';
 
 /** Undefined: the name does not exist. */
@@ -37,10 +44,14 @@ function find({ view, zone }: Lookup, { namespace, service }: ServiceTarget): Ex
   return found && exposedService(found);
 }
 
-function endpointsOf({ view, rules, zone }: Lookup, { namespace, service }: ServiceTarget): NamedEndpoint[] {
+/** All that are ready; of a name of endpoints those that it names. */
+function endpointsOf({ view, rules, zone }: Lookup, target: ServiceTarget): NamedEndpoint[] {
+  const { namespace, service } = target;
   const slices =
     zone.kind === 'clusterset' ? view.importSlicesOf(namespace, service) : view.slicesOf(namespace, service);
-  return readyEndpoints(slices, rules.endpointPodNames);
+  return target.about === 'endpoint'
+    ? endpointsCalled(slices, 'hostname', target.hostname, rules.endpointPodNames)
+    : readyEndpoints(slices, rules.endpointPodNames);
 }
 
 /** Aliases have no SRV records, and no other types than what is behind them (feature 4-043). */
