@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import fc from 'fast-check';
 import { CLASS_IN, queryFor, TYPE, type Message } from '../wire/message.ts';
@@ -46,6 +47,20 @@ for (const [size, limit] of [
     assert.equal(read(query(size === undefined ? {} : { edns: { ...edns, size } }))?.size, limit);
   });
 }
+
+test('what resolvers send is ordinary', () => {
+  const text = readFileSync(new URL('../wire/testdata/resolvers.hex', import.meta.url), 'utf8');
+  const queries = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  const kinds = queries.map((hex) => {
+    const key = read(Buffer.from(hex, 'hex'));
+    return [key?.type, key?.variant, key?.size];
+  });
+  const plain = [
+    [TYPE.A, 0, 512],
+    [TYPE.AAAA, 0, 512],
+  ];
+  assert.deepEqual(kinds, [...plain, ...plain, ...plain, [TYPE.A, 0, 512], [TYPE.A, 1, 4096], [TYPE.A, 2, 4096]]);
+});
 
 const changed = (bytes: Buffer, at: number, value: number) => {
   bytes[at] = value;

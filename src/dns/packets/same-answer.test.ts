@@ -15,9 +15,10 @@ import type { Asker, Runtime } from '../plugin.ts';
 import { replyBytes, type Respond } from '../reply-bytes.ts';
 import { respond } from '../respond.ts';
 import { Router } from '../router.ts';
-import { CLASS_IN, queryFor, TYPE, type Message, type Record } from '../wire/message.ts';
+import { CLASS_IN, queryFor, TYPE, type Edns, type Message, type Record } from '../wire/message.ts';
 import { decodeMessage, encodeMessage, MAX_MESSAGE } from '../wire/message-codec.ts';
 import { PacketTable } from './packet-table.ts';
+import { sourceOf } from './source.ts';
 
 const COREFILE = `.:53 {
   errors
@@ -29,7 +30,7 @@ const COREFILE = `.:53 {
   loadbalance
 }
 `;
-const asker: Asker = { address: '10.244.0.9', port: 40_000, transport: 'tcp' };
+const asker = { address: '10.244.0.9', port: 40_000 };
 
 const spaces = ['a', 'b'];
 const names = ['x', 'y'];
@@ -118,10 +119,24 @@ const questions = [
   [TYPE.A, TYPE.AAAA, TYPE.SRV, TYPE.PTR, TYPE.TXT, TYPE.SOA].map((type) => ({ name, type, class: CLASS_IN })),
 );
 
-type Step = { readonly change: Change } | { readonly ask: number } | { readonly wait: number };
+/** A question by its number. */
+interface Ask {
+  readonly ask: number;
+  readonly transport: Asker['transport'];
+  readonly edns?: Edns | undefined;
+}
+type Step = { readonly change: Change } | Ask | { readonly wait: number };
+const edns = (size: number, dnssecOk: boolean): Edns => ({ size, version: 0, dnssecOk });
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: change.map((one) => ({ change: one })) },
-  { weight: 8, arbitrary: fc.nat(questions.length - 1).map((ask) => ({ ask })) },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      ask: fc.nat(questions.length - 1),
+      transport: oneOf('udp' as const, 'tcp' as const),
+      edns: oneOf(undefined, undefined, edns(512, false), edns(1232, true), edns(4096, false)),
+    }),
+  },
   // turns of the event loop: how far a change has come
   { weight: 3, arbitrary: fc.nat(3).map((wait) => ({ wait })) },
 );
@@ -180,11 +195,15 @@ async function play({ client, table, ask, runtime }: World, steps: readonly Step
     if ('change' in one) writes.push(apply(client, one.change));
     else if ('wait' in one) for (let left = one.wait; left > 0; left--) await new Promise(setImmediate);
     else {
-      const query = encodeMessage(queryFor(7, questions[one.ask]!), MAX_MESSAGE);
-      const length = table.find(query, 0, true);
+      const query = encodeMessage(queryFor(7, questions[one.ask]!, one.edns), MAX_MESSAGE);
+      const source = sourceOf(0, one.transport, 'IPv4');
+      const length = table.find(query, source, one.transport === 'tcp');
       const packet = length > 0 ? Buffer.from(table.out.subarray(0, length)) : undefined;
       const before = changes;
-      const reply = await replyBytes(query, asker, ask, silentLog, { table, source: 0 });
+      const reply = await replyBytes(query, { ...asker, transport: one.transport }, ask, silentLog, {
+        table,
+        source,
+      });
       if (!packet) continue;
       seen.packets++;
       // something came in while the chain was asked: it may rightly say another thing now

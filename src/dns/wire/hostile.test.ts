@@ -8,8 +8,8 @@ import type { Message } from './message.ts';
 import { decodeMessage, encodeMessage, MAX_MESSAGE } from './message-codec.ts';
 import { WireError } from './wire-error.ts';
 
-const corpus = readFileSync(new URL('testdata/dig-and-named.hex', import.meta.url), 'utf8')
-  .split('\n')
+const corpus = ['dig-and-named', 'resolvers']
+  .flatMap((name) => readFileSync(new URL(`testdata/${name}.hex`, import.meta.url), 'utf8').split('\n'))
   .filter((line) => line !== '' && !line.startsWith('#'))
   .map((line) => Buffer.from(line, 'hex'));
 
