@@ -45,6 +45,9 @@ export interface ChurnReport {
   readonly unknown: number;
   readonly questions: number;
   readonly lost: number;
+  /** ms that the longest answer took, and without the time for which the processes waited for a processor. */
+  readonly slowest: number;
+  readonly slowestOwn: number;
   /** Answers that nothing could explain. */
   readonly neverTrue: readonly string[];
   /** Answers that had ended before the question was asked: how many, and ms since then of the worst. */
@@ -77,7 +80,17 @@ export async function seed(client: Client, count: number): Promise<Name[]> {
 export async function churn(names: readonly Name[], options: ChurnOptions): Promise<ChurnReport> {
   const { client, asker, seconds, changesPerSecond, questionsPerSecond } = options;
   const queue = new RunQueue([...options.pids, process.pid]);
-  const report = { changes: 0, unknown: 0, questions: 0, lost: 0, stale: 0, worst: 0, worstOwn: 0 };
+  const report = {
+    changes: 0,
+    unknown: 0,
+    questions: 0,
+    lost: 0,
+    slowest: 0,
+    slowestOwn: 0,
+    stale: 0,
+    worst: 0,
+    worstOwn: 0,
+  };
   const neverTrue: string[] = [];
   const recent: Name[] = [];
   const underWay = { writes: new Set<Promise<void>>(), asks: new Set<Promise<void>>() };
@@ -98,7 +111,12 @@ export async function churn(names: readonly Name[], options: ChurnOptions): Prom
       report.lost++;
       return;
     }
-    const judgement = name.truth.judge(value, asked, now());
+    const heard = now();
+    if (heard - asked > report.slowestOwn) {
+      report.slowest = Math.max(report.slowest, heard - asked);
+      report.slowestOwn = Math.max(report.slowestOwn, heard - asked - queue.waited(asked, heard));
+    }
+    const judgement = name.truth.judge(value, asked, heard);
     if (!judgement.isTrue) neverTrue.push(`${name.service} was ${value}, and now is ${name.truth.now}`);
     else if (judgement.staleness > 0) {
       const { staleness, until } = judgement;

@@ -39,6 +39,11 @@ export class DnsProcess {
     return this.#child.pid ?? 0;
   }
 
+  /** Another Corefile from now on, with the same names. */
+  reload(): void {
+    this.#child.kill('SIGHUP');
+  }
+
   async stop(): Promise<void> {
     const ended = new Promise((resolve) => this.#child.once('exit', resolve));
     this.#child.kill('SIGTERM');
