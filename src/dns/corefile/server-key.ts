@@ -46,12 +46,16 @@ export function zonesOf(text: string, place: Place): string[] {
     return zones;
   }
   try {
+    if (hasEmptyLabel(text)) throw new Error('empty label');
     nameBytes(text);
   } catch (error) {
     throw new CorefileError(place, `${text}: expected a domain name (${error instanceof Error ? error.message : ''})`);
   }
   return [nameOf(labelsOf(text.toLowerCase()))];
 }
+
+/** Two dots in a row, or one in front: a slip of the hand, of which another zone would be made. */
+const hasEmptyLabel = (text: string): boolean => text !== '.' && /^\.|\.\./.test(text.replace(/\\(?:\d{3}|.)/g, 'x'));
 
 /** Undefined: no network. Parted where labels are: every 8 bits of IPv4, every 4 of IPv6. */
 export function reverseZones(text: string): string[] | undefined {
