@@ -157,6 +157,42 @@ const CASES: readonly Case[] = [
     hints: [[undefined, /^there is a Service web in namespace default$/, /: web\.default$/]],
   },
   {
+    title: 'the Service is in a namespace, and nobody adds the rest of its name',
+    report: report({
+      name: 'web.shop',
+      from: { kind: 'node', node: 'node01' },
+      resolver: { resolvConf: 'nameserver 192.0.2.53\n', source: 'file' },
+      verdict: 'EAI_NONAME',
+      steps: [step('web.shop.', undefined, 'nxdomain', { server: '192.0.2.53' })],
+    }),
+    around: { elsewhere: ['shop'], clusterDns: [] },
+    hints: [[undefined, /^there is a Service web in namespace shop$/, /whole name: web\.shop\.svc\.cluster\.local$/]],
+  },
+  {
+    title: 'an alias that leads into a ring',
+    report: report({
+      verdict: 'EAI_NODATA',
+      steps: [
+        step('web.shop.svc.cluster.local.', 'shop.svc.cluster.local', 'nodata', {
+          answers: ['Web.test. 30 IN CNAME a.test.', 'a.test. 30 IN CNAME b.test.', 'b.test. 30 IN CNAME a.test.'],
+        }),
+      ],
+    }),
+    hints: [[undefined, /in a ring, .*: web\.test\. → a\.test\. → b\.test\. → a\.test\.$/, /spec\.externalName/]],
+  },
+  {
+    title: 'an alias that leads out of the cluster is no ring',
+    report: report({
+      verdict: 'EAI_NODATA',
+      steps: [
+        step('web.shop.svc.cluster.local.', 'shop.svc.cluster.local', 'nodata', {
+          answers: ['web.shop.svc.cluster.local. 30 IN CNAME www.example.org.'],
+        }),
+      ],
+    }),
+    hints: [],
+  },
+  {
     title: 'the file is not the one the kubelet would write',
     report: report({ resolver: { resolvConf: CLUSTER, source: 'file', expected: 'nameserver 10.0.0.10\n' } }),
     hints: [[undefined, /not what the kubelet writes now: nameserver 10\.0\.0\.10$/, /make it anew/]],

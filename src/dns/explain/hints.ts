@@ -1,5 +1,5 @@
 /** What is slow or wrong about a look-up, and what to do about it, by the numbers of the failure catalogue (F26, F27, F31, F33). Pure. */
-import type { QueryReport, ReportQuestion } from './report.ts';
+import type { QueryReport, ReportQuestion, ReportResolver } from './report.ts';
 
 export interface Hint {
   /** `F27`; absent where the catalogue has no row for it. */
@@ -29,6 +29,7 @@ export function hintsOf(report: Told, around: Surroundings): Hint[] {
     ...stale(report),
     ...wastedQuestions(report, around),
     ...libraries(report),
+    ...ring(report),
     ...elsewhere(report, around),
     ...otherFile(report),
   ];
@@ -36,6 +37,8 @@ export function hintsOf(report: Told, around: Surroundings): Hint[] {
 
 const all = (report: Told): ReportQuestion[] => report.steps.flatMap(({ questions }) => questions);
 const ms = (value: number): string => `${value < 10 ? value.toFixed(1) : value.toFixed(0)} ms`;
+
+const hasClusterSearch = ({ resolvConf }: ReportResolver): boolean => /^search .*\bsvc\./m.test(resolvConf);
 
 function unreachable(report: Told, { clusterDns }: Surroundings): Hint[] {
   const failed = all(report).filter(({ outcome }) => outcome === 'silence' || outcome === 'unreachable');
@@ -55,7 +58,7 @@ function unreachable(report: Told, { clusterDns }: Surroundings): Hint[] {
 function otherServer({ resolver, from, steps }: Told, { clusterDns }: Surroundings): Hint[] {
   const servers = [...new Set(steps.flatMap(({ questions }) => questions.map(({ server }) => server)))];
   if (!resolver || clusterDns.length === 0 || servers.some((server) => clusterDns.includes(server))) return [];
-  const isForCluster = /^search .*\bsvc\./m.test(resolver.resolvConf);
+  const isForCluster = hasClusterSearch(resolver);
   const who = `${servers.join(', ')}, not Service kube-dns (${clusterDns.join(', ')})`;
   if (isForCluster) {
     return [
@@ -144,15 +147,46 @@ function libraries({ endings, resolver }: Told): Hint[] {
   ];
 }
 
-function elsewhere({ name, from, endings }: Told, around: Surroundings): Hint[] {
+/** Aliases that lead back to one another have no address at their end: Services of type ExternalName, mostly. */
+function ring(report: Told): Hint[] {
+  const rings = all(report).flatMap(({ answers }) => ringOf(answers) ?? []);
+  return [...new Set(rings)].slice(0, 1).map((way) => ({
+    text: `these aliases lead in a ring, and to no address: ${way}`,
+    remedy: 'let one of them lead to a name that has an address: spec.externalName, where they are Services',
+  }));
+}
+
+/** @param answers in the words of a zone file */
+function ringOf(answers: readonly string[]): string | undefined {
+  const words = answers.map((text) => text.toLowerCase().split(/\s+/));
+  const targets = new Map(
+    words.filter(([, , , type]) => type === 'cname').map(([name = '', , , , to = '']) => [name, to]),
+  );
+  const [first = ''] = targets.keys();
+  const way = [first];
+  for (let at = targets.get(first); at !== undefined; at = targets.get(at)) {
+    const isClosed = way.includes(at);
+    way.push(at);
+    if (isClosed) return way.join(' → ');
+  }
+  return undefined;
+}
+
+function elsewhere({ name, from, resolver, endings }: Told, around: Surroundings): Hint[] {
   if (endings.glibc.verdict === 'found' || around.elsewhere.length === 0) return [];
   const [service = ''] = name.split('.');
   const others = around.elsewhere.filter((namespace) => namespace !== from.namespace);
-  if (others.length === 0) return [];
+  const [nearest] = others;
+  if (nearest === undefined) return [];
+  // Without the search list of the cluster nothing shorter than the whole name is complete.
+  const isSearched = resolver !== undefined && hasClusterSearch(resolver);
+  const [zone = 'cluster.local'] = around.zones;
   return [
     {
       text: `there is a Service ${service} in ${others.length === 1 ? 'namespace' : 'namespaces'} ${others.join(', ')}`,
-      remedy: `a Service of another namespace is asked for with it: ${service}.${others[0] ?? ''}`,
+      remedy: isSearched
+        ? `a Service of another namespace is asked for with it: ${service}.${nearest}`
+        : `without the search list of the cluster it is asked for by its whole name: ${service}.${nearest}.svc.${zone}`,
     },
   ];
 }
