@@ -54,6 +54,13 @@ test('a server is asked straight, and the exit code says whether there is such a
   assert.equal((JSON.parse(missing.stdout) as QueryReport).endings.musl.verdict, 'EAI_NONAME');
 });
 
+test('of an address the names are asked for', async () => {
+  const at = ['--server', `127.0.0.1:${String(server.port)}`];
+  const { stdout } = await query('192.0.2.7', ...at);
+  assert.match(stdout, /^Types +PTR$/m);
+  assert.match(stdout, /^1 +7\.2\.0\.192\.in-addr\.arpa\. +as it is +PTR +NXDOMAIN/m);
+});
+
 test('what cannot be asked ends with 2, and says why', async () => {
   const odd = await query('web', '--server', 'localhost');
   assert.deepEqual([odd.code, odd.stdout], [2, '']);

@@ -1,4 +1,5 @@
 /** `fairway dns query`: one name, looked up from where somebody is, and how it was answered. */
+import { isIP } from 'node:net';
 import { InvalidArgumentError, type Command } from 'commander';
 import type { QueryReport } from '../dns/explain/report.ts';
 import { Answer } from './answer.ts';
@@ -10,7 +11,8 @@ interface Flags extends ApiFlags {
   readonly from?: string;
   readonly namespace: string;
   readonly node?: string;
-  readonly type: string;
+  /** Absent: A,AAAA, or PTR where the name is an address. */
+  readonly type?: string;
   readonly server?: HereOptions['server'];
   readonly resolvConf?: string;
   readonly output?: 'json';
@@ -23,8 +25,8 @@ export function addDnsQuery(dns: Command): void {
     .description(
       'Looks a name up in the network of a Pod and by its resolv.conf, as its C library would: every name that is tried, every question, who answered it out of what and how long it took, what the application gets in the end, and what is slow or wrong about it. Exit code 0: found; 1: not found; 2: it could not be asked.',
     )
-    .argument('<name>', 'as the application has it; with a final dot it is complete')
-    .option('-t, --type <types>', 'record types, with commas between', parseTypes, 'A,AAAA')
+    .argument('<name>', 'as the application has it; with a final dot it is complete. An address: what its name is')
+    .option('-t, --type <types>', 'record types, with commas between (default: A,AAAA; of an address PTR)', parseTypes)
     .option('--from <pod>', 'a Pod (web, shop/web) or a node; without it the DNS server of a node is asked directly')
     .option('-n, --namespace <namespace>', 'of the Pod', 'default')
     .option('--node <node>', 'whose DNS server is asked, where nobody is to ask it (default: the first)')
@@ -33,7 +35,7 @@ export function addDnsQuery(dns: Command): void {
   withOutputFlag(withApiFlags(command))
     .addHelpText(
       'after',
-      '\nExamples:\n  fairway dns query web --from client -n shop\n  fairway dns query www.example.org --from shop/client\n  fairway dns query _http._tcp.web.shop.svc.cluster.local --type SRV\n  fairway dns query kubernetes.default --from node01 -o json\n  fairway dns query web --resolv-conf /etc/resolv.conf',
+      '\nExamples:\n  fairway dns query web --from client -n shop\n  fairway dns query www.example.org --from shop/client\n  fairway dns query _http._tcp.web.shop.svc.cluster.local --type SRV\n  fairway dns query 10.96.0.1 --from shop/client\n  fairway dns query kubernetes.default.svc.cluster.local --node node02 -o json\n  fairway dns query web --resolv-conf /etc/resolv.conf',
     )
     .action(run);
 }
@@ -48,8 +50,11 @@ const PATIENCE = 130_000;
 /** ms after which it is said that something is waited for. */
 const QUIET = 1500;
 
-async function run(name: string, flags: Flags): Promise<void> {
-  const report = await ask(name, flags);
+type Asked = Flags & { readonly type: string };
+
+async function run(given: string, flags: Flags): Promise<void> {
+  const { name, type } = await questionFor(given, flags.type);
+  const report = await ask(name, { ...flags, type });
   if (flags.output === 'json') process.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
   else {
     const { renderReport } = await import('../dns/explain/index.ts');
@@ -59,7 +64,19 @@ async function run(name: string, flags: Flags): Promise<void> {
   if (own.verdict !== 'found') throw new Answer(1);
 }
 
-async function ask(name: string, flags: Flags): Promise<QueryReport> {
+/** No resolver asks for the addresses of an address; its names stand under its reverse name. */
+async function questionFor(name: string, type: string | undefined): Promise<{ name: string; type: string }> {
+  const given = { name, type: type ?? 'A,AAAA' };
+  if (isIP(name) === 0) return given;
+  const [{ parseIp }, { reverseName }] = await Promise.all([
+    import('../lib/ip.ts'),
+    import('../dns/wire/reverse-name.ts'),
+  ]);
+  const ip = parseIp(name);
+  return ip ? { name: reverseName(ip), type: type ?? 'PTR' } : given;
+}
+
+async function ask(name: string, flags: Asked): Promise<QueryReport> {
   const waiting = setTimeout(() => {
     console.error('fairway: waiting for answers …');
   }, QUIET);
@@ -73,7 +90,7 @@ async function ask(name: string, flags: Flags): Promise<QueryReport> {
   }
 }
 
-async function askNode(name: string, flags: Flags): Promise<QueryReport> {
+async function askNode(name: string, flags: Asked): Promise<QueryReport> {
   const client = await connectApi(flags, 'dns query');
   try {
     const { node, query } = await placeFor(client, name, flags);
@@ -90,7 +107,7 @@ const MOST_REPORT = 16 << 20;
 async function placeFor(
   client: Awaited<ReturnType<typeof connectApi>>,
   name: string,
-  { type, from, namespace, node }: Flags,
+  { type, from, namespace, node }: Asked,
 ): Promise<{ node: string; query: URLSearchParams }> {
   const query = new URLSearchParams({ name, type });
   if (from === undefined) {
