@@ -1,7 +1,7 @@
 /** Asks a DNS server over real sockets of this machine's loopback. For tests. */
 import { createSocket } from 'node:dgram';
 import { connect } from 'node:net';
-import { CLASS_IN, queryFor, RCODE, replyTo, type Message, type Question, type Record } from './wire/message.ts';
+import { CLASS_IN, queryFor, RCODE, replyTo, TYPE, type Message, type Question, type Record } from './wire/message.ts';
 import { decodeMessage, encodeMessage, MAX_MESSAGE } from './wire/message-codec.ts';
 
 const EDNS = { size: 4096, version: 0, dnssecOk: false };
@@ -85,10 +85,17 @@ async function collect(
   }
 }
 
+/** With it a denial may be kept. */
+const SOA: Record = {
+  ...{ name: '.', ttl: 600, type: TYPE.SOA, mname: 'ns.example.', rname: 'hostmaster.example.', serial: 1 },
+  ...{ refresh: 7200, retry: 1800, expire: 86_400, minimum: 600 },
+};
+
 /** What a server says that knows these records and that there are no others. */
 export function knowing(records: readonly Record[], query: Message): Message {
   const [question] = query.questions;
   const named = records.filter(({ name }) => name === question?.name.toLowerCase());
-  const rcode = named.length > 0 ? RCODE.NOERROR : RCODE.NXDOMAIN;
-  return { ...replyTo(query, rcode), answers: named.filter(({ type }) => type === question?.type) };
+  const answers = named.filter(({ type }) => type === question?.type);
+  const reply = replyTo(query, named.length > 0 ? RCODE.NOERROR : RCODE.NXDOMAIN);
+  return { ...reply, answers, authorities: answers.length > 0 ? [] : [SOA] };
 }
