@@ -113,15 +113,19 @@ describe('the applier of ipvs mode', () => {
     });
   }
 
-  it('tries what the kernel refused again with the next full sync, and then says no more of it', async () => {
-    const one = machine();
-    one.tools.refuse = (text) => text.startsWith('-A -t 10.96.0.20:80');
-    assert.equal((await one.applier.sync(whole(planOf('cluster-ip')))).refused.length, 1);
-    one.tools.refuse = () => false;
-    one.applier.distrust();
-    assert.deepEqual((await one.applier.sync(whole(planOf('cluster-ip')))).refused, []);
-    assert.deepEqual(kernel(one), await kernelOf(planOf('cluster-ip')));
-  });
+  for (const changed of [undefined, new Map<string, never>()]) {
+    const of = changed ? 'that has no news' : 'of everything';
+    it(`tries what the kernel refused again with the next full sync ${of}, and then says no more of it`, async () => {
+      const one = machine();
+      const plan = planOf('cluster-ip');
+      one.tools.refuse = (text) => text.startsWith('-A -t 10.96.0.20:80');
+      assert.equal((await one.applier.sync(whole(plan))).refused.length, 1);
+      one.tools.refuse = () => false;
+      one.applier.distrust();
+      assert.deepEqual((await one.applier.sync({ plan, changed, problems: [] })).refused, []);
+      assert.deepEqual(kernel(one), await kernelOf(plan));
+    });
+  }
 
   it('looks again when it was doubted while it wrote: what went wrong may have gone wrong after the write', async () => {
     const one = machine();

@@ -8,7 +8,7 @@ import { parse as parseTables } from '../iptables/parse.ts';
 import type { Plan, PlanProblem, PlanUpdate, ServicePort } from '../plan/types.ts';
 import { carryOutServers, changesOf, keepsConnections } from './changes.ts';
 import { contextOf } from './share.ts';
-import { holdingOf, isExcluded, type Holding } from './holding.ts';
+import { holdingOf, isExcluded, lend, type Holding } from './holding.ts';
 import { parseSets } from './parse.ts';
 import { rulesOf } from './rules.ts';
 import { markField, schedulerOptions } from './settings.ts';
@@ -67,13 +67,13 @@ export class IpvsApplier {
   async sync(update: PlanUpdate): Promise<SyncResult> {
     const isFull = this.#held === undefined || this.#wanted === undefined || update.changed === undefined;
     const doubts = this.#doubts;
-    if (isFull) this.#refused = new Set();
     const wanted = this.#follow(update, isFull);
     const held = isFull ? await this.#read(wanted) : this.#held;
     // if anything below throws, what the kernel holds is not known
     this.#held = undefined;
     if (!held) throw new Error('nothing is held, and yet this is no full sync');
-    let touched: Touched | undefined = isFull ? undefined : wanted.takeTouched();
+    const follows = wanted.takeTouched();
+    let touched: Touched | undefined = isFull ? undefined : follows;
     let changes = 0;
     // a second time where the kernel refused somebody, to take away what was written of them
     for (let again = 0; again < 3; again++) {
@@ -84,7 +84,10 @@ export class IpvsApplier {
       touched = wanted.takeTouched();
     }
     changes += await this.#review(held);
-    if (isFull) changes += await this.#takeOver(held);
+    if (isFull) {
+      changes += await this.#takeOver(held);
+      lend(held, wanted);
+    }
     if (doubts === this.#doubts) this.#held = held;
     const refused = [...this.#refused].map(problemOf);
     return { kind: isFull ? 'full' : 'partial', changes, refused };
@@ -105,12 +108,20 @@ export class IpvsApplier {
     if (held) await this.#review(held);
   }
 
-  #follow(update: PlanUpdate, isFull: boolean): Wanted {
+  /** `tryAgain`: what was refused is wanted again. */
+  #follow(update: PlanUpdate, tryAgain: boolean): Wanted {
     const { scheduler } = this.#options;
-    if (isFull || !this.#wanted || !update.changed) {
+    if (!this.#wanted || !update.changed) {
       this.#base = update.plan;
+      this.#refused = new Set();
       this.#wanted = new Wanted(update.plan, schedulerOptions(scheduler));
       return this.#wanted;
+    }
+    if (tryAgain && this.#refused.size > 0) {
+      const names = new Set([...this.#refused].map((port) => `${port.namespace}/${port.service}`));
+      this.#refused = new Set();
+      const again = Map.groupBy(update.plan.servicePorts, (port) => `${port.namespace}/${port.service}`);
+      for (const name of names) this.#wanted.set(name, again.get(name) ?? []);
     }
     for (const [name, { after }] of update.changed) {
       this.#wanted.set(name, after);

@@ -3,6 +3,7 @@ import { release } from 'node:os';
 import { HostError } from '../../host/exec.ts';
 import { chooseIptables, createIptables } from '../../host/iptables.ts';
 import { createIpvsTools, type IpvsTools } from '../../host/ipvs-tools.ts';
+import { keepOldHeapSmall, returnFreeMemory } from '../../host/process-memory.ts';
 import type { Family } from '../../lib/ip.ts';
 import type { Backend, BackendContext, BackendModule } from '../backend.ts';
 import { IpvsApplier } from './apply.ts';
@@ -25,6 +26,7 @@ export const ipvsBackend: BackendModule = {
     for (const warning of warnings) log.warn({ family }, warning);
     log.info({ family, scheduler: ipvs.scheduler, variant: iptables.variant }, 'using ipvs');
     const { scheduler, excludeCIDRs } = ipvs;
+    keepOldHeapSmall();
     const tools = await overNetlink(programs, context);
     return ipvsBackendOf(new IpvsApplier({ family, tools, iptables, scheduler, excludeCIDRs }));
   },
@@ -55,6 +57,8 @@ export function ipvsBackendOf(applier: IpvsApplier, reviewMs = REVIEW_MS): Backe
       inTurn(async () => {
         const result = await applier.sync(update);
         watchDraining();
+        // everything went through pipes, which in a large cluster is much
+        if (result.kind === 'full') returnFreeMemory();
         return result;
       }),
     distrust: () => {

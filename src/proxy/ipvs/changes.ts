@@ -120,7 +120,7 @@ export function carryOutServers(held: Holding, lines: readonly string[]): void {
     const key = keyOfLine(line);
     const address = / -r (\S+)/.exec(rest)?.[1] ?? '';
     const server = held.servers.get(key);
-    if (verb === '-A') held.servers.set(key, { options: rest, servers: new Map() });
+    if (verb === '-A') held.servers.set(key, { options: rest, servers: new Map(), isLent: false });
     else if (verb === '-D') setServer(held, key, undefined);
     else if (!server) continue;
     else if (verb === '-E') server.options = rest;

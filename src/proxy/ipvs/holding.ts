@@ -8,13 +8,16 @@ import { renderTakeover } from './cleanup-rules.ts';
 import { isIpvsChain } from './names.ts';
 import type { ParsedSets } from './parse.ts';
 import { ipPort, type SetId } from './sets.ts';
+import type { Wanted } from './wanted.ts';
 import { addressOfKey, familyOfKey, serverOptions, type VirtualServer } from './virtual-server.ts';
 
 export interface HeldServer {
   /** As `ipvsadm -A` takes them. */
   options: string;
   /** `ip:port` -> weight. */
-  readonly servers: Map<string, number>;
+  servers: ReadonlyMap<string, number>;
+  /** `servers` is somebody else's, and to be copied before it is changed. */
+  isLent: boolean;
 }
 
 export interface Holding {
@@ -69,17 +72,50 @@ export function setServer(held: Holding, key: string, server: VirtualServer | un
     held.servers.delete(key);
     return;
   }
-  held.servers.set(key, { options: serverOptions(server), servers: new Map() });
+  held.servers.set(key, { options: serverOptions(server), servers: new Map(), isLent: false });
   for (const [address, weight] of server.servers) setWeight(held, key, address, weight);
 }
 
 /** `weight` undefined: there is no such real server. */
 export function setWeight(held: Holding, key: string, address: string, weight: number | undefined): void {
-  const servers = held.servers.get(key)?.servers;
-  if (weight === undefined) servers?.delete(address);
-  else servers?.set(address, weight);
+  const server = held.servers.get(key);
+  if (server) {
+    const servers = server.isLent ? new Map(server.servers) : (server.servers as Map<string, number>);
+    if (weight === undefined) servers.delete(address);
+    else servers.set(address, weight);
+    server.servers = servers;
+    server.isLent = false;
+  }
   if (weight === 0) held.weightless.add(`${key} ${address}`);
   else held.weightless.delete(`${key} ${address}`);
+}
+
+/** Lets `held` have the very values of `wanted` where they are equal, as most are: with 30,000 Services one copy is tens of MB. */
+export function lend(held: Holding, wanted: Wanted): void {
+  const lent = (own: ReadonlySet<string>, theirs: Iterable<string>) => {
+    const both = new Set<string>();
+    for (const one of theirs) if (own.has(one)) both.add(one);
+    for (const one of own) both.add(one);
+    return both;
+  };
+  for (const [id, elements] of held.sets) held.sets.set(id, lent(elements, wanted.elements(id)));
+  if (held.bound) held.bound = lent(held.bound, wanted.elements('IPVS-IPS'));
+  const servers = [...held.servers];
+  held.servers.clear();
+  for (const [key, server] of servers) {
+    const theirs = wanted.server(key);
+    if (theirs && isSame(server.servers, theirs.servers)) {
+      server.servers = theirs.servers;
+      server.isLent = true;
+    }
+    held.servers.set(theirs?.key ?? key, server);
+  }
+}
+
+function isSame(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): boolean {
+  if (a.size !== b.size) return false;
+  for (const [address, weight] of a) if (b.get(address) !== weight) return false;
+  return true;
 }
 
 const AT_ADDRESS: readonly SetId[] = ['CLUSTER-IP', 'EXTERNAL-IP', 'EXTERNAL-IP-LOCAL', 'LOAD-BALANCER'];

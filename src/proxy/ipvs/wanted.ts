@@ -1,4 +1,7 @@
-/** All that the node should hold, Service by Service, so that a change costs what it touches and not what there is. */
+/**
+ * All that the node should hold, Service by Service, so that a change costs what it touches and not what there is. What a Service port adds follows
+ * from it and its mark, and is worked out again when it goes: kept, it would be as much again.
+ */
 import { compareText } from '../plan/order.ts';
 import type { Plan, ServicePort } from '../plan/types.ts';
 import { Marks } from './marks.ts';
@@ -7,9 +10,14 @@ import { SET_IDS, type SetId } from './sets.ts';
 import { contextOf, needsMark, shareOf, type Share, type ShareContext } from './share.ts';
 import type { VirtualServer } from './virtual-server.ts';
 
+/** A Service port, and what leads to its Cluster pool. */
+interface Member {
+  readonly service: ServicePort;
+  readonly mark: number | undefined;
+}
+
 /** One Service's claim to a virtual server; of several the first in order has it. */
 interface Claim {
-  readonly rank: string;
   readonly server: VirtualServer;
   readonly service: ServicePort;
 }
@@ -26,8 +34,8 @@ export class Wanted {
   readonly #context: ShareContext;
   readonly #shift: number;
   readonly #marks = new Marks();
-  /** `namespace/service` -> its shares. */
-  readonly #shares = new Map<string, readonly Share[]>();
+  /** `namespace/service` -> its ports. */
+  readonly #members = new Map<string, readonly Member[]>();
   /** Several Services may want the same element, so they are counted. */
   readonly #elements = new Map<SetId, Map<string, number>>(SET_IDS.map((id) => [id, new Map<string, number>()]));
   readonly #claims = new Map<string, Claim[]>();
@@ -46,19 +54,20 @@ export class Wanted {
 
   /** `ports` empty: the Service is gone. */
   set(name: string, ports: readonly ServicePort[]): void {
-    const before = this.#shares.get(name) ?? [];
-    for (const share of before) this.#count(share, -1);
+    const before = this.#members.get(name) ?? [];
+    for (const member of before) this.#count(this.#shareOf(member), -1);
     const held = new Set(ports.filter(needsMark).map(markName));
     for (const { service, mark } of before) {
       if (mark !== undefined && !held.has(markName(service))) this.#marks.release(markName(service));
     }
-    const shares = ports.map((port) =>
-      shareOf(port, this.#context, needsMark(port) ? this.#marks.hold(markName(port)) << this.#shift : undefined),
-    );
-    for (const share of shares) this.#count(share, 1);
-    if (shares.length > 0) this.#shares.set(name, shares);
-    else this.#shares.delete(name);
-    if ([...before, ...shares].some((share) => share.marked.length > 0)) this.#touchedRules = true;
+    const members = ports.map((service) => ({
+      service,
+      mark: needsMark(service) ? this.#marks.hold(markName(service)) << this.#shift : undefined,
+    }));
+    for (const member of members) this.#count(this.#shareOf(member), 1);
+    if (members.length > 0) this.#members.set(name, members);
+    else this.#members.delete(name);
+    if ([...before, ...members].some(({ mark }) => mark !== undefined)) this.#touchedRules = true;
   }
 
   hasElement(set: SetId, element: string): boolean {
@@ -84,18 +93,21 @@ export class Wanted {
 
   /** Service ports with an element in a set: for saying whose the kernel refused. */
   ownersOf(set: SetId, element: string): ServicePort[] {
-    const owns = (share: Share) => share.elements.some(([id, text]) => id === set && text === element);
-    return [...this.#shares.values()].flatMap((shares) => shares.filter(owns).map((share) => share.service));
+    const owns = (member: Member) =>
+      this.#shareOf(member).elements.some(([id, text]) => id === set && text === element);
+    return [...this.#members.values()].flatMap((members) => members.filter(owns).map(({ service }) => service));
   }
 
   portsOf(name: string): readonly ServicePort[] {
-    return (this.#shares.get(name) ?? []).map((share) => share.service);
+    return (this.#members.get(name) ?? []).map(({ service }) => service);
   }
 
   /** Sorted by name. */
   marked(): readonly Share[] {
-    return [...this.#shares.values()]
-      .flatMap((shares) => shares.filter((share) => share.marked.length > 0))
+    return [...this.#members.values()]
+      .flatMap((members) => members.filter(({ mark }) => mark !== undefined))
+      .map((member) => this.#shareOf(member))
+      .filter((share) => share.marked.length > 0)
       .sort((a, b) => compareText(markName(a.service), markName(b.service)));
   }
 
@@ -105,6 +117,10 @@ export class Wanted {
     this.#touchedServers = new Set();
     this.#touchedRules = false;
     return touched;
+  }
+
+  #shareOf({ service, mark }: Member): Share {
+    return shareOf(service, this.#context, mark);
   }
 
   #count({ elements, servers, service }: Share, by: 1 | -1): void {
@@ -120,8 +136,8 @@ export class Wanted {
     for (const server of servers) {
       this.#touchedServers.add(server.key);
       const claims = (this.#claims.get(server.key) ?? []).filter((one) => one.service !== service);
-      if (by === 1) claims.push({ rank: rankOf(service, server), server, service });
-      claims.sort((a, b) => compareText(a.rank, b.rank));
+      if (by === 1) claims.push({ server, service });
+      if (claims.length > 1) claims.sort((a, b) => compareText(rankOf(a), rankOf(b)));
       if (claims.length > 0) this.#claims.set(server.key, claims);
       else this.#claims.delete(server.key);
     }
@@ -131,6 +147,6 @@ export class Wanted {
 const markName = (service: ServicePort): string => `${service.name} ${service.protocol}`;
 
 /** An address of a Service comes before a node port with the same numbers; then the order of the Plan. */
-function rankOf(service: ServicePort, { key }: VirtualServer): string {
-  return `${key.endsWith(`:${String(service.port)}`) ? '0' : '1'} ${markName(service)}`;
+function rankOf({ service, server }: Claim): string {
+  return `${server.key.endsWith(`:${String(service.port)}`) ? '0' : '1'} ${markName(service)}`;
 }
