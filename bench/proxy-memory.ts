@@ -3,6 +3,7 @@
  * everything, with an API that keeps nothing in the same process. One JSON line per figure.
  * Run by `make bench`; by hand:
  * scripts/in-outer-namespace node bench/proxy-memory.ts [MODE…]
+ * In ipvs mode it takes another kernel: docs/performance.md says how.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
 /** Taking a cluster, or one node of it, off the machine: processes, containers, mounts, control groups, namespaces, links, rules. */
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, rmSync, statSync } from 'node:fs';
 import { removeCgroup } from '../host/cgroups.ts';
 import { removeCniResults } from '../host/cni.ts';
 import { namespacesStartingWith } from '../host/links.ts';
@@ -7,6 +7,7 @@ import { mountsBelow, unmountBelow } from '../host/mounts.ts';
 import { stopProcess } from '../host/process.ts';
 import { killShims } from '../host/shims.ts';
 import { closeEgress, disconnectNode, forwarding, removeHostLink, removeNamespaces } from './network.ts';
+import { endKeepers } from '../proxy/userspace/socket-keeper.ts';
 import { configOf } from './config.ts';
 import { emptyDatastore, etcdPrefixOf } from './datastore.ts';
 import { layoutOf, type Layout, type NodeLayout } from './layout.ts';
@@ -30,7 +31,14 @@ export async function removeNode(layout: Layout, node: NodeLayout, state: Cluste
   await stopPart(state?.processes[`${node.name}-containerd`], 3_000);
   removeCniResults({ root: node.containerdRoot, state: node.containerdState });
   await unmountBelow(node.dir);
+  endSocketKeepers(node);
   await disconnectNode(layout, node);
+}
+
+/** What keeps the sockets of a proxy for the next one would keep the node's namespace as long. */
+function endSocketKeepers({ namespacePath }: NodeLayout): void {
+  const inode = statSync(namespacePath, { throwIfNoEntry: false })?.ino;
+  if (inode !== undefined) for (const family of ['IPv4', 'IPv6'] as const) endKeepers(family, `net:[${String(inode)}]`);
 }
 
 /** Takes everything down; the caller holds the lock. Works without a state too, from the names alone. */

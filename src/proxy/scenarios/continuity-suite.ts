@@ -29,6 +29,8 @@ const CLUSTER_IPS6 = 'fd00:a:60::/108';
 const FAMILIES: readonly Family[] = ['IPv4', 'IPv6'];
 /** ms. */
 const LATE = 150;
+/** ms. Longer than a busy machine takes to start a proxy. */
+const LONG_WAIT = 10_000;
 /** Bystanders, so that a sync has something to do. */
 const OTHERS = 200;
 const PODS: readonly PodName[] = ['own-a', 'own-b', 'far-a', 'far-b'];
@@ -49,6 +51,11 @@ export interface ContinuitySuite {
   readonly pace?: number;
   /** How often a proxy is killed, and stopped, and started again; default 2. */
   readonly restarts?: number;
+  /**
+   * Connections end in a relay of the proxy: one that is under way when it is killed ends with it, and those that are opened while none runs wait for the
+   * next one. None is refused.
+   */
+  readonly relays?: boolean;
   /** Test -> why the mode cannot pass it. */
   readonly excused?: Readonly<Record<string, string>>;
   readonly env?: Readonly<Record<string, string>>;
@@ -111,7 +118,7 @@ class ProxyProcess {
 
 export function testContinuity(suite: ContinuitySuite): void {
   requireOuterNamespace();
-  const { mode, excused = {}, env = {}, restarts = 2, pace = 1 } = suite;
+  const { mode, relays = false, excused = {}, env = {}, restarts = 2, pace = 1 } = suite;
   let world: KernelWorld;
   let api: TlsApi;
   let proxy: ProxyProcess;
@@ -144,13 +151,20 @@ export function testContinuity(suite: ContinuitySuite): void {
       else await body();
     });
   };
-  /** Does it, and expects that the client noticed nothing; again, twice at most, where the machine was too busy to tell. */
-  const expectUnharmed = async (change: () => Promise<void>, prepare: () => Promise<void> = noPreparation) => {
+  /**
+   * Does it, and expects that the client noticed nothing; again, twice at most, where the machine was too busy to tell. What `change` returns is what may be
+   * noticed all the same: nothing, most often.
+   */
+  const expectUnharmed = async (
+    change: () => Promise<Excuse | undefined>,
+    prepare: () => Promise<void> = noPreparation,
+  ) => {
     for (let tries = 1; ; tries++) {
       await prepare();
       await setPods(PODS);
       await Promise.all([...Object.values(clients), control].map((one) => one.report()));
-      await change();
+      for (const one of Object.values(clients)) one.setTimeout(relays ? LONG_WAIT : undefined);
+      const excuse = (await change()) ?? (relays ? { TCP: [], UDP: [] } : undefined);
       await sleep(200);
       const other = control.report();
       const reports = await Promise.all(
@@ -158,9 +172,12 @@ export function testContinuity(suite: ContinuitySuite): void {
       );
       const { failures, slow } = await other;
       // an answer that came, but only after a good part of the time a Pod has to end, was held up by the machine
-      const isLate = reports.some(([, { slowest }]) => slowest > LATE * pace);
+      const isLate = !excuse && reports.some(([, { slowest }]) => slowest > LATE * pace);
       if ((failures.length + slow.length > 0 || isLate) && tries < 3) continue;
-      for (const [name, report] of reports) assertUnharmed(name, report, PODS);
+      for (const [name, report] of reports) {
+        const gone = excuse?.[name.startsWith('UDP') ? 'UDP' : 'TCP'];
+        assertUnharmed(name, gone ? without(report, gone) : report, PODS);
+      }
       return;
     }
   };
@@ -178,14 +195,15 @@ export function testContinuity(suite: ContinuitySuite): void {
           assert.match(first, /^(?:own|far)-/, `${protocol} over ${family}`);
         }
       }
+      const ipv6 = inIPv6(CLUSTER_IP);
       client = new SteadyClient('client', { host: CLUSTER_IP, port: 80, every: 5 * pace });
       // less often: they share the time of one machine
       const every = 15 * pace;
       clients = {
         'TCP over IPv4': client,
-        'TCP over IPv6': new SteadyClient('client', { host: inIPv6(CLUSTER_IP), port: 80, every }),
+        'TCP over IPv6': new SteadyClient('client', { host: ipv6, port: 80, every }),
         'UDP over IPv4': new SteadyClient('client', { host: CLUSTER_IP, port: 80, protocol: 'UDP', every }),
-        'UDP over IPv6': new SteadyClient('client', { host: inIPv6(CLUSTER_IP), port: 80, protocol: 'UDP', every }),
+        'UDP over IPv6': new SteadyClient('client', { host: ipv6, port: 80, protocol: 'UDP', every }),
       };
       // from elsewhere: a Pod that is asked by one client in two ways sees the same ports again too soon
       control = new SteadyClient('far-b', { host: WORLD.pods['far-a'].ip, port: 9376 });
@@ -215,6 +233,7 @@ export function testContinuity(suite: ContinuitySuite): void {
           // who ends does so for a while: what is on its way to it is answered
           await sleep(250 * pace);
         }
+        return undefined;
       }));
 
     test('notices no 100 endpoint changes a second', () =>
@@ -225,23 +244,35 @@ export function testContinuity(suite: ContinuitySuite): void {
           await setPods(PODS.map((pod, at) => (isKept(at) ? pod : (`-${pod}` as const))));
           await sleep(Math.max(0, changes * 10 - (performance.now() - begin)));
         }
+        return undefined;
       }));
 
-    test('notices no proxy killed and started again', () =>
+    const waits = relays ? ', but that what is opened meanwhile takes as long' : '';
+    /** Ends and starts it, again and again. Returns when what could not be finished was opened. */
+    const restart = async (signal: NodeJS.Signals): Promise<Window[]> => {
+      const windows: Window[] = [];
+      for (let times = 0; times < restarts; times++) {
+        const from = Date.now();
+        // what waited for this one shall not meet its end
+        if (relays) await Promise.all(Object.values(clients).map((one) => one.settled()));
+        await proxy.end(signal);
+        windows.push({ from, to: Date.now() });
+        if (signal === 'SIGKILL') await sleep(100);
+        await start(mode);
+      }
+      return windows;
+    };
+
+    test(`notices no proxy killed and started again${waits}`, () =>
       expectUnharmed(async () => {
-        for (let times = 0; times < restarts; times++) {
-          await proxy.end('SIGKILL');
-          await sleep(100);
-          await start(mode);
-        }
+        const gone = await restart('SIGKILL');
+        return relays ? { TCP: gone, UDP: gone } : undefined;
       }));
 
-    test('notices no proxy stopped and started again', () =>
+    test(`notices no proxy stopped and started again${waits}`, () =>
       expectUnharmed(async () => {
-        for (let times = 0; times < restarts; times++) {
-          await proxy.end('SIGTERM');
-          await start(mode);
-        }
+        const gone = await restart('SIGTERM');
+        return relays ? { TCP: [], UDP: gone } : undefined;
       }));
 
     for (const other of suite.switchTo) {
@@ -250,6 +281,8 @@ export function testContinuity(suite: ContinuitySuite): void {
           async () => {
             await goOver(other);
             await sleep(200);
+            // a relay that waits for the processor makes its clients wait
+            return other === 'userspace' ? { TCP: [], UDP: [] } : undefined;
           },
           () => begin(mode),
         ));
@@ -257,7 +290,7 @@ export function testContinuity(suite: ContinuitySuite): void {
       if (other !== 'userspace') {
         test(`notices no change from ${other}`, () =>
           expectUnharmed(
-            () => goOver(mode),
+            () => goOver(mode).then(() => undefined),
             () => begin(other),
           ));
       }
@@ -265,8 +298,10 @@ export function testContinuity(suite: ContinuitySuite): void {
 
     test('feels a foreign flush only for a moment', async (): Promise<void> => {
       await begin(mode);
+      client.setTimeout();
       const felt: number[] = [];
       const told: number[][] = [];
+      const took: number[] = [];
       for (let times = 0; times < 5; times++) {
         await client.report();
         await forgetFlows();
@@ -274,23 +309,43 @@ export function testContinuity(suite: ContinuitySuite): void {
         const [file, ...args] = command;
         const flushedAt = Date.now();
         await exec(file, args, input === undefined ? {} : { input });
+        took.push(Date.now() - flushedAt);
         await sleep(1500);
         const { failures, slow } = await client.report();
         const hurt = [...failures, ...slow].map((one) => one.at);
         felt.push(hurt.length === 0 ? 0 : Math.max(...hurt) - Math.min(...hurt) + 5);
         told.push(hurt.map((at) => at - flushedAt).sort((a, b) => a - b));
       }
-      // on a busy machine one of them may meet a pause of everything
-      const median = felt.toSorted((a, b) => a - b)[2] ?? Infinity;
+      const medianOf = (some: readonly number[]) => some.toSorted((a, b) => a - b)[2] ?? 0;
+      // on a busy machine one of them may meet a pause of everything, and all programs take longer: mending takes some like the one that flushed
+      const most = suite.outage + 4 * medianOf(took);
       assert.ok(
-        median <= suite.outage,
-        `felt for ${felt.join(', ')} ms, by attempts after ${told.map((one) => one.join(' ')).join('; ')} ms`,
+        medianOf(felt) <= most,
+        `more than ${String(most)} ms: felt for ${felt.join(', ')} ms, by attempts after ${told.map((one) => one.join(' ')).join('; ')} ms`,
       );
     });
   });
 }
 
 const noPreparation = () => Promise.resolve();
+
+/** ms since the epoch: from when all that had been opened had ended, to the end of a proxy. */
+interface Window {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** When was opened what may have ended with a proxy. */
+type Excuse = Readonly<Record<'TCP' | 'UDP', readonly Window[]>>;
+
+/**
+ * Without waits for the next proxy, or of a relay for the processor, and without what a proxy had taken and could not finish: of TCP when it was killed;
+ * of UDP also when half a second did not bring a moment in which nobody waited for an answer. All that was opened later must have been answered.
+ */
+function without(report: SteadyReport, windows: readonly Window[]): SteadyReport {
+  const isExcused = (at: number) => windows.some(({ from, to }) => at >= from && at <= to);
+  return { ...report, failures: report.failures.filter(({ at }) => !isExcused(at)), slow: [] };
+}
 
 function assertUnharmed(
   client: string,
@@ -301,7 +356,7 @@ function assertUnharmed(
   assert.deepEqual(
     { failures: failures.slice(0, 5), slow: slow.slice(0, 5) },
     { failures: [], slow: [] },
-    `${client}: of ${String(attempts)}`,
+    `${client}: of ${String(attempts)}: ${JSON.stringify(failures.slice(0, 5))}`,
   );
   for (const pod of pods) {
     assert.ok((answers[pod] ?? 0) > 0, `${client}: ${pod} never answered: ${JSON.stringify(answers)}`);

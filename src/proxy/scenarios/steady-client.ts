@@ -1,7 +1,7 @@
 /**
  * A client that opens a new connection every few milliseconds, whatever became of those before, and keeps books: the process, and the
- * handle of a test on it. `steady-client.ts TCP|UDP HOST PORT MILLISECONDS`; each line on standard input asks for a report of the time since
- * the last one, as a JSON line.
+ * handle of a test on it. `steady-client.ts TCP|UDP HOST PORT MILLISECONDS`; a line `report` on standard input asks for a report of the time since
+ * the last one, as a JSON line; `settle` for a line once all attempts under way have ended; `timeout MS` says when attempts from then on count as failed.
  */
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { createSocket } from 'node:dgram';
@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 export interface SteadyReport {
   readonly attempts: number;
   /** `at` is ms since the epoch when the attempt began. */
-  readonly failures: readonly { readonly at: number; readonly error: string }[];
+  readonly failures: readonly { readonly at: number; readonly ms: number; readonly error: string }[];
   /** Answered, but only after a lost packet was sent again: longer than SLOW ms. */
   readonly slow: readonly { readonly at: number; readonly ms: number }[];
   /** Of all that were answered, how long the slowest took, ms. */
@@ -23,7 +23,7 @@ export interface SteadyReport {
 
 /** ms. A SYN that gets lost is sent again after a second. */
 const SLOW = 800;
-/** ms after which an attempt counts as failed. */
+/** ms after which an attempt counts as failed, where nothing else is said. */
 const TIMEOUT = 3000;
 
 export class SteadyClient {
@@ -57,6 +57,21 @@ export class SteadyClient {
     });
   }
 
+  /** Resolves when all attempts that are under way now have ended. */
+  settled(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push(() => {
+        resolve();
+      });
+      this.#child.stdin.write('settle\n');
+    });
+  }
+
+  /** ms after which attempts from now on count as failed. */
+  setTimeout(ms = TIMEOUT): void {
+    this.#child.stdin.write(`timeout ${String(ms)}\n`);
+  }
+
   stop(): void {
     this.#child.stdin.end();
   }
@@ -68,7 +83,7 @@ interface Result {
 }
 
 /** A question from a port of its own: what is lost is not asked again. */
-function askUdp(host: string, port: number): Promise<Result> {
+function askUdp(host: string, port: number, timeout: number): Promise<Result> {
   return new Promise((resolve) => {
     const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
     const end = (result: Result) => {
@@ -78,7 +93,7 @@ function askUdp(host: string, port: number): Promise<Result> {
     };
     const timer = setTimeout(() => {
       end({ error: 'no answer' });
-    }, TIMEOUT);
+    }, timeout);
     socket.on('error', (error: NodeJS.ErrnoException) => {
       end({ error: error.code ?? error.message });
     });
@@ -92,11 +107,11 @@ function askUdp(host: string, port: number): Promise<Result> {
   });
 }
 
-function askTcp(host: string, port: number): Promise<Result> {
+function askTcp(host: string, port: number, timeout: number): Promise<Result> {
   return new Promise((resolve) => {
     let text = '';
     const socket = connect({ host, port });
-    socket.setTimeout(TIMEOUT, () => socket.destroy(new Error('no answer')));
+    socket.setTimeout(timeout, () => socket.destroy(new Error('no answer')));
     socket.on('data', (chunk: Buffer) => (text += chunk.toString()));
     socket.on('error', (error: NodeJS.ErrnoException) => {
       resolve({ error: error.code ?? error.message });
@@ -108,6 +123,7 @@ function askTcp(host: string, port: number): Promise<Result> {
 }
 
 async function run(protocol: string, host: string, port: number, every: number): Promise<void> {
+  let timeout = TIMEOUT;
   const attempt = protocol === 'UDP' ? askUdp : askTcp;
   let books = newBooks();
   const under = new Set<Promise<void>>();
@@ -115,10 +131,10 @@ async function run(protocol: string, host: string, port: number, every: number):
     const own = books;
     const at = Date.now();
     own.attempts++;
-    const task = attempt(host, port).then(({ error, answer }) => {
+    const task = attempt(host, port, timeout).then(({ error, answer }) => {
       under.delete(task);
       const ms = Date.now() - at;
-      if (error !== undefined) own.failures.push({ at, error });
+      if (error !== undefined) own.failures.push({ at, ms, error });
       else if (ms > SLOW) own.slow.push({ at, ms });
       if (answer !== undefined) own.slowest = Math.max(own.slowest, ms);
       if (answer !== undefined) own.answers[answer] = (own.answers[answer] ?? 0) + 1;
@@ -126,7 +142,16 @@ async function run(protocol: string, host: string, port: number, every: number):
     under.add(task);
   };
   setInterval(begin, every);
-  for await (const _line of createInterface({ input: process.stdin })) {
+  for await (const line of createInterface({ input: process.stdin })) {
+    if (line.startsWith('timeout ')) {
+      timeout = Number(line.split(' ')[1]);
+      continue;
+    }
+    if (line === 'settle') {
+      await Promise.all([...under]);
+      process.stdout.write('settled\n');
+      continue;
+    }
     const closing = books;
     books = newBooks();
     await Promise.all([...under]);
@@ -137,7 +162,7 @@ async function run(protocol: string, host: string, port: number, every: number):
 
 const newBooks = () => ({
   attempts: 0,
-  failures: [] as { at: number; error: string }[],
+  failures: [] as { at: number; ms: number; error: string }[],
   slow: [] as { at: number; ms: number }[],
   slowest: 0,
   answers: {} as Record<string, number>,

@@ -21,6 +21,7 @@ import { isUserspaceChain } from './names.ts';
 import { PortalRules } from './portal-rules.ts';
 import { parsePortRange } from './proxy-ports.ts';
 import { RelaySet } from './relay-set.ts';
+import { endKeepers, SocketKeeper } from './socket-keeper.ts';
 
 export const userspaceBackend: BackendModule = {
   async create(context) {
@@ -29,13 +30,16 @@ export const userspaceBackend: BackendModule = {
     for (const warning of warnings) log.warn({ family }, warning);
     log.info({ family, variant: iptables.variant }, 'using iptables');
     keepOldHeapSmall();
-    return userspaceBackendOf(iptables, context, await stampsFor(iptables, context));
+    const stamps = await stampsFor(iptables, context);
+    // where the rules are of another network, its sockets are not ours to keep
+    return userspaceBackendOf(iptables, context, stamps, stamps && new SocketKeeper(family, log));
   },
 
   /** In both variants: which one an older run used is not known. */
   async cleanup({ family, exec }) {
     const removed: string[] = [];
     const failures: unknown[] = [];
+    if (endKeepers(family) > 0) removed.push(`sockets kept for the next relays (${family})`);
     for (const variant of ['legacy', 'nft'] as const) {
       try {
         const lines = await cleanup(createIptables(variant, { family, exec }));
@@ -61,11 +65,14 @@ export function userspaceBackendOf(
   iptables: Iptables,
   { family, log, userspace }: Pick<BackendContext, 'family' | 'log' | 'userspace'>,
   stamps?: TableStamps,
+  keeper?: SocketKeeper,
 ): UserspaceBackend {
   const { proxyPortRange, udpIdleTimeout } = { ...defaultUserspaceSettings, ...userspace };
   const mostRelays = Math.floor((openFilesLimit() * 3) / 4 / FAMILIES);
-  const relays = new RelaySet({ family, log, range: parsePortRange(proxyPortRange), udpIdleTimeout, mostRelays });
-  return new UserspaceBackend(new PortalRules(iptables, stamps), relays);
+  const takeSocket = keeper && ((protocol: Protocol, port: number) => keeper.take(protocol, port));
+  const range = parsePortRange(proxyPortRange);
+  const relays = new RelaySet({ family, log, range, udpIdleTimeout, mostRelays, takeSocket });
+  return new UserspaceBackend(new PortalRules(iptables, stamps), relays, keeper);
 }
 
 /** Takes away every rule and chain of ours, and nothing else. Returns how many. Throws HostError. */
@@ -81,6 +88,9 @@ type Followed = [before: ServicePort[], after: ServicePort[]];
 export class UserspaceBackend implements Backend {
   readonly relays: RelaySet;
   readonly #rules: PortalRules;
+  readonly #keeper: SocketKeeper | undefined;
+  /** Version of the relays whose sockets are kept. */
+  #kept = 0;
   /** `namespace/service` -> its ports, as the relays have them. */
   readonly #services = new Map<string, readonly ServicePort[]>();
   /** False: they have to be told everything. */
@@ -90,9 +100,10 @@ export class UserspaceBackend implements Backend {
   #wanted: RuleSet | undefined;
   #oldPorts: ReadonlyMap<string, number> | undefined;
 
-  constructor(rules: PortalRules, relays: RelaySet) {
+  constructor(rules: PortalRules, relays: RelaySet, keeper?: SocketKeeper) {
     this.#rules = rules;
     this.relays = relays;
+    this.#keeper = keeper;
   }
 
   /** Relays first, then the rules that lead to them; relays that nothing leads to any more are closed last. */
@@ -111,6 +122,7 @@ export class UserspaceBackend implements Backend {
     this.#wanted = known ?? compile(update.plan, this.relays.portOf);
     const changes = isFull || !known ? await this.#rules.write(this.#wanted) : 0;
     await this.relays.closeGone();
+    this.#keepSockets();
     // everything went through pipes, which in a large cluster is much
     if (isFull) returnFreeMemory();
     return { kind: isFull ? 'full' : 'partial', changes, refused: this.relays.refused };
@@ -132,10 +144,19 @@ export class UserspaceBackend implements Backend {
     return this.relays.isProxyPort(protocol, port);
   }
 
-  /** Rules stay, and lead nowhere until the next proxy listens: connections end with the process that relays them. */
+  /** Rules stay, and what is opened from now on waits for the next proxy: connections that are there end with the process that relays them. */
   stop(): Promise<void> {
     this.#rules.guard.close();
+    this.#keeper?.close();
     return this.relays.stop(STOP_PATIENCE);
+  }
+
+  #keepSockets(): void {
+    const { relays } = this;
+    if (this.#kept !== relays.version)
+      this.#keeper?.keep((protocol, port) => relays.isProxyPort(protocol as Protocol, port));
+    this.#kept = relays.version;
+    this.#keeper?.release();
   }
 
   /** The Service ports to be looked at, as they were and as they are. `tryAgain`: also those that have no relay. */

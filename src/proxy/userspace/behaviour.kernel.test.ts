@@ -4,15 +4,18 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { after, before, it } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
+import { eventually } from '../../../test/support/eventually.ts';
 import { requireOuterNamespace } from '../../../test/support/outer-namespace.ts';
 import { FakeClient } from '../../client/fake-client.ts';
+import { exec } from '../../host/exec.ts';
 import { FakeSysctl } from '../../host/sysctl.ts';
 import { createIptables } from '../../host/iptables.ts';
 import { silentLog, type Log } from '../../lib/log.ts';
+import { defaultIpvsSettings } from '../backend.ts';
 import { runProxy, type RunningProxy } from '../run.ts';
 import { loadScenario, scenarios, WORLD } from '../scenarios/index.ts';
 import { ask, KernelWorld } from '../scenarios/kernel-world.ts';
-import { cleanup } from './backend.ts';
+import { cleanup, userspaceBackend } from './backend.ts';
 
 requireOuterNamespace();
 
@@ -150,19 +153,38 @@ it('no connection fails while endpoints change a hundred times a second', async 
   );
 });
 
-it('after a proxy ended, the next listens on the same port and is found by the old rules', async (t) => {
+it('what is asked while no proxy runs waits for the next one, which listens on the same port and is found by the old rules', async (t) => {
   const client = clientOf('cluster-ip');
   const first = start(client);
   await first.synced;
   const before = await saved();
   await first.stop();
-  assert.deepEqual(await world.ask('client', ask('IPv4', '10.96.0.20', 80)), ['REJECT'], 'nobody relays');
+  const waiting = Promise.all(
+    [1, 2, 3].map(() => world.ask('client', { ...ask('IPv4', '10.96.0.20', 80), timeout: 30_000 })),
+  );
+  // they are in the queue of a socket that nobody reads
+  await setTimeout(300);
   const second = start(client);
   t.after(() => second.stop());
   await second.synced;
+  for (const [answer = ''] of await waiting) assert.match(answer, isPod);
   const [answer = ''] = await world.ask('client', ask('IPv4', '10.96.0.20', 80));
   assert.match(answer, isPod);
   assert.deepEqual(await saved(), before);
+});
+
+it('where a proxy ended for good and is cleaned up after, nobody waits', async () => {
+  const client = clientOf('cluster-ip');
+  const proxy = start(client);
+  await proxy.synced;
+  await proxy.stop();
+  const waiting = world.ask('client', { ...ask('IPv4', '10.96.0.20', 80), timeout: 30_000 });
+  // it stands in the queue of a socket that listens
+  await eventually(async () => assert.match((await exec('ss', ['-Hltn'])).stdout, /^LISTEN +[1-9]/m));
+  const context = { family: 'IPv4', log: silentLog, exec, sysctl: new FakeSysctl(), masqueradeBit: 14 } as const;
+  const removed = await userspaceBackend.cleanup({ ...context, ipvs: defaultIpvsSettings });
+  assert.match(removed.join(), /sockets kept for the next relays/);
+  assert.deepEqual(await waiting, ['ECONNRESET']);
 });
 
 it('rules that another program flushed come back', async (t) => {

@@ -20,6 +20,8 @@ export interface RelaySetOptions {
   readonly mostRelays?: number;
   /** Default Math.random. */
   readonly random?: () => number;
+  /** The socket an older proxy left on a port it had. */
+  readonly takeSocket?: ((protocol: Protocol, port: number) => number | undefined) | undefined;
 }
 
 /** Ports tried for one relay before it is given up. */
@@ -27,6 +29,8 @@ const MOST_TRIES = 20;
 
 export class RelaySet {
   readonly counters = new RelayCounters();
+  /** Grows with every relay that comes or goes. */
+  version = 0;
   readonly #parts: RelayParts;
   readonly #options: RelaySetOptions;
   readonly #ports: Readonly<Record<Protocol, ProxyPorts>>;
@@ -86,7 +90,7 @@ export class RelaySet {
     }
     // all ports are chosen before any is tried, so that old ones go to whom they belong
     for (const spec of added) this.#ports[spec.service.protocol].choose(spec.key, undefined, oldPorts.get(spec.key));
-    await Promise.all(added.map((spec) => this.#add(spec)));
+    await Promise.all(added.map((spec) => this.#add(spec, oldPorts.get(spec.key))));
   }
 
   /** After the rules that led to them are gone: established connections go on. */
@@ -104,7 +108,7 @@ export class RelaySet {
     this.#relays.clear();
     this.#gone = [];
     this.#draining = [];
-    await Promise.all(all.map((relay) => relay.close()));
+    await Promise.all(all.map((relay) => relay.handOver()));
     while (all.some((relay) => relay.size > 0) && performance.now() < end) await setTimeout(5);
     for (const relay of all) relay.destroy();
   }
@@ -121,7 +125,7 @@ export class RelaySet {
     this.#options.log.info({ pool }, `Setting endpoints for ${name}${here} to [${text}]`);
   }
 
-  async #add(spec: RelaySpec): Promise<void> {
+  async #add(spec: RelaySpec, before: number | undefined): Promise<void> {
     const { mostRelays = Infinity } = this.#options;
     if (this.#relays.size + this.#opening >= mostRelays) {
       this.#refuse(spec, `the limit of open files leaves room for ${String(mostRelays)} relays; raise it (ulimit -Hn)`);
@@ -129,13 +133,13 @@ export class RelaySet {
     }
     this.#opening++;
     try {
-      await this.#open(spec);
+      await this.#open(spec, before);
     } finally {
       this.#opening--;
     }
   }
 
-  async #open(spec: RelaySpec): Promise<void> {
+  async #open(spec: RelaySpec, before: number | undefined): Promise<void> {
     const { key, service } = spec;
     const ports = this.#ports[service.protocol];
     const host = this.#options.family === 'IPv6' ? '::' : '0.0.0.0';
@@ -144,8 +148,11 @@ export class RelaySet {
     for (let port = ports.portOf(key); port !== undefined && unusable.size < MOST_TRIES;) {
       const relay = this.#make(service);
       try {
-        await relay.listen(host, port);
+        // what waits there came for this Service port and for no other
+        const fd = port === before ? this.#options.takeSocket?.(service.protocol, port) : undefined;
+        await relay.listen(host, port, fd);
         this.#relays.set(key, relay);
+        this.version++;
         this.#refused.delete(key);
         this.#update(relay, spec);
         return;
@@ -181,7 +188,7 @@ export class RelaySet {
 
   #remove(key: string, service: ServicePort): void {
     const relay = this.#relays.get(key);
-    this.#relays.delete(key);
+    if (this.#relays.delete(key)) this.version++;
     this.#refused.delete(key);
     this.#ports[service.protocol].release(key);
     if (relay) this.#gone.push(relay);

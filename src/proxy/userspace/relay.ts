@@ -7,12 +7,14 @@ export interface Relay {
   readonly balancer: Balancer;
   /** Connections, or clients, under way. */
   readonly size: number;
-  /** Rejects with the system's error (`code` EADDRINUSE, …). To be called once. */
-  listen(host: string, port: number): Promise<void>;
+  /** `fd`: a socket that listens there already. Rejects with the system's error (`code` EADDRINUSE, …). To be called once. */
+  listen(host: string, port: number, fd?: number): Promise<void>;
   /** Addresses that still serve: what goes to others may not begin anew there. */
   keepOnly(serving: readonly string[]): void;
   /** Takes nothing new; what is established goes on to its end. Resolves when the port is free. */
   close(): Promise<void>;
+  /** As `close`, where the next proxy takes over: who waits for an answer still gets it. `size` is 0 once nobody does. */
+  handOver(): Promise<void>;
   /** Ends all at once. */
   destroy(): void;
 }

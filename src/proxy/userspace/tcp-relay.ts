@@ -12,6 +12,9 @@ const SOCKETS = { allowHalfOpen: true, noDelay: true } as const;
 /** ms. Connections this old are probed every so often, or those whose peer vanished without a word would be kept for ever. */
 const KEEP_ALIVE = 60_000;
 
+/** Connections that wait for a turn of the event loop, or for the next proxy. */
+const BACKLOG = 4096;
+
 /** A connection whose endpoint is being dialled. Handlers are shared, as those of joined sockets. */
 interface DialSocket extends JoinedSocket {
   dial?: Dial | undefined;
@@ -56,16 +59,18 @@ export class TcpRelay implements Relay {
     return this.#clients?.size ?? 0;
   }
 
-  listen(host: string, port: number): Promise<void> {
+  listen(host: string, port: number, fd?: number): Promise<void> {
     const server = this.#server;
     return new Promise((resolve, reject) => {
       server.refuse = reject;
       const ipv6Only = this.parts.family === 'IPv6';
       // shared with the next proxy, so that it listens before this one ends; others that want the port are still refused
-      server.listen({ host, port, backlog: 4096, ipv6Only, reusePort: true }, () => {
+      const done = () => {
         server.refuse = undefined;
         resolve();
-      });
+      };
+      if (fd === undefined) server.listen({ host, port, backlog: BACKLOG, ipv6Only, reusePort: true }, done);
+      else server.listen({ fd }, BACKLOG, done);
     });
   }
 
@@ -78,6 +83,10 @@ export class TcpRelay implements Relay {
     // the port is free at once; what the server calls back for is the end of the last connection
     this.#server.close();
     return Promise.resolve();
+  }
+
+  handOver(): Promise<void> {
+    return this.close();
   }
 
   destroy(): void {

@@ -11,7 +11,9 @@ async function relayTo(t: TestContext, targets: readonly Target[], more: Paramet
   const relay = new UdpRelay(...partsOf(targets, { udpIdleTimeout: 60_000, ...more }));
   const port = await freePort();
   await relay.listen('127.0.0.1', port);
-  t.after(() => relay.close());
+  t.after(() => {
+    relay.destroy();
+  });
   return { relay, port };
 }
 
@@ -121,4 +123,21 @@ it('without endpoints nothing is kept for a client', async (t) => {
   socket.send('?', port, '127.0.0.1');
   while (relay.parts.counters.refused === 0) await new Promise((resolve) => setImmediate(resolve));
   assert.equal(relay.size, 0);
+});
+
+it('handed over, it goes on until who asked is answered, and then the port is free', async (t) => {
+  const { target: late, socket: server } = await udpEndpoint('late', 100);
+  t.after(() => server.close());
+  const { port, relay } = await relayTo(t, [late]);
+  const [one, two] = [await client(t), await client(t)];
+  const first = askUdp(port, '1', one);
+  while (relay.size === 0) await new Promise((resolve) => setImmediate(resolve));
+  await relay.handOver();
+  assert.equal(await askUdp(port, '2', two), 'late:2', 'what comes meanwhile is served too');
+  assert.equal(await first, 'late:1');
+  while (relay.size > 0) await new Promise((resolve) => setImmediate(resolve));
+  const next = createSocket('udp4');
+  t.after(() => next.close());
+  next.bind(port, '127.0.0.1');
+  await once(next, 'listening');
 });

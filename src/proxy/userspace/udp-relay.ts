@@ -39,6 +39,7 @@ export class UdpRelay implements Relay {
   readonly #leaving = new Set<Way>();
   #sweep: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
+  #isLeaving = false;
 
   constructor(parts: RelayParts, name: string, balancer: Balancer) {
     this.parts = parts;
@@ -58,11 +59,11 @@ export class UdpRelay implements Relay {
     return this.#ways.size;
   }
 
-  listen(host: string, port: number): Promise<void> {
+  listen(host: string, port: number, fd?: number): Promise<void> {
     const server = this.#server;
     return new Promise((resolve, reject) => {
       server.once('error', reject);
-      server.bind({ address: host, port }, () => {
+      server.bind(fd === undefined ? { address: host, port } : { fd }, () => {
         server.off('error', reject);
         server.on('error', (error) => {
           this.parts.log.debug({ err: error, service: this.name }, 'a relay could not answer a client');
@@ -96,8 +97,24 @@ export class UdpRelay implements Relay {
     return this.#closing;
   }
 
+  /** Until a moment in which nobody waits for an answer: what is read here is lost to the next proxy, so it is served. */
+  handOver(): Promise<void> {
+    this.#isLeaving = true;
+    this.#closeIfQuiet();
+    return Promise.resolve();
+  }
+
   destroy(): void {
     void this.close();
+  }
+
+  #closeIfQuiet(): void {
+    // an answer is on its way out only after this turn
+    if (this.#isLeaving && this.#isQuiet()) setImmediate(() => this.#isQuiet() && void this.close());
+  }
+
+  #isQuiet(): boolean {
+    return this.#leaving.size === 0 && !this.#ways.values().some((way) => way.isAsking);
   }
 
   #close(): Promise<void> {
@@ -132,12 +149,14 @@ export class UdpRelay implements Relay {
       this.#server.send(message, port, address);
       if (this.#leaving.has(way)) this.#end(way);
       else this.#touch(way, false);
+      this.#closeIfQuiet();
     });
     socket.on('error', () => {
       // refused: the next datagram goes to another
       this.parts.counters.broken++;
       this.balancer.affinity?.forget(address);
       this.#end(way);
+      this.#closeIfQuiet();
     });
     socket.once('connect', () => {
       const { waiting = [] } = way;
