@@ -336,3 +336,33 @@ test('what was left out for an asker who takes little is there for others', asyn
     assert.ok((counts[0] ?? 0) < 40);
   });
 });
+
+test('packets that go out in one burst are each their own, though they are written in one place', async () => {
+  const table = new PacketTable({ random: Math.random });
+  const count = 100;
+  const respond = (query: Message) => {
+    const { name } = query.questions[0]!;
+    const answers = [{ name, ttl: 5, type: TYPE.TXT, texts: [name.repeat(20)] }];
+    return Promise.resolve({ message: { ...replyTo(query, RCODE.NOERROR), answers }, mayKeep: true, holds: ['zone'] });
+  };
+  const queries = Array.from({ length: count }, (_, id) => question(`n${String(id)}.`, id));
+  await serving({ respond, packets: { table, number: 0, isLeftOut: () => false } }, async (port) => {
+    await udp(port, ...queries);
+    const socket = createSocket('udp4');
+    const replies = new Map<number, Message>();
+    const all = new Promise<void>((resolve) => {
+      socket.on('message', (bytes) => {
+        const reply = decodeMessage(bytes);
+        replies.set(reply.id, reply);
+        if (replies.size === count) resolve();
+      });
+    });
+    for (const query of queries) socket.send(query, port, '127.0.0.1');
+    await all;
+    for (const [id, { answers }] of replies) {
+      const name = `n${String(id)}.`;
+      assert.deepEqual(answers, [{ name, ttl: 5, type: TYPE.TXT, texts: [name.repeat(20)] }]);
+    }
+    socket.close();
+  });
+});
