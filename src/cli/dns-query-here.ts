@@ -23,11 +23,12 @@ export function parseServer(text: string): NonNullable<HereOptions['server']> {
 
 /** @throws Error that says what is wrong with the type or the file */
 export async function queryHere(name: string, { type, server, resolvConf }: HereOptions): Promise<QueryReport> {
-  const [explain, { askServer }, { parseType, typeName }] = await Promise.all([
+  const [explain, { askServer, isAskable }, { parseType, typeName }] = await Promise.all([
     import('../dns/explain/index.ts'),
     import('../dns/explain/ask.ts'),
     import('../dns/wire/record-text.ts'),
   ]);
+  if (!isAskable(name)) throw new Error(`invalid name ${JSON.stringify(name)}`);
   const types = type.split(',').map((text) => {
     const code = parseType(text);
     if (code === undefined) throw new Error(`invalid type ${JSON.stringify(text)}`);

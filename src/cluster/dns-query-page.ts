@@ -18,6 +18,7 @@ import {
   type ResolverSettings,
   type Surroundings,
 } from '../dns/explain/index.ts';
+import { isAskable } from '../dns/explain/ask.ts';
 import type { JobRequest } from '../dns/explain/lookup-process.ts';
 import type { ReportFrom, ReportResolver } from '../dns/explain/report.ts';
 import type { RunningDns } from '../dns/run.ts';
@@ -93,7 +94,7 @@ const MOST_RECORDS = 1000;
 
 async function askedBy(query: URLSearchParams, pods: PodPlaces, options: DnsQueryOptions): Promise<Asked> {
   const name = query.get('name') ?? '';
-  if (!isName(name)) throw new Refusal(400, `invalid name ${JSON.stringify(name)}`);
+  if (!isAskable(name)) throw new Refusal(400, `invalid name ${JSON.stringify(name)}`);
   const types = (query.get('type') ?? 'A,AAAA').split(',').map((text) => {
     const type = parseType(text);
     if (type === undefined || type === TYPE.AXFR || type === TYPE.IXFR || type === TYPE.OPT)
@@ -132,15 +133,6 @@ const settingsOf = (text: string): Asked['settings'] => ({
   glibc: readSettings(text, 'glibc'),
   musl: readSettings(text, 'musl'),
 });
-
-/** What can be asked at all: printable, labels of 1 to 63, 253 together. Odd ones are for the server to refuse. */
-function isName(name: string): boolean {
-  if (name === '.') return true;
-  const bare = name.replace(/\.$/, '');
-  return (
-    bare.length <= 253 && /^[!-~]+$/.test(bare) && bare.split('.').every((label) => label !== '' && label.length <= 63)
-  );
-}
 
 async function runLookup({ name, types, settings, networkNamespace }: Asked, run: Exec): Promise<Lookup> {
   const request: JobRequest = { name, types, settings };

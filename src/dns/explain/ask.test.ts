@@ -5,7 +5,7 @@ import { test, type TestContext } from 'node:test';
 import { silentLog } from '../../lib/log.ts';
 import { serveDns } from '../serve.ts';
 import { RCODE, replyTo, TYPE, type Message } from '../wire/message.ts';
-import { askServer } from './ask.ts';
+import { askServer, isAskable } from './ask.ts';
 
 /** Answers as the first label says. */
 function answer(query: Message): Promise<{ message: Message } | undefined> {
@@ -63,8 +63,17 @@ test('silence and nobody there are told apart, and nothing is thrown', async (t)
   await once(gone, 'listening');
   const free = gone.address().port;
   gone.close();
-  const [nobody] = await askServer('one.test.', [TYPE.A], '127.0.0.1', { timeout: 5000, port: free });
-  assert.deepEqual([nobody?.outcome, nobody?.error], ['unreachable', 'nobody listens there (connection refused)']);
+  for (const types of [[TYPE.A], [TYPE.A, TYPE.AAAA], [TYPE.A, TYPE.AAAA, TYPE.SRV]]) {
+    for (const nobody of await askServer('one.test.', types, '127.0.0.1', { timeout: 30_000, port: free }))
+      assert.deepEqual([nobody.outcome, nobody.error], ['unreachable', 'nobody listens there (connection refused)']);
+  }
   const [odd] = await askServer('one.test.', [TYPE.A], 'localhost', { timeout: 50, port });
   assert.deepEqual([odd?.outcome, odd?.error], ['unreachable', 'that is no address']);
+});
+
+test('names that fit no question are told before', () => {
+  for (const name of ['.', 'web', 'web.', '_http._tcp.web', '*', `${'a'.repeat(63)}.b`])
+    assert.ok(isAskable(name), name);
+  for (const name of ['', '..', 'a..b', '.a', 'a b', 'a\\b', 'ü', `${'a'.repeat(64)}.b`, 'abcdefghi.'.repeat(30)])
+    assert.ok(!isAskable(name), name);
 });

@@ -62,7 +62,10 @@ function overUdp(questions: readonly Asked[], { timeout, port = DNS_PORT }: AskO
   const results = new Map<number, UdpHeard>();
   return new Promise((resolve) => {
     let began = performance.now();
+    let isOver = false;
     const finish = (outcome: Outcome, error: string) => {
+      if (isOver) return;
+      isOver = true;
       clearTimeout(timer);
       socket.close();
       const ms = performance.now() - began;
@@ -96,7 +99,12 @@ function overUdp(questions: readonly Asked[], { timeout, port = DNS_PORT }: AskO
         return;
       }
       began = performance.now();
-      for (const asked of questions) socket.send(queryBytes(asked));
+      for (const asked of questions) {
+        // What the network said to the first question is the error of sending the second.
+        socket.send(queryBytes(asked), (failure) => {
+          if (failure) finish('unreachable', wordsOf(failure));
+        });
+      }
     });
   });
 }
@@ -136,6 +144,14 @@ function overTcp(asked: Asked, { timeout, port = DNS_PORT }: AskOptions): Promis
       fail('silence', 'the server hung up');
     });
   });
+}
+
+/** What can be asked at all: labels of 1 to 63 printable characters, 253 in all. Whether it makes sense is for the server to say. */
+export function isAskable(name: string): boolean {
+  if (name === '.') return true;
+  const bare = name.replace(/\.$/, '');
+  const isLabel = (label: string) => label !== '' && label.length <= 63;
+  return bare.length <= 253 && /^[!-[\]-~]+$/.test(bare) && bare.split('.').every(isLabel);
 }
 
 const queryBytes = ({ id, name, type }: Asked): Buffer =>
