@@ -157,8 +157,9 @@ async function surroundings(dns: RunningDns, asked: Asked, lookup: Lookup, clien
 }
 
 async function addressesOfClusterDns(client: Client): Promise<string[]> {
-  const { spec } = await client.get(SERVICES, 'kube-dns', 'kube-system');
-  return spec.clusterIPs ?? (spec.clusterIP === undefined ? [] : [spec.clusterIP]);
+  // Listed, because a DNS server may list Services and not get one.
+  const { items } = await client.list(SERVICES, { namespace: 'kube-system', fieldSelector: 'metadata.name=kube-dns' });
+  return items.flatMap(({ spec }) => spec.clusterIPs ?? (spec.clusterIP === undefined ? [] : [spec.clusterIP]));
 }
 
 async function namespacesWith(client: Client, service: string): Promise<string[]> {

@@ -66,6 +66,12 @@ export function describeExplained(cluster: Cluster, pod: string): void {
       assert.match(other.hints.at(-1)?.remedy ?? '', /: kube-dns\.kube-system$/);
     });
 
+    test('says of a node, as of a Pod on its network, that it asks others than kube-dns', () => {
+      const { hints } = report('kubernetes.default', '--from', 'node01');
+      const told = hints.find(({ text }) => text.includes('not Service kube-dns (10.96.0.10)'));
+      assert.match(told?.remedy ?? '', /ClusterFirstWithHostNet/);
+    });
+
     test('goes straight to the DNS server of a node, by a stock kubectl too', () => {
       const direct = report('kubernetes.default.svc.cluster.local', '--node', 'node02');
       assert.deepEqual([direct.from, direct.steps.length], [{ kind: 'server', node: 'node02' }, 1]);

@@ -40,7 +40,7 @@ export function answerFrom(cluster: () => Cluster, options: HandlerOptions, next
     const asker = rules.preferZone ? zoneOfAsker?.(query) : undefined;
     const found = answerIn(zone, target, view, question, rules, asker?.zone);
     if (found.rcode === RCODE.NXDOMAIN && isIn(question.name, through)) return passOn(query, found, next);
-    query.trail?.push({ plugin: 'kubernetes', text: inWords(target, view, found, question.type) });
+    query.trail?.push({ plugin: 'kubernetes', text: inWords(target, view, found, question.type, asker?.zone) });
     const reply: Reply = {
       message: messageOf(query, found),
       from: 'kubernetes',

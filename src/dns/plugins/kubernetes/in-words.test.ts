@@ -54,6 +54,27 @@ const CASES: readonly [name: string, type: keyof typeof TYPE, words: string][] =
   ['8.0.244.10.in-addr.arpa.', 'PTR', 'NXDOMAIN: no Service and no endpoint has 10.244.0.8'],
 ];
 
+test('endpoints that come before others are told by their zone, and only where zones make a difference', () => {
+  const near = slice('db-c', 'db', [true, true]);
+  near.endpoints = near.endpoints?.map((endpoint, at) => ({ ...endpoint, zone: `z${String(at)}` }));
+  const zoned = fixedView({
+    namespaces: ['shop'],
+    services: [service('db', { clusterIP: 'None', ports }), service('idle', { clusterIP: 'None', ports })],
+    slices: [near, slice('idle-a', 'idle', [true, true])],
+  });
+  const preferring = rulesOf({ zones: ['cluster.local'], preferZone: true });
+  const words = (name: string, askerZone?: string) => {
+    const { target, zone } = parseName(name, preferring.zones, preferring.zonal);
+    assert.ok(zone);
+    const found = answerIn(zone, target, zoned, { name, type: TYPE.A, class: 1 }, preferring, askerZone);
+    return inWords(target, zoned, found, TYPE.A, askerZone);
+  };
+  const db = 'headless Service shop/db with 2 of 2 endpoints ready, in EndpointSlice db-c';
+  assert.equal(words(`db.${SHOP}`, 'z1'), `1 record: ${db}, those in zone z1 preferred`);
+  assert.equal(words(`db.${SHOP}`), `2 records: ${db}`);
+  assert.match(words(`idle.${SHOP}`, 'z1'), /in EndpointSlice idle-a$/);
+});
+
 for (const [name, type, words] of CASES) {
   test(`${name} ${type} is told as: ${words}`, () => {
     const { target, zone } = parseName(name, rules.zones, rules.zonal);

@@ -8,10 +8,13 @@ import { clusterIpsOf, type ClusterView } from './cluster-view.ts';
 import type { ServiceTarget, Target } from './names.ts';
 import { endpointsOf, isReady } from './service-endpoints.ts';
 
-type Found = Pick<InsideAnswer, 'rcode' | 'answers' | 'follow'>;
+type Found = Pick<InsideAnswer, 'rcode' | 'answers' | 'follow' | 'nearby'>;
 
-/** @param type of the question */
-export function inWords(target: Target, view: ClusterView, found: Found, type: number): string {
+/**
+ * @param type of the question
+ * @param askerZone topology zone of whoever asks, where it was looked at
+ */
+export function inWords(target: Target, view: ClusterView, found: Found, type: number, askerZone?: string): string {
   const result = resultOf(found, type);
   switch (target.about) {
     case 'outside':
@@ -29,7 +32,7 @@ export function inWords(target: Target, view: ClusterView, found: Found, type: n
     case 'address':
       return `${result}: ${whoHas(formatIp(target.ip), view)}`;
     default:
-      return `${result}: ${serviceWords(target, view, found)}`;
+      return `${result}: ${serviceWords(target, view, found)}${preference(found, askerZone)}`;
   }
 }
 
@@ -79,6 +82,9 @@ function missingPart(target: ServiceTarget, { spec }: Service, { rcode }: Found)
   }
   return undefined;
 }
+
+const preference = ({ nearby }: Found, zone: string | undefined): string =>
+  nearby && zone !== undefined ? `, those in zone ${zone} preferred` : '';
 
 function endpointWords(namespace: string, name: string, view: ClusterView): string {
   const slices = view.slicesOf(namespace, name);
