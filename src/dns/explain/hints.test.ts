@@ -169,6 +169,16 @@ const CASES: readonly Case[] = [
     hints: [[undefined, /^there is a Service web in namespace shop$/, /whole name: web\.shop\.svc\.cluster\.local$/]],
   },
   {
+    title: 'the Service was asked for by its whole name, and has no such records',
+    report: report({
+      name: 'web.default.svc.cluster.local.',
+      verdict: 'EAI_NODATA',
+      steps: [step('web.default.svc.cluster.local.', undefined, 'nodata')],
+    }),
+    around: { elsewhere: ['default'] },
+    hints: [],
+  },
+  {
     title: 'an alias that leads into a ring',
     report: report({
       verdict: 'EAI_NODATA',

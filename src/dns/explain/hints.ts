@@ -172,15 +172,16 @@ function ringOf(answers: readonly string[]): string | undefined {
   return undefined;
 }
 
-function elsewhere({ name, from, resolver, endings }: Told, around: Surroundings): Hint[] {
+function elsewhere({ name, from, resolver, steps, endings }: Told, around: Surroundings): Hint[] {
   if (endings.glibc.verdict === 'found' || around.elsewhere.length === 0) return [];
   const [service = ''] = name.split('.');
-  const others = around.elsewhere.filter((namespace) => namespace !== from.namespace);
+  const [zone = 'cluster.local'] = around.zones;
+  const wasAsked = (namespace: string) => steps.some((one) => one.name === `${service}.${namespace}.svc.${zone}.`);
+  const others = around.elsewhere.filter((namespace) => namespace !== from.namespace && !wasAsked(namespace));
   const [nearest] = others;
   if (nearest === undefined) return [];
   // Without the search list of the cluster nothing shorter than the whole name is complete.
   const isSearched = resolver !== undefined && hasClusterSearch(resolver);
-  const [zone = 'cluster.local'] = around.zones;
   return [
     {
       text: `there is a Service ${service} in ${others.length === 1 ? 'namespace' : 'namespaces'} ${others.join(', ')}`,
