@@ -22,7 +22,7 @@ export function addDnsLog(dns: Command): void {
     .command('log')
     .summary('what Pods ask the DNS, as it happens')
     .description(
-      'Prints each question from now on: when, who, what, the answer, which plugin gave it and how long it took. The DNS servers keep no record of what was asked before: it is written while somebody looks.',
+      'Prints each question from now on: when, who, what, the answer, which plugin gave it and how long it took. The DNS servers keep no record of what was asked before: it is written while somebody looks, and every question then takes the long way.',
     )
     .option('--pod <pod>', 'only what this Pod asks: web, shop/web')
     .option('-n, --namespace <namespace>', 'of the Pod', 'default')
