@@ -52,7 +52,10 @@ export function addDns(program: Command): void {
       '--hostname-override <name>',
       "the name of this node's Node object: its zone is the askers' (default: the host name)",
     )
-    .option('--check', 'read the Corefile, print each block with its plugins in their order, and end')
+    .option(
+      '--check',
+      'read the Corefile and the files it names, print each block with its plugins in their order, and end; not looked at: whether ports are free, and whether upstreams and the API server answer',
+    )
     .option('--dry-run', 'the same')
     .option('--plugins', 'print the plugins there are in their order, and end')
     .option('--quiet', 'accepted: there is no banner')

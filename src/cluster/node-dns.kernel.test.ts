@@ -158,6 +158,17 @@ test('imports find the other keys of the ConfigMap and nothing of the machine', 
   assert.match(lab.stdout, /status: SERVFAIL/, 'a block of its own, with nobody who answers');
 });
 
+test('a file of the node that the ConfigMap names is not read', async () => {
+  const secret = join(directory, 'hosts');
+  writeFileSync(secret, '192.0.2.99 secret.test\n');
+  const client = new FakeClient([...objects, map({ Corefile: corefile(11, `hosts ${secret} {\n fallthrough\n}`) })]);
+  await start(client);
+  await eventually(() => {
+    assert.match(said(client)[0] ?? '', /^InvalidCorefile .*Corefile:8: hosts: files of the node are not read/);
+  });
+  assert.equal(await web(), withTtl(30));
+});
+
 test('one that is right and cannot be had here says so, and is tried again', async () => {
   const client = new FakeClient([...objects, map({ Corefile: corefile(11) })]);
   const clock = new FakeClock();

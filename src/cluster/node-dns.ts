@@ -145,8 +145,9 @@ class NodeDnsServer implements NodeDns {
       corefile: { file: COREFILE_KEY, text: corefileOf(data) },
       listen: { addresses, ...(port !== undefined && { port }), ...(httpAddress !== undefined && { httpAddress }) },
       imports: mapImports(() => this.#data),
-      // Who may write the ConfigMap may not read what this process was started with.
+      // Who may write the ConfigMap may not read what this process was started with, nor what only root reads.
       environment: () => undefined,
+      readsFiles: false,
       onLoop: (message) => {
         this.#tellLoop(message);
       },

@@ -4,8 +4,9 @@ import { CorefileError } from './corefile/corefile-error.ts';
 import { parseServerKey, type ServerKey } from './corefile/server-key.ts';
 import type { Block, Handler, PluginInstance, Reply, Runtime } from './plugin.ts';
 import { joinHostPort } from '../lib/ip.ts';
+import { likelyWord } from '../lib/likely-word.ts';
 import { boundAddresses } from './plugins/bind.ts';
-import { findPlugin, rankOf, servedPlugins } from './plugins/index.ts';
+import { findPlugin, plugins as knownNames, rankOf, servedPlugins } from './plugins/index.ts';
 import { Router } from './router.ts';
 import { RCODE, replyTo, type Message } from './wire/message.ts';
 
@@ -83,6 +84,7 @@ function buildServer(written: ServerBlock, keys: readonly ServerKey[], { port, .
       const plugin = findPlugin(name);
       return plugin === undefined || typeof plugin === 'string' ? [] : [{ name, instance: plugin.setup(each, block) }];
     });
+  for (const { instance } of plugins) instance.check?.();
   return {
     block,
     place,
@@ -108,7 +110,9 @@ function expectServed(name: string, { place }: Directive): void {
     throw new CorefileError(place, `plugin ${name}${plugin.startsWith('not ') ? ' is ' : ': '}${plugin}`);
   if (plugin) return;
   const known = servedPlugins.map((each) => each.name).join(', ');
-  throw new CorefileError(place, `unknown plugin "${name}", there are ${known}`);
+  const likely = likelyWord(name, knownNames);
+  const hint = likely === undefined ? 'there are' : `did you mean ${likely}? There are`;
+  throw new CorefileError(place, `unknown plugin "${name}", ${hint} ${known}`);
 }
 
 /** Behind the last plugin nobody answers: SERVFAIL, as in CoreDNS. */

@@ -100,6 +100,8 @@ export interface Runtime {
   readonly client?: Client;
   /** A resolv.conf to read where the Corefile names `/etc/resolv.conf`. */
   readonly resolvConf: string;
+  /** False: who wrote the Corefile may have no file of this machine read but the usual two (`file-fence.ts`). */
+  readonly readsFiles?: boolean;
   /** Addresses this server listens at: never asked as upstreams. */
   readonly ownAddresses: readonly string[];
   /** The port that stands in for 53 of the Corefile; absent: 53 itself. */
@@ -140,6 +142,8 @@ export interface PluginInstance {
   readonly transparent?: boolean;
   /** Adds what it knows of a query to `metadata`, before the chain begins; only in blocks with the plugin `metadata`. */
   readonly describe?: (query: Query, metadata: Map<string, () => string>) => void;
+  /** What can only be told once all plugins of the block are set up; opens nothing. @throws CorefileError */
+  readonly check?: () => void;
   /** Opens sockets, begins to watch. Rejects: the Corefile is not taken, and an old one stays. */
   readonly start?: () => Promise<void>;
   /** Before the server's sockets close. At the `end` of the program `lameduck` waits here; at a `reload` the new chain answers already. */

@@ -90,7 +90,7 @@ test('a Corefile that is wrong, or whose socket cannot be had, leaves the old on
   try {
     const port = await portOf(dns);
     await assert.rejects(dns.load('. {\nforwrd . 1.1.1.1\n}'), {
-      message: /^Corefile:2: unknown plugin "forwrd", there are /,
+      message: /^Corefile:2: unknown plugin "forwrd", did you mean forward\? There are /,
     });
     await assert.rejects(dns.load('. {\ntls\n}'), { message: /^Corefile:2: plugin tls is not served by Fairway/ });
     await assert.rejects(dns.load(''), { message: 'Corefile:1: expected a server block such as ".:53 {"' });

@@ -38,6 +38,8 @@ export interface DnsOptions {
   };
   /** Read where the Corefile names `/etc/resolv.conf`, which it is where absent. */
   readonly resolvConf?: string;
+  /** As `Runtime.readsFiles`; true where absent. */
+  readonly readsFiles?: boolean;
   readonly nodeName?: string;
   /** As `Runtime.onLoop`. */
   readonly onLoop?: Runtime['onLoop'];
@@ -187,6 +189,7 @@ export function runtimeFor(options: Omit<DnsOptions, 'corefile'>, unready: Runti
     ...(nodeName !== undefined && { nodeName }),
     ...(options.onLoop && { onLoop: options.onLoop }),
     resolvConf: options.resolvConf ?? '/etc/resolv.conf',
+    ...(options.readsFiles !== undefined && { readsFiles: options.readsFiles }),
     ownAddresses: options.listen.addresses,
     ...(options.listen.port !== undefined && { ownPort: options.listen.port }),
     changes: createChangeFeed(),

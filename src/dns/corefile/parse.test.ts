@@ -88,6 +88,7 @@ for (const [why, written, expected] of [
 
 for (const [written, expected] of [
   ['. {\n errors', '/etc/coredns/Corefile:1: a "{" is opened here and never closed'],
+  ['. {\n log {\n }}\n', '/etc/coredns/Corefile:3: expected each "}" on a line of its own, found "}}"'],
   ['. {\n errors\n}\n}', '/etc/coredns/Corefile:4: this "}" closes nothing'],
   ['. {\n health { lameduck 5s }\n}', '/etc/coredns/Corefile:2: expected a new line behind "{", found "lameduck"'],
   ['. {\n health {\n lameduck 5s }\n}', '/etc/coredns/Corefile:3: expected "}" on a line of its own'],

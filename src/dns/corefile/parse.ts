@@ -106,6 +106,9 @@ function readDirectives(reader: Reader, depth: number, opened: Place | undefined
       }
       return directives;
     }
+    if (!word.isQuoted && /^\}{2,}$/.test(word.text)) {
+      throw new CorefileError(word.place, `expected each "}" on a line of its own, found "${word.text}"`);
+    }
     if (opens(word)) throw new CorefileError(word.place, 'expected the name of a plugin or an option before "{"');
     directives.push(readDirective(reader, word, depth));
   }

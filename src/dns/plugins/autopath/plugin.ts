@@ -5,6 +5,7 @@ import { expectNoBody, refuse } from '../../corefile/option.ts';
 import type { Directive } from '../../corefile/directive.ts';
 import { zonesOf } from '../../corefile/server-key.ts';
 import { readSettings } from '../../explain/resolver-settings.ts';
+import { expectMayRead } from '../../file-fence.ts';
 import type { Block, Plugin, Query } from '../../plugin.ts';
 import { labelsOf, nameOf } from '../../wire/domain-name.ts';
 import { RCODE } from '../../wire/message.ts';
@@ -28,11 +29,10 @@ export const autopathPlugin: Plugin = {
       ),
     );
     return {
-      start() {
+      check() {
         if (directive.args.at(-1) === '@kubernetes' && !offersSearchPath(block)) {
           refuse(directive, '@kubernetes needs the plugin kubernetes in the same block');
         }
-        return Promise.resolve();
       },
       wrap: (next) => async (query) => {
         const isHere = zones?.find(labelsOf(query.question.name.toLowerCase())) !== undefined;
@@ -62,6 +62,8 @@ function parse(directive: Directive, block: Block): Parsed {
   const zones = zonesOfNames(named.length > 0 ? named : block.zones);
   const { resolvConf } = block.runtime;
   if (!source.startsWith('@')) {
+    const instead = 'take /etc/resolv.conf or @kubernetes';
+    expectMayRead(block.runtime, { by: 'autopath', file: source, instead, place: directive.place });
     const file = source === '/etc/resolv.conf' ? resolvConf : source;
     const path = [...searchesOf(file, (reason) => refuse(directive, reason)), '.'];
     return { zones, pathFor: () => path };

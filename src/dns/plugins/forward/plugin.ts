@@ -1,8 +1,9 @@
 /** `forward FROM TO...`: names of the rest of the world, from other servers (feature 4-051). Several in a block are asked in their order. */
-import { loadSmallFile } from '../../../lib/small-file.ts';
+import { readSmallFile } from '../../../lib/small-file.ts';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { CorefileError } from '../../corefile/corefile-error.ts';
-import type { Block, Handler, Plugin, Query, Reply } from '../../plugin.ts';
+import { expectMayRead } from '../../file-fence.ts';
+import type { Block, Handler, Plugin, Query, Reply, Runtime } from '../../plugin.ts';
 import { EXTENDED_ERROR, withExtendedError } from '../../wire/extended-error.ts';
 import { RCODE, replyTo, TYPE } from '../../wire/message.ts';
 import { isInZone } from '../../zone-list.ts';
@@ -11,7 +12,7 @@ import { Forwarder, type Forwarded } from './forwarder.ts';
 import { parseForward, type ForwardOptions } from './options.ts';
 import { asAsked } from './relevant.ts';
 import type { Ask } from './upstream-client.ts';
-import { UpstreamSource } from './upstream-source.ts';
+import { UpstreamSource, USUAL_FILE } from './upstream-source.ts';
 
 /** Bytes of what is told to an asker about servers that failed: a failure must not be much larger than its question. */
 const MOST_WORDS = 120;
@@ -20,6 +21,7 @@ const MOST_WORDS = 120;
 interface Stanza {
   readonly options: ForwardOptions;
   readonly source: UpstreamSource;
+  readonly secureContext: SecureContext | undefined;
   /** Made in `start`, when its files have been read. */
   forwarder: Forwarder | undefined;
 }
@@ -51,14 +53,15 @@ function makeStanza(options: ForwardOptions, { runtime, server }: Block): Stanza
   const written = Number(/:(\d+)$/.exec(server)?.[1] ?? 53);
   const ownPort = written === 53 ? (runtime.ownPort ?? 53) : written;
   const { log, clock, resolvConf, ownAddresses: own } = runtime;
+  expectFiles(options, runtime);
+  const secureContext = readSecureContext(options);
   const source = new UpstreamSource({ forward: options, log, clock, resolvConf, own, ownPort });
-  return { options, source, forwarder: undefined };
+  return { options, source, secureContext, forwarder: undefined };
 }
 
 async function startStanza(stanza: Stanza, { runtime }: Block): Promise<void> {
-  const { options, source } = stanza;
+  const { options, source, secureContext } = stanza;
   const { clock, random, log } = runtime;
-  const secureContext = await readSecureContext(options);
   const metrics = forwardMetrics(runtime.metrics);
   const forwarder = new Forwarder({ options, clock, random, log, metrics, ...(secureContext && { secureContext }) });
   stanza.forwarder = forwarder;
@@ -68,12 +71,32 @@ async function startStanza(stanza: Stanza, { runtime }: Block): Promise<void> {
   forwarder.use(upstreams);
 }
 
+/** Whoever only checks a Corefile is told of a missing file too. @throws CorefileError */
+function expectFiles({ to, tls, place }: ForwardOptions, runtime: Runtime): void {
+  for (const file of [tls.cert, tls.key, tls.ca]) {
+    if (file === undefined) continue;
+    const instead = 'without one the authorities of the system are trusted';
+    expectMayRead(runtime, { by: 'forward: tls', file, instead, place });
+  }
+  for (const each of to) {
+    if (!('file' in each)) continue;
+    const { file } = each;
+    expectMayRead(runtime, { by: 'forward', file, instead: 'write the addresses of the servers', place });
+    if (file === USUAL_FILE) continue;
+    try {
+      readSmallFile(file);
+    } catch {
+      throw new CorefileError(place, `forward: cannot read ${file}`);
+    }
+  }
+}
+
 /** Undefined: the system's authorities, no certificate of one's own. @throws CorefileError */
-async function readSecureContext({ tls, place }: ForwardOptions): Promise<SecureContext | undefined> {
+function readSecureContext({ tls, place }: ForwardOptions): SecureContext | undefined {
   const { cert, key, ca } = tls;
   if (cert === undefined && ca === undefined) return undefined;
   try {
-    const [certText, keyText, caText] = await Promise.all([cert, key, ca].map(readIfNamed));
+    const [certText, keyText, caText] = [cert, key, ca].map(readIfNamed);
     return createSecureContext({
       ...(certText && { cert: certText }),
       ...(keyText && { key: keyText }),
@@ -84,8 +107,8 @@ async function readSecureContext({ tls, place }: ForwardOptions): Promise<Secure
   }
 }
 
-const readIfNamed = async (file: string | undefined): Promise<Buffer | undefined> =>
-  file === undefined ? undefined : loadSmallFile(file);
+const readIfNamed = (file: string | undefined): Buffer | undefined =>
+  file === undefined ? undefined : readSmallFile(file);
 
 /** @param isFollowed by another `forward`, which `next` is for */
 function handle(stanza: Stanza, next: Handler, isFollowed: boolean): Handler {

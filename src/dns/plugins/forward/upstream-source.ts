@@ -20,7 +20,7 @@ export interface SourceOptions {
   readonly behindStub?: string;
 }
 
-const USUAL_FILE = '/etc/resolv.conf';
+export const USUAL_FILE = '/etc/resolv.conf';
 
 export class UpstreamSource {
   readonly #options: SourceOptions;

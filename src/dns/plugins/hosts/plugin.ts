@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { expectOnce } from '../../corefile/option.ts';
 import { Value } from '../../../lib/prometheus.ts';
 import type { Handler, Plugin, Runtime } from '../../plugin.ts';
+import { expectMayRead } from '../../file-fence.ts';
 import { rootOf } from '../root.ts';
 import { answerFromHosts } from './answer.ts';
 import { parseHosts, type HostsTable } from './hosts-table.ts';
@@ -12,8 +13,11 @@ import { parseHostsOptions, type HostsOptions } from './options.ts';
 export const hostsPlugin: Plugin = {
   name: 'hosts',
   setup(directives, block) {
-    const options = parseHostsOptions(expectOnce(directives), block.zones);
+    const directive = expectOnce(directives);
+    const options = parseHostsOptions(directive, block.zones);
     const file = resolve(rootOf(block), options.file);
+    const instead = 'write its lines into the block of hosts';
+    expectMayRead(block.runtime, { by: 'hosts', file, instead, place: directive.place });
     const hosts = new WatchedHosts(file, options, block.runtime);
     return {
       // What it answers depends on the name alone, and a file that changed is told.

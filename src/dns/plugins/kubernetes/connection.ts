@@ -6,6 +6,7 @@ import { createHttpClient, type ConnectionConfig } from '../../../client/http-cl
 import { loadKubeconfig } from '../../../client/kubeconfig.ts';
 import { CorefileError } from '../../corefile/corefile-error.ts';
 import type { Place } from '../../corefile/directive.ts';
+import { expectMayRead } from '../../file-fence.ts';
 import type { Runtime } from '../../plugin.ts';
 
 /** As the options have it; a `kubeconfig` wins over an `endpoint`, as in CoreDNS. */
@@ -26,18 +27,24 @@ export function connectionSource(options: ConnectionOptions, runtime: Runtime, p
   const { kubeconfig, endpoint } = options;
   if (kubeconfig) {
     const { path, context } = kubeconfig;
+    const instead = 'leave it out, the API server of the cluster is the one that is asked';
+    expectMayRead(runtime, { by: 'kubernetes: kubeconfig', file: path, instead, place: kubeconfig.place });
     return remote(
       path,
       at(kubeconfig.place, () => loadKubeconfig(path, context, readSmallFile)),
     );
   }
-  if (endpoint) return remote(endpoint.url, endpointConfig(options, endpoint));
+  if (endpoint) return remote(endpoint.url, endpointConfig(options, endpoint, runtime));
   const { client } = runtime;
   if (client) return { key: 'own', open: () => ({ value: client, close: () => undefined }) };
   throw new CorefileError(place, 'kubernetes: there is no API server to ask: expected endpoint or kubeconfig');
 }
 
-function endpointConfig({ tls }: ConnectionOptions, { url, place }: { url: string; place: Place }): ConnectionConfig {
+function endpointConfig(
+  { tls }: ConnectionOptions,
+  { url, place }: { url: string; place: Place },
+  runtime: Runtime,
+): ConnectionConfig {
   if (!/^https?:\/\/[^/]/.test(url)) {
     throw new CorefileError(
       place,
@@ -45,6 +52,10 @@ function endpointConfig({ tls }: ConnectionOptions, { url, place }: { url: strin
     );
   }
   if (!tls) return { server: url };
+  const instead = 'leave endpoint and tls out, the API server of the cluster is the one that is asked';
+  for (const file of [tls.cert, tls.key, tls.ca]) {
+    expectMayRead(runtime, { by: 'kubernetes: tls', file, instead, place: tls.place });
+  }
   const read = (path: string) => at(tls.place, () => readSmallFile(path));
   return { server: url, cert: read(tls.cert), key: read(tls.key), ca: read(tls.ca) };
 }

@@ -6,6 +6,7 @@ import type { Directive } from '../../corefile/directive.ts';
 import { expectArgs, expectDuration, expectNumber, expectOnce, readOptions, refuse } from '../../corefile/option.ts';
 import type { Plugin, Runtime } from '../../plugin.ts';
 import type { Record } from '../../wire/message.ts';
+import { expectMayRead } from '../../file-fence.ts';
 import { rootOf } from '../root.ts';
 import { preferring, roundRobin, weighted, type Weights } from './order.ts';
 import { parseWeights } from './weights.ts';
@@ -23,8 +24,14 @@ export interface LoadbalanceOptions {
 export const loadbalancePlugin: Plugin = {
   name: 'loadbalance',
   setup(directives, block) {
-    const { weightFile, reloadMs, prefer, limit } = parseLoadbalance(expectOnce(directives));
+    const directive = expectOnce(directives);
+    const { weightFile, reloadMs, prefer, limit } = parseLoadbalance(directive);
     const { runtime } = block;
+    if (weightFile !== undefined) {
+      const weights = resolve(rootOf(block), weightFile);
+      const instead = 'take round_robin';
+      expectMayRead(runtime, { by: 'loadbalance', file: weights, instead, place: directive.place });
+    }
     const file =
       weightFile === undefined ? undefined : new WeightFile(resolve(rootOf(block), weightFile), reloadMs, runtime);
     const order = (records: readonly Record[]): Record[] => {
