@@ -65,10 +65,14 @@ function receiver(socket: Socket, options: UdpOptions): (bytes: Buffer, sender: 
   const table = packets?.table;
   const source = packets ? sourceOf(packets.number, 'udp', options.address.includes(':') ? 'IPv6' : 'IPv4') : 0;
   const keeping = table && { table, source };
+  /** The kernel did not take all at once, so some of it may wait still. */
+  let isBehind = false;
   const send = (reply: Buffer, length: number, sender: RemoteInfo) => {
+    // Not taken, or the client has gone: it asks again.
+    if (isBehind && socket.getSendQueueSize() >= MAX_UNSENT) return;
     try {
-      // Not taken, or the client has gone: it asks again.
-      if (socket.getSendQueueSize() < MAX_UNSENT) socket.send(reply, 0, length, sender.port, sender.address);
+      socket.send(reply, 0, length, sender.port, sender.address);
+      isBehind = socket.getSendQueueCount() > 0;
     } catch {
       // Closed meanwhile.
     }
@@ -78,7 +82,7 @@ function receiver(socket: Socket, options: UdpOptions): (bytes: Buffer, sender: 
     if (table && ready > 0) {
       send(table.out, ready, sender);
       // What the kernel did not take at once is sent from these bytes later.
-      if (socket.getSendQueueCount() > 0) table.out = Buffer.alloc(table.out.length);
+      if (isBehind) table.out = Buffer.alloc(table.out.length);
       return;
     }
     if (load.underWay >= maxUnderWay) {
