@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import type { EndpointSlice, KubeObject, Namespace, Pod, Service } from '../../../api/types.ts';
+import type { Place } from '../../corefile/directive.ts';
 import { CLASS_IN, TYPE, type Message, type Question, type Record } from '../../wire/message.ts';
 import { parseType, rcodeName, recordText } from '../../wire/record-text.ts';
 import { fixedView, type ClusterView } from './cluster-view.ts';
@@ -16,10 +17,12 @@ export interface Section {
   readonly rows: readonly Row[];
 }
 
+const CODES = ['NOERROR', 'NODATA', 'NXDOMAIN', 'REFUSED', 'SERVFAIL'] as const;
+
 export interface Row {
   readonly ids: readonly string[];
   readonly question: Question;
-  readonly code: 'NOERROR' | 'NODATA' | 'NXDOMAIN' | 'REFUSED';
+  readonly code: (typeof CODES)[number];
   readonly isUpstream: boolean;
   readonly answers: readonly string[];
   readonly additionals: readonly string[];
@@ -34,7 +37,7 @@ export const OUTSIDE: readonly Record[] = [
   { name: 'extra.default.svc.cluster.local.', ttl: 60, type: TYPE.A, address: '192.0.2.2' },
 ];
 
-type Draft = Row & { answers: string[]; additionals: string[] };
+export type Draft = Row & { answers: string[]; additionals: string[] };
 
 /** @throws Error with the line that is not understood */
 export function readSpecification(): Section[] {
@@ -46,21 +49,23 @@ export function readSpecification(): Section[] {
     if (line.startsWith('$COREFILE ')) sections.push({ directive: onLines(line.slice(10)), rows: [] });
     else if (line.startsWith('  + ')) rows?.at(-1)?.additionals.push(line.slice(4));
     else if (line.startsWith('    ')) rows?.at(-1)?.answers.push(line.slice(4));
-    else rows?.push(readRow(line, at + 1));
+    else rows?.push(readRow(line, { file: 'specification.zone', line: at + 1 }));
   }
   return sections;
 }
 
-const onLines = (directive: string): string =>
-  directive.replace(' { ', ' {\n').replaceAll('; ', '\n').replace(/ \}$/, '\n}');
+/** `a { b; c }` on as many lines as it needs. */
+export const onLines = (text: string): string =>
+  text.replaceAll(' { ', ' {\n').replaceAll('; ', '\n').replaceAll(/ \}/g, '\n}');
 
-function readRow(line: string, at: number): Draft {
+/** @throws Error where the line is no question */
+export function readRow(line: string, at: Place): Draft {
   const [ids = '', name = '', typeText = '', ...words] = line.split(' ');
   const type = parseType(typeText);
   const code = words.find((word) => word !== 'upstream') ?? 'NOERROR';
-  const isCode = ['NOERROR', 'NODATA', 'NXDOMAIN', 'REFUSED'].includes(code);
+  const isCode = CODES.some((known) => known === code);
   if (!/^4-\d{3}(,4-\d{3})*$/.test(ids) || !name.endsWith('.') || type === undefined || !isCode) {
-    throw new Error(`specification.zone:${String(at)}: "${line}" is no question`);
+    throw new Error(`${at.file}:${String(at.line)}: "${line}" is no question`);
   }
   return {
     ids: ids.split(','),
@@ -69,7 +74,7 @@ function readRow(line: string, at: number): Draft {
     isUpstream: words.includes('upstream'),
     answers: [],
     additionals: [],
-    line: at,
+    line: at.line,
   };
 }
 
