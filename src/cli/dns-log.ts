@@ -1,6 +1,6 @@
 /** `fairway dns log`: what the nodes' DNS servers are asked, as it happens. */
 import { InvalidArgumentError, type Command } from 'commander';
-import type { LogEntry } from '../dns/query-log.ts';
+import type { LogEntry } from '../dns/query-log/query-log.ts';
 import { Answer } from './answer.ts';
 import { parseInteger, withOutputFlag } from './common.ts';
 import { connectApi, findPod, nodeNames, openPage, withApiFlags, type ApiFlags } from './node-page.ts';

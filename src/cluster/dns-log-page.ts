@@ -3,8 +3,8 @@
  * that is too slow is told how many lines it missed; nothing is kept for it.
  */
 import type { ServerResponse } from 'node:http';
-import { entryOf, parseLogFilter, wantsEntry, wantsQuestion } from '../dns/query-log.ts';
-import type { QueryTap } from '../dns/tap.ts';
+import { entryOf, parseLogFilter, wantsEntry, wantsQuestion } from '../dns/query-log/query-log.ts';
+import type { QueryTap } from '../dns/query-log/tap.ts';
 import { Refusal } from '../kubelet/server/index.ts';
 
 /** Bytes that may wait for a reader. */

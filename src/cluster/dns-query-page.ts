@@ -22,7 +22,7 @@ import { isAskable } from '../dns/explain/ask.ts';
 import type { JobRequest } from '../dns/explain/lookup-process.ts';
 import type { ReportFrom, ReportResolver } from '../dns/explain/report.ts';
 import type { RunningDns } from '../dns/run.ts';
-import type { QueryRecord } from '../dns/tap.ts';
+import type { QueryRecord } from '../dns/query-log/tap.ts';
 import { TYPE } from '../dns/wire/message.ts';
 import { parseType, typeName } from '../dns/wire/record-text.ts';
 import { exec, type Exec } from '../host/exec.ts';

@@ -2,12 +2,12 @@
 import type { Client } from '../client/client.ts';
 import { realClock } from '../lib/clock.ts';
 import { silentLog } from '../lib/log.ts';
-import { buildServers } from './chain.ts';
+import { buildServers } from './routing/chain.ts';
 import { corefileDigest, parseReload } from './plugins/reload.ts';
 import { CorefileError } from './corefile/corefile-error.ts';
 import { diskImports } from './corefile/import-source.ts';
 import { parseCorefile } from './corefile/parse.ts';
-import { listenerKey, planListeners } from './listeners.ts';
+import { listenerKey, planListeners } from './sockets/listeners.ts';
 import { runtimeFor } from './run.ts';
 
 export interface CheckedServer {

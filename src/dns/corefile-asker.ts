@@ -1,11 +1,11 @@
 /** For tests of plugins: a Corefile is set up without sockets and asked; what comes back is in the words of zone files. */
-import { buildServers } from './chain.ts';
+import { buildServers } from './routing/chain.ts';
 import { parseCorefile, type ParseOptions } from './corefile/parse.ts';
 import { fakeRuntime } from './fake-runtime.ts';
 import type { Asker, Runtime } from './plugin.ts';
-import { startPlugins, stopPlugins } from './plugin-life.ts';
-import { respond, type Answered } from './respond.ts';
-import { Router } from './router.ts';
+import { startPlugins, stopPlugins } from './routing/plugin-life.ts';
+import { respond, type Answered } from './routing/respond.ts';
+import { Router } from './routing/router.ts';
 import { CLASS_IN, queryFor, type Message } from './wire/message.ts';
 import { parseType, rcodeName, recordText, typeName } from './wire/record-text.ts';
 

@@ -11,7 +11,7 @@ import { silentLog } from '../lib/log.ts';
 import { defaultCorefile } from './corefile/default-corefile.ts';
 import { RCODE, replyTo, TYPE, type Message } from './wire/message.ts';
 import { runDns, type RunningDns } from './run.ts';
-import { serveDns, type DnsSockets } from './serve.ts';
+import { serveDns, type DnsSockets } from './sockets/serve.ts';
 
 requireOuterNamespace();
 

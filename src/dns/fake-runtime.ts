@@ -5,7 +5,7 @@ import { createChangeFeed } from './change-feed.ts';
 import { HttpFaces } from './http-faces.ts';
 import { DnsMetrics } from './metrics.ts';
 import type { Runtime } from './plugin.ts';
-import { QueryTap } from './tap.ts';
+import { QueryTap } from './query-log/tap.ts';
 
 /** `random` is always 0 where absent, and the clock stands still. */
 export function fakeRuntime(change: Partial<Runtime> = {}): Runtime {

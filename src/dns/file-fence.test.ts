@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after } from 'node:test';
 import { FakeClient } from '../client/fake-client.ts';
-import { buildServers } from './chain.ts';
+import { buildServers } from './routing/chain.ts';
 import { parseCorefile } from './corefile/parse.ts';
 import { fakeRuntime } from './fake-runtime.ts';
 

@@ -9,7 +9,7 @@ import type { Log } from '../lib/log.ts';
 import type { Directive } from './corefile/directive.ts';
 import type { HttpFaces } from './http-faces.ts';
 import type { DnsMetrics } from './metrics.ts';
-import type { QueryTap } from './tap.ts';
+import type { QueryTap } from './query-log/tap.ts';
 import type { Message, Question } from './wire/message.ts';
 
 /** Who asks. */

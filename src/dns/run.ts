@@ -3,21 +3,21 @@ import type { Client } from '../client/client.ts';
 import { realClock, type Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import { createChangeFeed } from './change-feed.ts';
-import { buildServers, type Server } from './chain.ts';
+import { buildServers, type Server } from './routing/chain.ts';
 import { CorefileError } from './corefile/corefile-error.ts';
 import { diskImports, type ImportSource } from './corefile/import-source.ts';
 import type { Environment } from './corefile/lexer.ts';
 import { parseCorefile } from './corefile/parse.ts';
 import { HttpFaces } from './http-faces.ts';
-import { planListeners } from './listeners.ts';
+import { planListeners } from './sockets/listeners.ts';
 import { DnsMetrics } from './metrics.ts';
-import { startPlugins, stopPlugins, unreadyOf, whenReady } from './plugin-life.ts';
+import { startPlugins, stopPlugins, unreadyOf, whenReady } from './routing/plugin-life.ts';
 import type { Asker, Runtime, TrailStep } from './plugin.ts';
 import { tellEnabled } from './plugins/enabled.ts';
 import { countReload } from './plugins/reload.ts';
-import { respond, type Answered } from './respond.ts';
-import { Sockets } from './sockets.ts';
-import { QueryTap } from './tap.ts';
+import { respond, type Answered } from './routing/respond.ts';
+import { Sockets } from './sockets/sockets.ts';
+import { QueryTap } from './query-log/tap.ts';
 import type { Message } from './wire/message.ts';
 
 export interface DnsOptions {

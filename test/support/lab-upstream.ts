@@ -1,5 +1,5 @@
 /** A DNS server of somebody's own, in a process of its own: every name has the address 192.0.2.77. `lab-upstream.ts ADDRESS`; says "ready". */
-import { serveDns } from '../../src/dns/serve.ts';
+import { serveDns } from '../../src/dns/sockets/serve.ts';
 import { RCODE, replyTo, TYPE } from '../../src/dns/wire/message.ts';
 import { silentLog } from '../../src/lib/log.ts';
 

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { createInterface, type Interface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
 import type { QueryReport } from '../../src/dns/explain/report.ts';
-import type { LogEntry } from '../../src/dns/query-log.ts';
+import type { LogEntry } from '../../src/dns/query-log/query-log.ts';
 import { FAIRWAY, must, type Cluster } from '../support/cluster.ts';
 
 /** Of each kind one: short, of two labels, complete, complete without the dot, missing, and outside with dots enough. */

@@ -4,9 +4,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { FakeClient } from '../../client/fake-client.ts';
-import { buildServers } from '../chain.ts';
+import { buildServers } from '../routing/chain.ts';
 import { fakeRuntime } from '../fake-runtime.ts';
-import { planListeners } from '../listeners.ts';
+import { planListeners } from '../sockets/listeners.ts';
 import type { ImportSource } from './import-source.ts';
 import { parseCorefile } from './parse.ts';
 

@@ -3,7 +3,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { test, type TestContext } from 'node:test';
 import { silentLog } from '../../lib/log.ts';
-import { serveDns } from '../serve.ts';
+import { serveDns } from '../sockets/serve.ts';
 import { RCODE, replyTo, TYPE, type Message } from '../wire/message.ts';
 import { askServer, isAskable } from './ask.ts';
 

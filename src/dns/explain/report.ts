@@ -1,5 +1,5 @@
 /** What `fairway dns query` found out: the look-up, and to each question what the DNS server of the node says of its answer. */
-import type { QueryRecord } from '../tap.ts';
+import type { QueryRecord } from '../query-log/tap.ts';
 import type { TrailStep } from '../plugin.ts';
 import { rcodeName, typeName } from '../wire/record-text.ts';
 import type { Hint } from './hints.ts';

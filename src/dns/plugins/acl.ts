@@ -7,7 +7,7 @@ import type { Directive } from '../corefile/directive.ts';
 import type { Block, Plugin, Query, Reply } from '../plugin.ts';
 import { RCODE, replyTo } from '../wire/message.ts';
 import { parseType } from '../wire/record-text.ts';
-import { longestZone, zoneArgs } from '../zone-list.ts';
+import { longestZone, zoneArgs } from '../routing/zone-list.ts';
 
 const ACTIONS = ['allow', 'block', 'filter', 'drop'] as const;
 type Action = (typeof ACTIONS)[number];

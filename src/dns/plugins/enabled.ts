@@ -1,6 +1,6 @@
 /** Which plugins answer where, as a figure: `coredns_plugin_enabled`. */
 import { Value } from '../../lib/prometheus.ts';
-import type { Server } from '../chain.ts';
+import type { Server } from '../routing/chain.ts';
 import type { DnsMetrics } from '../metrics.ts';
 
 /** Of server blocks with `prometheus`; replaces what was told before. */

@@ -3,7 +3,7 @@ import { Value } from '../../lib/prometheus.ts';
 import { expectArgs, expectNoBody } from '../corefile/option.ts';
 import type { Plugin, Query, Reply } from '../plugin.ts';
 import { RCODE, replyTo, TYPE, type Record } from '../wire/message.ts';
-import { longestZone } from '../zone-list.ts';
+import { longestZone } from '../routing/zone-list.ts';
 
 const ZONES = ['localhost.', '0.in-addr.arpa.', '127.in-addr.arpa.', '255.in-addr.arpa.'];
 /** A week. */

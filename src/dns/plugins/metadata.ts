@@ -1,7 +1,7 @@
 /** `metadata [ZONES...]`: what plugins know about a query is made known to `log`, `rewrite` and `template` (feature 4-045). */
 import { expectNoBody } from '../corefile/option.ts';
 import type { Plugin } from '../plugin.ts';
-import { zoneArgs } from '../zone-list.ts';
+import { zoneArgs } from '../routing/zone-list.ts';
 
 export const metadataPlugin: Plugin = {
   name: 'metadata',

@@ -1,7 +1,7 @@
 /** Answers by question, for as long as they live and a while longer where stale ones are told; bounded in number and in memory. Effect-free: time is given. */
 import type { Dependency, Reply } from '../../plugin.ts';
 import type { Message, Question } from '../../wire/message.ts';
-import { isInZone } from '../../zone-list.ts';
+import { isInZone } from '../../routing/zone-list.ts';
 import { kindOf, ttlOf, weightOf, type Kind } from './lifetime.ts';
 import type { CacheOptions } from './options.ts';
 import { SegmentedMap } from './segmented-map.ts';

@@ -3,7 +3,7 @@ import type { Clock } from '../../../lib/clock.ts';
 import type { ChangeFeed, Dependency, Handler, Query, Reply } from '../../plugin.ts';
 import { EXTENDED_ERROR, withExtendedError } from '../../wire/extended-error.ts';
 import { CLASS_IN, RCODE, replyTo, type Message } from '../../wire/message.ts';
-import { isInZone } from '../../zone-list.ts';
+import { isInZone } from '../../routing/zone-list.ts';
 import { asAsked } from '../forward/relevant.ts';
 import { keyOf, type AnswerCache, type Entry } from './answer-cache.ts';
 import type { CacheMetrics } from './cache-metrics.ts';

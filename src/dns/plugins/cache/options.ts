@@ -1,7 +1,7 @@
 /** `cache [TTL] [ZONES...] { … }` as it is written (features 4-049, 4-050). Pure. */
 import type { Directive } from '../../corefile/directive.ts';
 import { expectArgs, expectDuration, expectNoBody, expectNumber, readOptions, refuse } from '../../corefile/option.ts';
-import { zoneArgs } from '../../zone-list.ts';
+import { zoneArgs } from '../../routing/zone-list.ts';
 
 /** How long and how many, of answers or of denials. Seconds. */
 export interface Limits {

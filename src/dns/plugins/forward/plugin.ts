@@ -6,7 +6,7 @@ import { expectMayRead } from '../../file-fence.ts';
 import type { Block, Handler, Plugin, Query, Reply, Runtime } from '../../plugin.ts';
 import { EXTENDED_ERROR, withExtendedError } from '../../wire/extended-error.ts';
 import { RCODE, replyTo, TYPE } from '../../wire/message.ts';
-import { isInZone } from '../../zone-list.ts';
+import { isInZone } from '../../routing/zone-list.ts';
 import { forwardMetrics } from './forward-metrics.ts';
 import { Forwarder, type Forwarded } from './forwarder.ts';
 import { parseForward, type ForwardOptions } from './options.ts';

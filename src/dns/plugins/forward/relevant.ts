@@ -4,7 +4,7 @@
  */
 import { labelsOf, nameOf, sameName } from '../../wire/domain-name.ts';
 import { TYPE, type Message, type Question, type Record } from '../../wire/message.ts';
-import { isInZone } from '../../zone-list.ts';
+import { isInZone } from '../../routing/zone-list.ts';
 
 const DNAME = 39;
 const DS = 43;

@@ -2,7 +2,7 @@
 import type { Query, Reply } from '../../plugin.ts';
 import { addressOfReverse } from '../../wire/reverse-name.ts';
 import { RCODE, replyTo, TYPE, type Record } from '../../wire/message.ts';
-import { longestZone } from '../../zone-list.ts';
+import { longestZone } from '../../routing/zone-list.ts';
 import { hostAddresses, hostNames, type HostsTable } from './hosts-table.ts';
 import type { HostsOptions } from './options.ts';
 

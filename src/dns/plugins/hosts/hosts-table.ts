@@ -2,7 +2,7 @@
 import { formatIp, parseIp } from '../../../lib/ip.ts';
 import { labelsOf, nameBytes, nameOf } from '../../wire/domain-name.ts';
 import { reverseName } from '../../wire/reverse-name.ts';
-import { isInZone } from '../../zone-list.ts';
+import { isInZone } from '../../routing/zone-list.ts';
 
 export interface HostsTable {
   /** Canonical addresses by lower-case name with the final dot; a name like `*.test.` stands for any one label. */

@@ -3,7 +3,7 @@ import type { Directive } from '../../corefile/directive.ts';
 import { CorefileError } from '../../corefile/corefile-error.ts';
 import { expectArgs, expectDuration, expectNumber, refuse } from '../../corefile/option.ts';
 import { parseIp } from '../../../lib/ip.ts';
-import { noFallthrough, parseFallthrough, zoneArgs, type Fallthrough } from '../../zone-list.ts';
+import { noFallthrough, parseFallthrough, zoneArgs, type Fallthrough } from '../../routing/zone-list.ts';
 
 export interface HostsOptions {
   readonly file: string;

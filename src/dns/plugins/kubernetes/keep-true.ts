@@ -2,7 +2,7 @@
 import type { KubeObject } from '../../../api/types.ts';
 import { Value, type NamedMetric } from '../../../lib/prometheus.ts';
 import type { Runtime } from '../../plugin.ts';
-import { startSelfCheck, type SelfCheckOptions } from '../../self-check.ts';
+import { startSelfCheck, type SelfCheckOptions } from '../../self-check/self-check.ts';
 
 type Watched<T extends KubeObject> = Pick<SelfCheckOptions<T>, 'client' | 'kind' | 'informer' | 'selection' | 'timing'>;
 

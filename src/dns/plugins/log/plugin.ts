@@ -2,7 +2,7 @@
 import type { Handler, Plugin, Query, Reply, Runtime } from '../../plugin.ts';
 import { encodeMessage, MAX_MESSAGE } from '../../wire/message-codec.ts';
 import { rcodeName, typeName } from '../../wire/record-text.ts';
-import { longestZone } from '../../zone-list.ts';
+import { longestZone } from '../../routing/zone-list.ts';
 import { formatLine } from './format.ts';
 import { classOf, parseLog, type LogRule } from './rules.ts';
 

@@ -4,7 +4,7 @@ import { CorefileError } from '../../corefile/corefile-error.ts';
 import { expectArgs, expectDuration, readOptions } from '../../corefile/option.ts';
 import type { Message } from '../../wire/message.ts';
 import { RCODE } from '../../wire/message.ts';
-import { zoneArgs } from '../../zone-list.ts';
+import { zoneArgs } from '../../routing/zone-list.ts';
 import { COMMON, placeholders, unknownPlaceholder, writtenOut } from './format.ts';
 
 export const CLASSES = ['success', 'denial', 'error'] as const;

@@ -5,7 +5,7 @@ import { expectExpression } from '../../corefile/expression.ts';
 import { expectArgs, expectNumber, readOptions, refuse } from '../../corefile/option.ts';
 import { RCODE } from '../../wire/message.ts';
 import { parseClass, parseRcode, parseType } from '../../wire/record-text.ts';
-import { noFallthrough, parseFallthrough, zoneArgs, type Fallthrough } from '../../zone-list.ts';
+import { noFallthrough, parseFallthrough, zoneArgs, type Fallthrough } from '../../routing/zone-list.ts';
 import { compileTemplate, type Template } from './go-template.ts';
 
 export const SECTIONS = ['answer', 'additional', 'authority'] as const;

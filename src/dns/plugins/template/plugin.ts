@@ -5,7 +5,7 @@ import type { Block, Handler, Plugin, Query, Reply } from '../../plugin.ts';
 import { RCODE, replyTo, TYPE, type EdnsOption, type Record } from '../../wire/message.ts';
 import { parseRecord } from '../../wire/record-parse.ts';
 import { className, typeName } from '../../wire/record-text.ts';
-import { longestZone } from '../../zone-list.ts';
+import { longestZone } from '../../routing/zone-list.ts';
 import type { TemplateData } from './go-template.ts';
 import { parseTemplate, type NamedTemplate, type Section, type TemplateOptions } from './options.ts';
 

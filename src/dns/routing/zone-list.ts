@@ -1,6 +1,6 @@
 /** Which names lie in which zones, and `fallthrough`. Pure. Zones are lower case with the final dot. */
-import type { Directive } from './corefile/directive.ts';
-import { zonesOf } from './corefile/server-key.ts';
+import type { Directive } from '../corefile/directive.ts';
+import { zonesOf } from '../corefile/server-key.ts';
 
 /** @param name any case, with the final dot */
 export function isInZone(name: string, zone: string): boolean {

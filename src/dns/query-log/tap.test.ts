@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Asker, Reply, TrailStep } from './plugin.ts';
+import type { Asker, Reply, TrailStep } from '../plugin.ts';
 import { QueryTap, type QueryRecord } from './tap.ts';
-import { queryFor, RCODE, replyTo, TYPE } from './wire/message.ts';
+import { queryFor, RCODE, replyTo, TYPE } from '../wire/message.ts';
 
 const asker: Asker = { address: '10.244.1.3', port: 40000, transport: 'udp' };
 const query = queryFor(7, { name: 'web.shop.svc.cluster.local.', type: TYPE.A, class: 1 });

@@ -1,7 +1,7 @@
 /** Which sockets a Corefile asks for, and what each of them serves. Pure. */
-import type { Server } from './chain.ts';
-import { CorefileError } from './corefile/corefile-error.ts';
-import { Router } from './router.ts';
+import type { Server } from '../routing/chain.ts';
+import { CorefileError } from '../corefile/corefile-error.ts';
+import { Router } from '../routing/router.ts';
 
 export interface Listener {
   readonly address: string;

@@ -1,11 +1,11 @@
 /** From question to answer: what is malformed or not meant for a server like this, and the chain of the block that the name belongs to. */
-import type { Clock } from '../lib/clock.ts';
+import type { Clock } from '../../lib/clock.ts';
 import type { Server } from './chain.ts';
-import type { DnsMetrics, PacketCounter } from './metrics.ts';
-import type { Asker, Query, Reply, TrailStep } from './plugin.ts';
+import type { DnsMetrics, PacketCounter } from '../metrics.ts';
+import type { Asker, Query, Reply, TrailStep } from '../plugin.ts';
 import type { Route, Router } from './router.ts';
 import { isInZone } from './zone-list.ts';
-import { CLASS_IN, RCODE, replyTo, TYPE, type Message, type Question } from './wire/message.ts';
+import { CLASS_IN, RCODE, replyTo, TYPE, type Message, type Question } from '../wire/message.ts';
 
 /** What this server takes over UDP itself, and says so in OPT. */
 export const OWN_UDP_SIZE = 1232;

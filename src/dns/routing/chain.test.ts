@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { FakeClient } from '../client/fake-client.ts';
+import { FakeClient } from '../../client/fake-client.ts';
 import { buildServers, traitsOf } from './chain.ts';
-import { corefileAsker } from './corefile-asker.ts';
-import { CorefileError } from './corefile/corefile-error.ts';
-import type { Directive } from './corefile/directive.ts';
-import { parseCorefile } from './corefile/parse.ts';
-import { fakeRuntime } from './fake-runtime.ts';
-import { planListeners } from './listeners.ts';
-import { nameOf } from './wire/domain-name.ts';
-import { encodeMessage } from './wire/message-codec.ts';
-import { plugins, rankOf, servedPlugins } from './plugins/index.ts';
+import { corefileAsker } from '../corefile-asker.ts';
+import { CorefileError } from '../corefile/corefile-error.ts';
+import type { Directive } from '../corefile/directive.ts';
+import { parseCorefile } from '../corefile/parse.ts';
+import { fakeRuntime } from '../fake-runtime.ts';
+import { planListeners } from '../sockets/listeners.ts';
+import { nameOf } from '../wire/domain-name.ts';
+import { encodeMessage } from '../wire/message-codec.ts';
+import { plugins, rankOf, servedPlugins } from '../plugins/index.ts';
 
 const build = (text: string) =>
   buildServers(parseCorefile(text, { file: 'Corefile' }), fakeRuntime({ client: new FakeClient([]) }));

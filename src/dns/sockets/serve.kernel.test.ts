@@ -5,11 +5,11 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import test, { after, before } from 'node:test';
 import { promisify } from 'node:util';
-import { requireOuterNamespace } from '../../test/support/outer-namespace.ts';
-import { silentLog } from '../lib/log.ts';
+import { requireOuterNamespace } from '../../../test/support/outer-namespace.ts';
+import { silentLog } from '../../lib/log.ts';
 import { serveDns, type DnsSockets } from './serve.ts';
-import { CLASS_IN, queryFor, RCODE, replyTo, TYPE, type Message } from './wire/message.ts';
-import { decodeMessage, encodeMessage } from './wire/message-codec.ts';
+import { CLASS_IN, queryFor, RCODE, replyTo, TYPE, type Message } from '../wire/message.ts';
+import { decodeMessage, encodeMessage } from '../wire/message-codec.ts';
 
 requireOuterNamespace();
 

@@ -1,13 +1,13 @@
 /** The sockets of a server: which are open, what each serves now, and how they change without one that stays being closed. */
-import type { Clock } from '../lib/clock.ts';
-import type { Log } from '../lib/log.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { Log } from '../../lib/log.ts';
 import { listenerKey, type Listener } from './listeners.ts';
-import { PacketTable } from './packets/packet-table.ts';
-import type { Runtime, TrailStep } from './plugin.ts';
-import { respond } from './respond.ts';
-import type { Router } from './router.ts';
+import { PacketTable } from '../packets/packet-table.ts';
+import type { Runtime, TrailStep } from '../plugin.ts';
+import { respond } from '../routing/respond.ts';
+import type { Router } from '../routing/router.ts';
 import { serveDns, type DnsSockets } from './serve.ts';
-import { DNS_PORT } from './corefile/server-key.ts';
+import { DNS_PORT } from '../corefile/server-key.ts';
 
 export interface SocketsOptions {
   /** Stands in for 53. */

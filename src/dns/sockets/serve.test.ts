@@ -4,12 +4,12 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import test from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { silentLog } from '../lib/log.ts';
-import { framed } from './plugins/forward/stream-pool.ts';
-import { CLASS_IN, queryFor, RCODE, replyTo, TYPE, type Message } from './wire/message.ts';
-import { PacketTable } from './packets/packet-table.ts';
+import { silentLog } from '../../lib/log.ts';
+import { framed } from '../plugins/forward/stream-pool.ts';
+import { CLASS_IN, queryFor, RCODE, replyTo, TYPE, type Message } from '../wire/message.ts';
+import { PacketTable } from '../packets/packet-table.ts';
 import { serveDns, type ServeOptions } from './serve.ts';
-import { decodeMessage, encodeMessage } from './wire/message-codec.ts';
+import { decodeMessage, encodeMessage } from '../wire/message-codec.ts';
 
 test('a client that asks and does not read is not answered on and on, and gets everything once it reads', async () => {
   let answered = 0;

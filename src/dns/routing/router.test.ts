@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { buildServers } from './chain.ts';
-import { parseCorefile } from './corefile/parse.ts';
-import { fakeRuntime } from './fake-runtime.ts';
+import { parseCorefile } from '../corefile/parse.ts';
+import { fakeRuntime } from '../fake-runtime.ts';
 import { Router } from './router.ts';
-import { parseType } from './wire/record-text.ts';
+import { parseType } from '../wire/record-text.ts';
 
 const servers = buildServers(
   parseCorefile('. {\n}\nexample.org a.example.org {\n}\nb\\.c.test {\n}\n', { file: 'Corefile' }),

@@ -1,21 +1,21 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { silentLog } from '../lib/log.ts';
-import { FakeClock } from '../lib/clock.ts';
+import { silentLog } from '../../lib/log.ts';
+import { FakeClock } from '../../lib/clock.ts';
 import { traitsOf, type Server } from './chain.ts';
-import { fakeRuntime } from './fake-runtime.ts';
-import type { Asker, Block, Handler } from './plugin.ts';
-import { cachePlugin } from './plugins/cache/plugin.ts';
-import { answerFrom } from './plugins/kubernetes/handler.ts';
-import { rulesOf } from './plugins/kubernetes/rules.ts';
-import { loadbalancePlugin } from './plugins/loadbalance/plugin.ts';
-import { fixedView } from './plugins/kubernetes/cluster-view.ts';
-import { CLASS_IN, queryFor, RCODE, replyTo, TYPE, type Message, type Record } from './wire/message.ts';
-import { rcodeName, recordText } from './wire/record-text.ts';
+import { fakeRuntime } from '../fake-runtime.ts';
+import type { Asker, Block, Handler } from '../plugin.ts';
+import { cachePlugin } from '../plugins/cache/plugin.ts';
+import { answerFrom } from '../plugins/kubernetes/handler.ts';
+import { rulesOf } from '../plugins/kubernetes/rules.ts';
+import { loadbalancePlugin } from '../plugins/loadbalance/plugin.ts';
+import { fixedView } from '../plugins/kubernetes/cluster-view.ts';
+import { CLASS_IN, queryFor, RCODE, replyTo, TYPE, type Message, type Record } from '../wire/message.ts';
+import { rcodeName, recordText } from '../wire/record-text.ts';
 import { respond, type RespondContext } from './respond.ts';
 import { Router } from './router.ts';
-import { replyBytes } from './reply-bytes.ts';
-import { decodeMessage, encodeMessage } from './wire/message-codec.ts';
+import { replyBytes } from '../sockets/reply-bytes.ts';
+import { decodeMessage, encodeMessage } from '../wire/message-codec.ts';
 
 const headless = Array.from({ length: 40 }, (_, at) => ({ addresses: [`10.244.0.${String(at)}`] }));
 const view = fixedView({

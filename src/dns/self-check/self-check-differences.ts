@@ -1,5 +1,5 @@
 /** A copy held against what the API says. Pure. */
-import type { KubeObject } from '../api/types.ts';
+import type { KubeObject } from '../../api/types.ts';
 
 /** `UID RESOURCE-VERSION`: another object, or the same in another state, has another. */
 export type Version = string;

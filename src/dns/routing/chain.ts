@@ -1,14 +1,14 @@
 /** Server blocks to chains of plugins. `buildServers` sets plugins up and throws where a directive is wrong; nothing is opened before `start`. */
-import type { Directive, Place, ServerBlock } from './corefile/directive.ts';
-import { CorefileError } from './corefile/corefile-error.ts';
-import { parseServerKey, type ServerKey } from './corefile/server-key.ts';
-import type { Block, Handler, PluginInstance, Reply, Runtime } from './plugin.ts';
-import { joinHostPort } from '../lib/ip.ts';
-import { likelyWord } from '../lib/likely-word.ts';
-import { boundAddresses } from './plugins/bind.ts';
-import { findPlugin, plugins as knownNames, rankOf, servedPlugins } from './plugins/index.ts';
+import type { Directive, Place, ServerBlock } from '../corefile/directive.ts';
+import { CorefileError } from '../corefile/corefile-error.ts';
+import { parseServerKey, type ServerKey } from '../corefile/server-key.ts';
+import type { Block, Handler, PluginInstance, Reply, Runtime } from '../plugin.ts';
+import { joinHostPort } from '../../lib/ip.ts';
+import { likelyWord } from '../../lib/likely-word.ts';
+import { boundAddresses } from '../plugins/bind.ts';
+import { findPlugin, plugins as knownNames, rankOf, servedPlugins } from '../plugins/index.ts';
 import { Router } from './router.ts';
-import { RCODE, replyTo, type Message } from './wire/message.ts';
+import { RCODE, replyTo, type Message } from '../wire/message.ts';
 
 /** One server block on one port, ready to answer. */
 export interface Server {

@@ -1,6 +1,6 @@
 /** The sockets of one address and port: UDP and TCP. What they hand on is bytes; what they hold is bounded. */
-import type { Log } from '../lib/log.ts';
-import type { PacketTable } from './packets/packet-table.ts';
+import type { Log } from '../../lib/log.ts';
+import type { PacketTable } from '../packets/packet-table.ts';
 import type { Respond } from './reply-bytes.ts';
 import { listenTcp, type TcpLimits } from './serve-tcp.ts';
 import { listenEverywhere, isEverywhere } from './serve-everywhere.ts';

@@ -5,8 +5,8 @@
  *
  * Who may listen is not decided here: only what the node's own API lets in gets this far (`src/cluster`), never a Pod.
  */
-import type { Asker, Reply, TrailStep } from './plugin.ts';
-import type { Message, Question } from './wire/message.ts';
+import type { Asker, Reply, TrailStep } from '../plugin.ts';
+import type { Message, Question } from '../wire/message.ts';
 
 /** One question and what became of it. */
 export interface QueryRecord {

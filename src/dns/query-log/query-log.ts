@@ -1,8 +1,8 @@
 /** What was asked, as lines for people and programs: `fairway dns log`. Which are wanted, and what is kept of each. Pure. */
-import type { Asker } from './plugin.ts';
+import type { Asker } from '../plugin.ts';
 import type { QueryRecord } from './tap.ts';
-import type { Question } from './wire/message.ts';
-import { parseType, rcodeName, typeName } from './wire/record-text.ts';
+import type { Question } from '../wire/message.ts';
+import { parseType, rcodeName, typeName } from '../wire/record-text.ts';
 
 export interface LogEntry {
   /** RFC 3339 with milliseconds. */

@@ -1,11 +1,11 @@
 /** From the bytes of a query to those of its answer, by way of the chain; the answer may be kept as a packet. */
-import type { Log } from '../lib/log.ts';
-import type { PacketCounter } from './metrics.ts';
-import type { PacketTable } from './packets/packet-table.ts';
-import { LARGEST_UDP, SMALLEST_UDP } from './packets/question-key.ts';
-import type { Asker, Dependency } from './plugin.ts';
-import { RCODE, replyTo, queryFor, type Message } from './wire/message.ts';
-import { decodeMessage, encodeMessage, MAX_MESSAGE } from './wire/message-codec.ts';
+import type { Log } from '../../lib/log.ts';
+import type { PacketCounter } from '../metrics.ts';
+import type { PacketTable } from '../packets/packet-table.ts';
+import { LARGEST_UDP, SMALLEST_UDP } from '../packets/question-key.ts';
+import type { Asker, Dependency } from '../plugin.ts';
+import { RCODE, replyTo, queryFor, type Message } from '../wire/message.ts';
+import { decodeMessage, encodeMessage, MAX_MESSAGE } from '../wire/message-codec.ts';
 
 /** What goes out, who wants to know how large it was, and whether it may be kept. */
 export interface Response {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
-import { NAMESPACES, SERVICES, type Kind } from '../api/kinds.ts';
-import type { KubeObject, Namespace, Service } from '../api/types.ts';
-import { FakeClient } from '../client/fake-client.ts';
-import { startInformer } from '../client/informer.ts';
-import { silentLog } from '../lib/log.ts';
+import { NAMESPACES, SERVICES, type Kind } from '../../api/kinds.ts';
+import type { KubeObject, Namespace, Service } from '../../api/types.ts';
+import { FakeClient } from '../../client/fake-client.ts';
+import { startInformer } from '../../client/informer.ts';
+import { silentLog } from '../../lib/log.ts';
 import { differences, keyOf, versionOf } from './self-check-differences.ts';
 import { startSelfCheck, type CheckResult } from './self-check.ts';
 

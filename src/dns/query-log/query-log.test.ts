@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Asker } from './plugin.ts';
+import type { Asker } from '../plugin.ts';
 import { entryOf, matchesName, parseLogFilter, wantsEntry, wantsQuestion } from './query-log.ts';
 import type { QueryRecord } from './tap.ts';
-import { queryFor, RCODE, replyTo, TYPE } from './wire/message.ts';
+import { queryFor, RCODE, replyTo, TYPE } from '../wire/message.ts';
 
 const asker: Asker = { address: '10.244.1.3', port: 40000, transport: 'udp' };
 const question = { name: 'Web.shop.svc.cluster.local.', type: TYPE.A, class: 1 };

@@ -1,7 +1,7 @@
 /** The TCP socket (RFC 7766): any number of questions one after the other on each connection; replies go out as they are ready. */
 import { createServer, type Server, type Socket } from 'node:net';
-import { sourceOf } from './packets/source.ts';
-import type { Asker } from './plugin.ts';
+import { sourceOf } from '../packets/source.ts';
+import type { Asker } from '../plugin.ts';
 import { replyBytes } from './reply-bytes.ts';
 import type { ServeOptions } from './serve.ts';
 import type { OpenSocket } from './serve-udp.ts';

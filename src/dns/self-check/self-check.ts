@@ -4,11 +4,11 @@
  * some of them by their versions, other ones each time. What differs may be on its way: only what still does after a while is an error. Then all is
  * listed anew.
  */
-import type { Kind } from '../api/kinds.ts';
-import type { KubeObject } from '../api/types.ts';
-import type { Client, Informer, ListOptions } from '../client/client.ts';
-import { realClock, type Clock } from '../lib/clock.ts';
-import type { Log } from '../lib/log.ts';
+import type { Kind } from '../../api/kinds.ts';
+import type { KubeObject } from '../../api/types.ts';
+import type { Client, Informer, ListOptions } from '../../client/client.ts';
+import { realClock, type Clock } from '../../lib/clock.ts';
+import type { Log } from '../../lib/log.ts';
 import { differences, keyOf, versionOf, type Difference, type Version } from './self-check-differences.ts';
 
 export interface SelfCheckOptions<T extends KubeObject> {

@@ -1,9 +1,9 @@
 /** One UDP socket: packets that are ready go out at once, the rest when the chain has answered. */
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
-import type { Asker } from './plugin.ts';
+import type { Asker } from '../plugin.ts';
 import { busyReply, replyBytes } from './reply-bytes.ts';
 import type { ServeOptions } from './serve.ts';
-import { sourceOf } from './packets/source.ts';
+import { sourceOf } from '../packets/source.ts';
 
 /** What the kernel holds while we are busy: 20 ms of 100,000 queries a second are 2,000 of them, and each counts for 768 bytes at least. */
 const RECEIVE_BUFFER = 4 << 20;
