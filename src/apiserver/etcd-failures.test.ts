@@ -37,11 +37,12 @@ test('a full etcd refuses writes and says what to do, still answers reads, and g
   const value = 'x'.repeat(200_000);
   const kept: string[] = [];
   let refused;
+  let refusedName = '';
   for (let at = 0; !refused && at < 50; at += 1) {
     const name = `m${String(at)}`;
     const answer = await api.request('POST', MAPS, { body: configMap(name, value) });
     if (answer.status === 201) kept.push(name);
-    else refused = answer;
+    else [refused, refusedName] = [answer, name];
   }
   assert.equal(refused?.status, 500);
   assert.equal(refused.json.reason, 'InternalError');
@@ -53,6 +54,8 @@ test('a full etcd refuses writes and says what to do, still answers reads, and g
       .map(({ metadata }) => metadata.name)
       .filter((name) => name.startsWith('m'));
   };
+  // etcd asks for the quota twice: what the first look let pass and the second did not is stored, and refused all the same.
+  if ((await names()).includes(refusedName)) kept.push(refusedName);
   assert.deepEqual((await names()).sort(), kept.sort());
   // Deleting is allowed, and needed to make space.
   for (const name of kept.splice(0, kept.length - 1)) {
