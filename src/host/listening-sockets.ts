@@ -14,19 +14,28 @@ const STATES = { TCP: '0A', UDP: '07' } as const;
 
 /** Empty where the process is gone, or not ours to look at. */
 export function listeningSockets(pid: number | 'self', family: Family): ListeningSockets {
-  const names = new Map<string, string>();
-  for (const protocol of ['TCP', 'UDP'] as const) {
-    const file = `/proc/self/net/${protocol.toLowerCase()}${family === 'IPv6' ? '6' : ''}`;
-    for (const [inode, port] of parseListening(readFileSync(file, 'utf8'), STATES[protocol])) {
-      names.set(inode, socketName(protocol, port));
-    }
-  }
+  const names = new Map(socketsOfNetwork(family));
   const sockets = new Map<string, number>();
   for (const fd of descriptorsOf(pid)) {
     const name = names.get(inodeOf(pid, fd));
     if (name !== undefined) sockets.set(name, Number(fd));
   }
   return sockets;
+}
+
+/** Ports at which more than one socket takes what comes, whosever they are: the kernel deals out between them. As `TCP 40001`. */
+export function sharedPorts(family: Family): ReadonlySet<string> {
+  const names = socketsOfNetwork(family).map(([, name]) => name);
+  const seen = new Set<string>();
+  return new Set(names.filter((name) => seen.size === seen.add(name).size));
+}
+
+function socketsOfNetwork(family: Family): readonly [inode: string, name: string][] {
+  return (['TCP', 'UDP'] as const).flatMap((protocol) => {
+    const file = `/proc/self/net/${protocol.toLowerCase()}${family === 'IPv6' ? '6' : ''}`;
+    const found = parseListening(readFileSync(file, 'utf8'), STATES[protocol]);
+    return Array.from(found, ([inode, port]): [string, string] => [inode, socketName(protocol, port)]);
+  });
 }
 
 /** Text of `/proc/net/tcp` or `udp` -> inode and port of the sockets in that state. */

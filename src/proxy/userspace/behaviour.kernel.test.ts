@@ -132,6 +132,19 @@ it('no connection fails while one proxy takes over from another, and no rule is 
   assert.deepEqual(await rules(), before);
 });
 
+it('of two proxies that began together one ends, and the other serves all that comes', async (t) => {
+  const client = clientOf('cluster-ip');
+  // neither finds sockets that the other has left: each listens with its own
+  const [first, second] = [start(client), start(client)];
+  t.after(() => second.stop());
+  await Promise.all([first.synced, second.synced]);
+  await first.stop();
+  for (let at = 0; at < 20; at++) {
+    const [answer = ''] = await world.ask('client', ask('IPv4', '10.96.0.20', 80));
+    assert.match(answer, isPod);
+  }
+});
+
 it('no connection fails while endpoints change a hundred times a second', async (t) => {
   const client = clientOf('cluster-ip');
   const proxy = start(client);

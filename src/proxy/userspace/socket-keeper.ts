@@ -5,7 +5,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, readFileSync, readlinkSync } from 'node:fs';
-import { listeningSockets, socketName, takeDescriptors } from '../../host/listening-sockets.ts';
+import { listeningSockets, sharedPorts, socketName, takeDescriptors } from '../../host/listening-sockets.ts';
 import { findProcesses, isAlive, signal, type ProcessId } from '../../host/process.ts';
 import type { Family } from '../../lib/ip.ts';
 import type { Log } from '../../lib/log.ts';
@@ -73,17 +73,22 @@ export class SocketKeeper {
 
   /** The next proxy may come: to be called before the sockets are closed. */
   close(): void {
-    if (this.#timer) this.#replace();
+    if (this.#timer || sharedPorts(this.#family).size > 0) this.#replace();
     this.#child?.stdin?.destroy();
     this.#child = undefined;
   }
 
+  /**
+   * Not what a next proxy listens at already with a socket of its own, because it came before we had a keeper: the kernel would go on to give
+   * ours half of all connections, and nobody would serve them.
+   */
   #replace(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    const shared = sharedPorts(this.#family);
     const sockets = [...listeningSockets('self', this.#family)].filter(([name]) => {
       const [protocol = '', port] = name.split(' ');
-      return this.#isKept(protocol, Number(port));
+      return this.#isKept(protocol, Number(port)) && !shared.has(name);
     });
     const before = this.#child;
     this.#child = sockets.length === 0 ? undefined : this.#start(sockets.map(([, fd]) => fd));
