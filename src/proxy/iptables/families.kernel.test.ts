@@ -242,10 +242,9 @@ for (const variant of ['legacy', 'nft'] as const) {
             await client.untilAnswered();
             felt.push(client.takeLongestOutage());
           }
-          // on a busy machine one of them may meet a pause of everything
-          const median = felt.toSorted((a, b) => a - b)[1] ?? Infinity;
+          // a pause of everything, on a busy machine, only ever adds
           assert.ok(
-            median <= 200,
+            Math.min(...felt) <= 200,
             `after ${commands.join(' ')}: ${felt.map(Math.round).join(', ')} ms without an answer`,
           );
         }
