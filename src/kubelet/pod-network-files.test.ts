@@ -23,31 +23,6 @@ options timeout:1 rotate
   });
 });
 
-test('hosts file: every pod IP with its names, then the aliases', () => {
-  const text = renderHostsFile(
-    pod({ hostAliases: [{ ip: '192.0.2.7', hostnames: ['a', 'b'] }] }),
-    ['10.244.0.5', 'fd00::5'],
-    { hostname: 'web', domain: 'sub.ns.svc.cluster.local' },
-    'unused',
-  );
-  assert.equal(
-    text,
-    `# Kubernetes-managed hosts file.
-127.0.0.1\tlocalhost
-::1\tlocalhost ip6-localhost ip6-loopback
-fe00::0\tip6-localnet
-fe00::0\tip6-mcastprefix
-fe00::1\tip6-allnodes
-fe00::2\tip6-allrouters
-10.244.0.5\tweb.sub.ns.svc.cluster.local\tweb
-fd00::5\tweb.sub.ns.svc.cluster.local\tweb
-
-# Entries added by HostAliases.
-192.0.2.7\ta\tb
-`,
-  );
-});
-
 test('hosts file: on the node’s network it is the node’s own, and aliases', () => {
   const spec = { hostNetwork: true, hostAliases: [{ ip: '192.0.2.7', hostnames: ['a'] }] };
   assert.equal(
